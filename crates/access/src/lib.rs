@@ -1,0 +1,1 @@
+//! Access rules: conditions, compiled matchers, evaluation, explanation

@@ -1,0 +1,1 @@
+//! The metrics and admin doors: /metrics, /healthz, /readyz, /status, decisions

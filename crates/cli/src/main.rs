@@ -1,0 +1,2 @@
+//! The palisade binary: arguments, wiring, subcommands.
+fn main() {}

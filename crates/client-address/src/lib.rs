@@ -1,0 +1,1 @@
+//! PROXY protocol, forwarded headers and trust, resolved to one client address

@@ -1,0 +1,1 @@
+//! The settings file: YAML to validated settings, all errors at once

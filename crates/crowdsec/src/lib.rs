@@ -1,0 +1,1 @@
+//! CrowdSec LAPI: the decision stream

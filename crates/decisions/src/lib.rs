@@ -1,0 +1,1 @@
+//! The decision table: deltas, overlaps, expiry, scopes, severity

@@ -1,0 +1,1 @@
+//! The checks of a request, the snapshot they read and the state they touch

@@ -1,0 +1,1 @@
+//! MaxMind database bytes to country and autonomous system

@@ -1,0 +1,1 @@
+//! HTTP message syntax: what is ambiguous or malformed, and the canonical path

@@ -1,0 +1,1 @@
+//! Listeners, connections and the life of a request, on pingora-core

@@ -1,0 +1,1 @@
+//! Typed events to access log, decision log and metrics

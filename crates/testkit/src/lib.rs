@@ -1,0 +1,1 @@
+//! Test support: backend, site builder, allocation counter

@@ -1,0 +1,1 @@
+//! Buffered TCP and TLS streams for Pingora's HTTP sessions

@@ -1,0 +1,1 @@
+//! Pools of backend servers: balancing, connecting, ejection
