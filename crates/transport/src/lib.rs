@@ -1,1 +1,10 @@
-//! Buffered TCP and TLS streams for Pingora's HTTP sessions
+//! Buffered TCP and TLS streams for Pingora's HTTP sessions: knows bytes, never HTTP.
+//!
+//! [`Connection`] is one type for both directions and for plain and TLS, so that nothing above it
+//! asks which it has.
+
+mod connection;
+mod prefixed;
+
+pub use connection::{Connection, TlsFacts};
+pub use prefixed::Prefixed;
