@@ -1,0 +1,55 @@
+//! Which logs are written, where, and in which form.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// The logs of one process. What is `None` is not written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogSettings {
+    /// One line a request, for people and for a CrowdSec agent. Without the requests that a
+    /// decision refused: see [`Outcome::may_feed_an_agent`](crate::Outcome::may_feed_an_agent).
+    pub access: Option<AccessLogSettings>,
+    /// One JSON object a refused or would-be-refused request or connection.
+    pub decisions: Option<Sink>,
+}
+
+/// The access log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessLogSettings {
+    /// Where its lines go.
+    pub sink: Sink,
+    /// What its lines look like.
+    pub format: AccessFormat,
+}
+
+/// Where lines go.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Sink {
+    /// Standard output; `-` in the settings file.
+    Stdout,
+    /// A file, appended to. Made with mode 0640 where it doesn't exist; its folder must exist.
+    File(PathBuf),
+}
+
+impl fmt::Display for Sink {
+    /// `stdout`, or the file's path: the name of the sink in metrics and messages.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stdout => f.write_str("stdout"),
+            Self::File(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// What a line of the access log looks like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AccessFormat {
+    /// The combined format of Apache and nginx, with the virtual host in front (acquisition label
+    /// `type: nginx` or `type: apache2` of a CrowdSec agent).
+    #[default]
+    Combined,
+    /// A JSON object with every field that Palisade knows.
+    Json,
+    /// The JSON of Caddy's access log (`type: caddy`).
+    Caddy,
+}
