@@ -1,0 +1,9 @@
+//! HTTP/1 heads, judged as the bytes that were sent (RFC 9112).
+//!
+//! The declared answer to each malformed request is the table of this module's tests.
+
+mod head;
+mod search;
+
+pub use head::{Head, Upgrade, check_head};
+pub use search::HeadSearch;

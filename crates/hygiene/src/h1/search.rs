@@ -1,0 +1,94 @@
+//! Where a head ends, while its bytes arrive.
+
+use std::ops::Range;
+
+use crate::field::METHOD_LEN_MAX;
+use crate::{HeadLimits, Refusal, RefusalReason};
+
+/// The bytes of a request line beside its target: method, two spaces, version, CR LF.
+const REQUEST_LINE_REST_MAX: usize = METHOD_LEN_MAX + 2 + "HTTP/1.1\r\n".len();
+
+/// Looks for the end of a head in a buffer that grows, each byte once.
+///
+/// One value serves one head; a new head needs a new value.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HeadSearch {
+    /// Where the head begins: 2 if an empty line came first.
+    start: usize,
+    /// Where the line that is not complete yet begins.
+    line_start: usize,
+    /// All before this has been searched.
+    searched: usize,
+}
+
+impl HeadSearch {
+    /// Where in `buf` the head is, blank line included, once it is complete. `buf` is what arrived
+    /// so far, from the first byte on. Bytes behind the head are the body's.
+    ///
+    /// One empty line before the head is skipped (RFC 9112 section 2.2). Hot path: runs per read,
+    /// allocates nothing.
+    ///
+    /// # Errors
+    /// As soon as it is certain: a line that ends with LF alone, a second empty line, a request line
+    /// too long for its target (414) or method, a head over its limit (431).
+    pub fn find(
+        &mut self,
+        buf: &[u8],
+        limits: &HeadLimits,
+    ) -> Result<Option<Range<usize>>, Refusal> {
+        let unsearched = buf.get(self.searched..).unwrap_or_default();
+        for at in memchr::memchr_iter(b'\n', unsearched) {
+            let line_feed = self.searched + at;
+            if self.end_line(buf, line_feed, limits)? {
+                return Ok(Some(self.start..line_feed + 1));
+            }
+        }
+        self.searched = buf.len();
+        self.check_incomplete(buf, limits)?;
+        Ok(None)
+    }
+
+    /// Takes a complete line in; whether it ends the head.
+    fn end_line(
+        &mut self,
+        buf: &[u8],
+        line_feed: usize,
+        limits: &HeadLimits,
+    ) -> Result<bool, Refusal> {
+        let line = buf.get(self.line_start..line_feed).unwrap_or_default();
+        let Some(line) = line.strip_suffix(b"\r") else {
+            return Err(RefusalReason::BareLineFeed.into());
+        };
+        let is_request_line = self.line_start == self.start;
+        self.line_start = line_feed + 1;
+        match (line.is_empty(), is_request_line) {
+            (true, true) if self.start > 0 => Err(RefusalReason::LeadingEmptyLines.into()),
+            (true, true) => {
+                self.start = self.line_start;
+                Ok(false)
+            }
+            _ if self.line_start - self.start > limits.head_bytes => {
+                Err(RefusalReason::HeadTooLarge.into())
+            }
+            (is_end, _) => Ok(is_end),
+        }
+    }
+
+    /// What is certain though the end is still to come.
+    fn check_incomplete(&self, buf: &[u8], limits: &HeadLimits) -> Result<(), Refusal> {
+        let head = buf.get(self.start..).unwrap_or_default();
+        let in_request_line = self.line_start == self.start;
+        let line_max = limits.target_bytes.saturating_add(REQUEST_LINE_REST_MAX);
+        if in_request_line && head.len() > line_max {
+            let method = head.get(..=METHOD_LEN_MAX).unwrap_or_default();
+            return Err(match method.contains(&b' ') {
+                true => RefusalReason::TargetTooLong.into(),
+                false => RefusalReason::MethodInvalid.into(),
+            });
+        }
+        if head.len() > limits.head_bytes {
+            return Err(RefusalReason::HeadTooLarge.into());
+        }
+        Ok(())
+    }
+}
