@@ -1,1 +1,33 @@
-//! Access rules: conditions, compiled matchers, evaluation, explanation
+//! Access rules: syntax tree, compiled matchers, evaluation, explanation and analysis.
+//!
+//! Layer 1, sans-I/O: rules come in as typed values (the file format is another crate's), requests as
+//! [`palisade_vocabulary::RequestView`], and a [`Ruling`] goes out. Nothing is kept between requests
+//! but the memory of a [`Scratch`].
+
+mod compile;
+mod condition;
+mod evaluate;
+mod field_values;
+mod hits;
+#[cfg(test)]
+mod interpret;
+mod matcher;
+mod pattern;
+mod regex;
+mod required_literals;
+mod rule;
+mod rule_set;
+#[cfg(test)]
+mod test_request;
+mod truth;
+
+pub use condition::{
+    AddressCondition, AsnCondition, Condition, ConditionError, CountryCondition, Field,
+    TextCondition,
+};
+pub use evaluate::{Ruling, Scratch};
+pub use pattern::{Pattern, PatternError, PatternKind};
+pub use regex::RegexError;
+pub use rule::{Action, BlockStatus, BlockStatusError, Rule, SourcePlace};
+pub use rule_set::{BuildError, RuleSet};
+pub use truth::Truth;
