@@ -1,0 +1,3 @@
+//! What the decision table costs.
+
+fn main() {}

@@ -1,0 +1,166 @@
+//! The reader's side of the table: keys of one kind, and the decisions on each.
+
+use std::sync::Arc;
+
+use palisade_vocabulary::Tick;
+
+use crate::key::{AddressKey, Home, Key};
+use crate::record::Record;
+
+pub(crate) const PAGES: usize = 256;
+pub(crate) const SLOTS_PER_PAGE: usize = 256;
+
+/// An immutable map from keys to runs of decisions.
+///
+/// 65,536 slots in 256 pages. A page is shared by all versions of the index in which it is the
+/// same, so that a small change copies few pages. The usual look-up, a miss, ends at the filter of
+/// its slot: one word, and all filters of a family are 512 KiB, which stay in the cache however
+/// many decisions there are.
+#[derive(Debug)]
+pub(crate) struct Index<K> {
+    pages: Vec<Option<Arc<Page<K>>>>,
+    /// Prefix lengths in use below [`AddressKey::GROUP_BITS`], one bit each.
+    wide_lengths: u128,
+}
+
+/// A 256th of an index: the decisions of each slot, sorted by key, one slot after the other.
+#[derive(Debug)]
+pub(crate) struct Page<K> {
+    /// By slot: the cells in which there is something.
+    pub(crate) filters: [u64; SLOTS_PER_PAGE],
+    /// By slot: where it starts in `keys` and `records`.
+    pub(crate) starts: [u32; SLOTS_PER_PAGE],
+    pub(crate) keys: Box<[K]>,
+    pub(crate) records: Box<[Record]>,
+    /// Prefix lengths in use, one bit each.
+    pub(crate) lengths: u128,
+    /// When the first of its decisions ends.
+    pub(crate) first_expiry: Tick,
+}
+
+/// The decisions of one slot.
+#[derive(Debug)]
+pub(crate) struct Slot<'a, K> {
+    pub(crate) keys: &'a [K],
+    pub(crate) records: &'a [Record],
+}
+
+impl<K> Default for Index<K> {
+    fn default() -> Self {
+        Self {
+            pages: Vec::from_iter((0..PAGES).map(|_| None)),
+            wide_lengths: 0,
+        }
+    }
+}
+
+impl<K: Key> Index<K> {
+    pub(crate) fn new(pages: Vec<Option<Arc<Page<K>>>>, wide_mask: u128) -> Self {
+        let lengths = pages
+            .iter()
+            .flatten()
+            .fold(0, |lengths, page| lengths | page.lengths);
+        Self {
+            pages,
+            wide_lengths: lengths & wide_mask,
+        }
+    }
+
+    pub(crate) fn pages(&self) -> &[Option<Arc<Page<K>>>] {
+        &self.pages
+    }
+
+    /// The decisions on `key`. Hot path: runs per request, allocates nothing.
+    pub(crate) fn find(&self, key: K) -> &[Record] {
+        let home = key.home();
+        match self.page_of(home).and_then(|page| page.slot_if_held(home)) {
+            Some(slot) => slot.find(key),
+            None => &[],
+        }
+    }
+
+    fn page_of(&self, home: Home) -> Option<&Page<K>> {
+        self.pages.get(usize::from(home.slot >> 8))?.as_deref()
+    }
+
+    /// All decisions with their keys, in no order that means anything.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (K, Record)> {
+        let pages = self.pages.iter().flatten();
+        pages.flat_map(|page| page.keys.iter().copied().zip(page.records.iter().copied()))
+    }
+
+    /// How many bytes of heap it takes.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let of_page = |page: &Arc<Page<K>>| {
+            size_of::<Page<K>>() + size_of_val(&*page.keys) + size_of_val(&*page.records)
+        };
+        size_of_val(&*self.pages) + self.pages.iter().flatten().map(of_page).sum::<usize>()
+    }
+}
+
+impl<K: AddressKey> Index<K> {
+    /// Calls `each` with the decisions on `address` and on every range around it. Hot path: runs
+    /// per request, allocates nothing.
+    pub(crate) fn for_each_around(&self, address: K, mut each: impl FnMut(K, &[Record])) {
+        let home = address.home();
+        if let Some(page) = self.page_of(home)
+            && let Some(slot) = page.slot_if_held(home)
+        {
+            each(address, slot.find(address));
+            for prefix_len in lengths_in(page.lengths & !wide_mask::<K>()) {
+                let range = address.widened(prefix_len);
+                each(range, slot.find(range));
+            }
+        }
+        for prefix_len in lengths_in(self.wide_lengths) {
+            let range = address.widened(prefix_len);
+            each(range, self.find(range));
+        }
+    }
+}
+
+/// The bits of the prefix lengths that are wide.
+pub(crate) const fn wide_mask<K: AddressKey>() -> u128 {
+    (1 << K::GROUP_BITS) - 1
+}
+
+fn lengths_in(mut lengths: u128) -> impl Iterator<Item = u8> {
+    std::iter::from_fn(move || {
+        let longest = u128::BITS.checked_sub(lengths.leading_zeros() + 1)?;
+        lengths &= !(1 << longest);
+        u8::try_from(longest).ok()
+    })
+}
+
+impl<K: Key> Page<K> {
+    /// The slot, unless its filter says that nothing is there.
+    fn slot_if_held(&self, home: Home) -> Option<Slot<'_, K>> {
+        let number = usize::from(home.slot & 0xff);
+        if self.filters.get(number)? & home.cells == 0 {
+            return None;
+        }
+        Some(self.slot(number))
+    }
+
+    /// The slot of that number in the page.
+    pub(crate) fn slot(&self, number: usize) -> Slot<'_, K> {
+        let start = self.starts.get(number).map_or(0, |start| *start as usize);
+        let end = self
+            .starts
+            .get(number + 1)
+            .map_or(self.keys.len(), |end| *end as usize);
+        Slot {
+            keys: self.keys.get(start..end).unwrap_or_default(),
+            records: self.records.get(start..end).unwrap_or_default(),
+        }
+    }
+}
+
+impl<'a, K: Key> Slot<'a, K> {
+    fn find(&self, key: K) -> &'a [Record] {
+        let start = self.keys.partition_point(|held| *held < key);
+        let run = self.keys.get(start..).unwrap_or_default();
+        let len = run.iter().take_while(|held| **held == key).count();
+        self.records.get(start..start + len).unwrap_or_default()
+    }
+}

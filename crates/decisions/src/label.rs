@@ -1,0 +1,307 @@
+//! What many decisions have in common: source, remedy, origin and scenario, each combination once.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use crate::{Decision, Remedy, SourceId};
+
+/// The place of a label in the dictionary.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct LabelIndex(pub(crate) u16);
+
+/// The most combinations of texts that are kept. A stock LAPI with every list of its hub has a few
+/// hundred. Past it, decisions keep their force and lose their texts ([`OTHER`]).
+pub(crate) const LABELS_MAX: usize = 8192;
+
+/// The most names of origins that are ever shown while the process lives; they are values of
+/// labels in metrics, which must be bounded.
+pub(crate) const ORIGIN_LABELS_MAX: usize = 256;
+
+/// What stands for texts past the bounds.
+pub(crate) const OTHER: &str = "other";
+
+/// Who decided what, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Reason {
+    pub(crate) source: SourceId,
+    pub(crate) remedy: Remedy,
+    pub(crate) origin: Arc<str>,
+    pub(crate) scenario: Arc<str>,
+}
+
+/// A reason and what is worked out of it when it is first seen.
+#[derive(Debug)]
+pub(crate) struct Label {
+    pub(crate) reason: Reason,
+    /// The origin as metrics and the decision log name it; one of [`ORIGIN_LABELS_MAX`].
+    pub(crate) origin_label: Arc<str>,
+}
+
+/// All labels by index. Readers hold an old one while the writer makes a new one.
+pub(crate) type Labels = Vec<Arc<Label>>;
+
+/// The writer's side of the labels: finds, adds, counts and forgets them.
+#[derive(Debug, Default)]
+pub(crate) struct Dictionary {
+    labels: Arc<Labels>,
+    /// How many decisions have each label.
+    counts: Vec<u32>,
+    index: HashMap<Reason, LabelIndex>,
+    /// Labels of no decision, for the next new reason.
+    unused: Vec<LabelIndex>,
+    origin_labels: BTreeSet<Arc<str>>,
+    /// The last reason asked for, before it was bounded: neighbours often share theirs.
+    last: Option<(Reason, LabelIndex)>,
+}
+
+impl Dictionary {
+    /// The labels as readers need them.
+    pub(crate) fn labels(&self) -> Arc<Labels> {
+        Arc::clone(&self.labels)
+    }
+
+    /// How many decisions have each label, by index.
+    pub(crate) fn counts(&self) -> &[u32] {
+        &self.counts
+    }
+
+    /// How many decisions `source` has.
+    pub(crate) fn decisions_of(&self, source: SourceId) -> usize {
+        let of_source = |(label, _): &(&Arc<Label>, &u32)| label.reason.source == source;
+        let counted = self.labels.iter().zip(&self.counts).filter(of_source);
+        counted.map(|(_, count)| *count as usize).sum()
+    }
+
+    pub(crate) fn get(&self, index: LabelIndex) -> Option<&Label> {
+        self.labels.get(usize::from(index.0)).map(Arc::as_ref)
+    }
+
+    /// Counts one decision more.
+    pub(crate) fn enter(&mut self, index: LabelIndex) {
+        if let Some(count) = self.counts.get_mut(usize::from(index.0)) {
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// Counts one decision less.
+    pub(crate) fn leave(&mut self, index: LabelIndex) {
+        if let Some(count) = self.counts.get_mut(usize::from(index.0)) {
+            *count = count.saturating_sub(1);
+        }
+    }
+
+    /// The label of a decision, a new one if need be.
+    pub(crate) fn label_of(&mut self, source: SourceId, decision: &Decision) -> LabelIndex {
+        if let Some((last, index)) = &self.last
+            && last.source == source
+            && last.remedy == decision.remedy
+            && last.origin == decision.origin
+            && last.scenario == decision.scenario
+        {
+            return *index;
+        }
+        let asked = Reason {
+            source,
+            remedy: decision.remedy,
+            origin: Arc::clone(&decision.origin),
+            scenario: Arc::clone(&decision.scenario),
+        };
+        let reason = Reason {
+            origin: bounded(&asked.origin, Decision::ORIGIN_BYTES_MAX),
+            scenario: bounded(&asked.scenario, Decision::SCENARIO_BYTES_MAX),
+            ..asked
+        };
+        let index = self.find_or_add(reason);
+        self.last = Some((asked, index));
+        index
+    }
+
+    fn find_or_add(&mut self, reason: Reason) -> LabelIndex {
+        if let Some(index) = self.index.get(&reason) {
+            return *index;
+        }
+        if self.unused.is_empty() && self.labels.len() >= LABELS_MAX {
+            let reason = without_texts(reason);
+            return match self.index.get(&reason) {
+                Some(index) => *index,
+                None => self.add(reason),
+            };
+        }
+        self.add(reason)
+    }
+
+    fn add(&mut self, reason: Reason) -> LabelIndex {
+        let label = Arc::new(Label {
+            origin_label: self.origin_label(&reason),
+            reason: reason.clone(),
+        });
+        let labels = Arc::make_mut(&mut self.labels);
+        let reused = self.unused.pop();
+        let index =
+            match reused.and_then(|index| Some((index, labels.get_mut(usize::from(index.0))?))) {
+                Some((index, slot)) => {
+                    *slot = label;
+                    index
+                }
+                None => {
+                    labels.push(label);
+                    self.counts.push(0);
+                    LabelIndex(u16::try_from(labels.len() - 1).unwrap_or(u16::MAX))
+                }
+            };
+        self.index.insert(reason, index);
+        index
+    }
+
+    /// CrowdSec names a block list by its scenario: `lists:firehol_voipbl`.
+    fn origin_label(&mut self, reason: &Reason) -> Arc<str> {
+        let name: Arc<str> = if &*reason.origin == "lists" {
+            format!("lists:{}", reason.scenario).into()
+        } else {
+            Arc::clone(&reason.origin)
+        };
+        match self.origin_labels.get(&name) {
+            Some(known) => Arc::clone(known),
+            None if self.origin_labels.len() < ORIGIN_LABELS_MAX => {
+                self.origin_labels.insert(Arc::clone(&name));
+                name
+            }
+            None => OTHER.into(),
+        }
+    }
+
+    /// Makes room of labels that no decision has any more.
+    pub(crate) fn forget_unused(&mut self) {
+        self.last = None;
+        self.unused.clear();
+        for (number, (label, count)) in self.labels.iter().zip(&self.counts).enumerate() {
+            if *count == 0 {
+                self.index.remove(&label.reason);
+                self.unused.extend(u16::try_from(number).map(LabelIndex));
+            }
+        }
+    }
+}
+
+/// One of few: a source, a kind of remedy, no texts.
+fn without_texts(reason: Reason) -> Reason {
+    let remedy = match reason.remedy {
+        Remedy::Other(_) => Remedy::parse(OTHER),
+        known => known,
+    };
+    Reason {
+        source: reason.source,
+        remedy,
+        origin: OTHER.into(),
+        scenario: OTHER.into(),
+    }
+}
+
+/// At most `bytes_max` of `text`, without control characters: it is printed on terminals.
+fn bounded(text: &Arc<str>, bytes_max: usize) -> Arc<str> {
+    if text.len() <= bytes_max && !text.contains(char::is_control) {
+        return Arc::clone(text);
+    }
+    let mut kept = String::new();
+    for letter in text.chars() {
+        let letter = if letter.is_control() {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            letter
+        };
+        if kept.len() + letter.len_utf8() > bytes_max {
+            break;
+        }
+        kept.push(letter);
+    }
+    kept.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use palisade_vocabulary::{Ip, Tick};
+
+    fn decision(origin: &str, scenario: &str) -> Decision {
+        Decision {
+            id: None,
+            scope: "192.0.2.1".parse::<Ip>().unwrap().into(),
+            remedy: Remedy::Ban,
+            origin: origin.into(),
+            scenario: scenario.into(),
+            expires: Tick::from_millis(1),
+        }
+    }
+
+    fn add(dictionary: &mut Dictionary, origin: &str, scenario: &str) -> LabelIndex {
+        let index = dictionary.label_of(SourceId::CrowdSec, &decision(origin, scenario));
+        dictionary.enter(index);
+        index
+    }
+
+    #[test]
+    fn a_reason_is_kept_once() {
+        let mut dictionary = Dictionary::default();
+        let first = add(&mut dictionary, "cscli", "manual");
+        assert_ne!(add(&mut dictionary, "CAPI", "http:scan"), first);
+        assert_eq!(add(&mut dictionary, "cscli", "manual"), first);
+        let local = dictionary.label_of(SourceId::Local, &decision("cscli", "manual"));
+        assert_ne!(local, first);
+        assert_eq!(dictionary.decisions_of(SourceId::CrowdSec), 3);
+    }
+
+    #[test]
+    fn lists_are_named_by_their_scenario() {
+        let mut dictionary = Dictionary::default();
+        let index = add(&mut dictionary, "lists", "tor-exit");
+        let label = dictionary.get(index).unwrap();
+        assert_eq!(
+            (&*label.origin_label, &*label.reason.origin),
+            ("lists:tor-exit", "lists")
+        );
+    }
+
+    #[test]
+    fn texts_are_cut_and_safe_to_print() {
+        assert_eq!(
+            &*bounded(&"a\u{1b}[2Jb\n".into(), 64),
+            "a\u{fffd}[2Jb\u{fffd}"
+        );
+        assert_eq!(&*bounded(&"ääää".into(), 5), "ää");
+        assert_eq!(&*bounded(&"abc".into(), 3), "abc");
+    }
+
+    #[test]
+    fn labels_are_bounded_and_used_again() {
+        let mut dictionary = Dictionary::default();
+        for number in 0..LABELS_MAX {
+            add(&mut dictionary, "cscli", &number.to_string());
+        }
+        let full = add(&mut dictionary, "cscli", "one too many");
+        assert_eq!(&*dictionary.get(full).unwrap().reason.scenario, OTHER);
+        assert_eq!(add(&mut dictionary, "cscli", "and another"), full);
+        assert_eq!(add(&mut dictionary, "cscli", "17").0, 17);
+
+        dictionary.leave(LabelIndex(23));
+        dictionary.forget_unused();
+        assert_eq!(
+            add(&mut dictionary, "cscli", "one too many"),
+            LabelIndex(23)
+        );
+        assert_eq!(dictionary.labels().len(), LABELS_MAX + 1);
+    }
+
+    #[test]
+    fn names_of_origins_are_bounded() {
+        let mut dictionary = Dictionary::default();
+        let mut names = BTreeSet::new();
+        for number in 0..2 * ORIGIN_LABELS_MAX {
+            let index = add(&mut dictionary, "lists", &number.to_string());
+            names.insert(Arc::clone(&dictionary.get(index).unwrap().origin_label));
+            dictionary.leave(index);
+            dictionary.forget_unused();
+        }
+        assert_eq!(names.len(), ORIGIN_LABELS_MAX + 1);
+        assert!(names.contains(OTHER));
+    }
+}

@@ -1,0 +1,324 @@
+//! The decision table.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use palisade_vocabulary::{Ip, Place, Tick};
+use parking_lot::Mutex;
+
+use crate::document::{Document, Sweep, Withdrawal};
+use crate::index::{Index, wide_mask};
+use crate::key::{AnyKey, Key, PlaceKey, V4Key, V6Key};
+use crate::label::{Dictionary, Label, Labels};
+use crate::matched::Match;
+use crate::merge::Changes;
+use crate::record::Record;
+use crate::{Applied, Delta, RemedyKind, SourceId};
+
+/// All decisions of all sources. Share it by `Arc`.
+///
+/// Readers take no lock and see either all of a document or nothing of it. Writers wait for each
+/// other. See the crate's documentation for what a document does.
+#[derive(Debug)]
+pub struct DecisionTable {
+    pub(crate) root: ArcSwap<Root>,
+    writer: Mutex<Writer>,
+    decisions_max: usize,
+}
+
+/// One version of the table, immutable.
+#[derive(Debug, Default)]
+pub(crate) struct Root {
+    pub(crate) v4: Index<V4Key>,
+    pub(crate) v6: Index<V6Key>,
+    pub(crate) places: Index<PlaceKey>,
+    pub(crate) labels: Arc<Labels>,
+    /// How many decisions have each label.
+    pub(crate) label_counts: Box<[u32]>,
+    /// How many documents changed the table.
+    generation: u64,
+}
+
+#[derive(Debug, Default)]
+struct Writer {
+    dictionary: Dictionary,
+    /// Sources known to name every decision that they hold.
+    sources_that_name_all: Vec<SourceId>,
+    /// Versions that a reader still held when they were replaced.
+    retired: Vec<Arc<Root>>,
+}
+
+impl Default for DecisionTable {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl DecisionTable {
+    /// How many decisions each source may have unless told otherwise. The largest block lists that
+    /// CrowdSec sells come to one million.
+    pub const DECISIONS_MAX: usize = 4_000_000;
+
+    /// An empty table.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_limit(Self::DECISIONS_MAX)
+    }
+
+    /// An empty table in which each source may have `decisions_max` decisions. The limit is each
+    /// source's own, so that a feed can't crowd out the operator.
+    #[must_use]
+    pub fn with_limit(decisions_max: usize) -> Self {
+        Self {
+            root: ArcSwap::default(),
+            writer: Mutex::default(),
+            decisions_max,
+        }
+    }
+
+    /// The decision that holds for a client at `ip` in `place`: of all that have not ended, the
+    /// strongest; of equally strong ones the one that ends last; of those the operator's.
+    ///
+    /// Hot path: runs per request, allocates nothing, takes no lock.
+    #[must_use]
+    pub fn lookup(&self, ip: Ip, place: &Place, now: Tick) -> Option<Match> {
+        let root = self.root.load();
+        let mut strongest = Strongest::new(&root, now);
+        match ip.as_std() {
+            IpAddr::V4(address) => {
+                let each = |key: V4Key, run: &[Record]| strongest.consider(AnyKey::V4(key), run);
+                root.v4.for_each_around(V4Key::new(address, 32), each);
+            }
+            IpAddr::V6(address) => {
+                let each = |key: V6Key, run: &[Record]| strongest.consider(AnyKey::V6(key), run);
+                root.v6.for_each_around(V6Key::new(address, 128), each);
+            }
+        }
+        let country = place.country.value().map(PlaceKey::Country);
+        let asn = place.asn.value().map(PlaceKey::As);
+        for key in [country, asn].into_iter().flatten() {
+            strongest.consider(AnyKey::Place(key), root.places.find(key));
+        }
+        strongest.into_match()
+    }
+
+    /// Applies a document of `source` that says what changed.
+    pub fn apply(&self, source: SourceId, delta: Delta, now: Tick) -> Applied {
+        self.write(source, Sweep::Nothing, delta, now)
+    }
+
+    /// Applies a document of `source` that names all decisions that it has (LAPI's answer to
+    /// `startup=true`). It is merged: a decision of the source that the document doesn't name is
+    /// put in doubt, and dropped if it was in doubt already.
+    pub fn apply_snapshot(&self, source: SourceId, snapshot: Delta, now: Tick) -> Applied {
+        self.write(source, Sweep::Unnamed, snapshot, now)
+    }
+
+    /// Takes back all decisions of `source`; says how many.
+    pub fn flush(&self, source: SourceId, now: Tick) -> usize {
+        self.write(source, Sweep::All, Delta::default(), now)
+            .deleted
+    }
+
+    /// Clears away decisions that have ended; says how many. They hold for nobody either way: this
+    /// gives their memory back. Once a minute is plenty.
+    pub fn purge_expired(&self, now: Tick) -> usize {
+        self.write(SourceId::Local, Sweep::Ended, Delta::default(), now)
+            .expired
+    }
+
+    /// How many decisions there are; ended ones count until they are cleared away.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let root = self.root.load();
+        root.label_counts.iter().map(|count| *count as usize).sum()
+    }
+
+    /// Whether there is no decision.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many documents changed the table. A connection that outlives a change may be looked up
+    /// again.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.root.load().generation
+    }
+
+    /// An estimate of the memory that the decisions take, in bytes.
+    #[must_use]
+    pub fn bytes_resident(&self) -> usize {
+        let root = self.root.load();
+        let labels = root.labels.len() * (size_of::<Label>() + size_of::<u32>());
+        root.v4.heap_bytes() + root.v6.heap_bytes() + root.places.heap_bytes() + labels
+    }
+
+    fn write(&self, source: SourceId, sweep: Sweep, delta: Delta, now: Tick) -> Applied {
+        if sweep == Sweep::Nothing && delta.deleted.is_empty() && delta.added.is_empty() {
+            return Applied::default();
+        }
+        let mut writer = self.writer.lock();
+        let old = self.root.load_full();
+        let (root, applied) =
+            writer.root_after(&old, source, sweep, delta, now, self.decisions_max);
+        if applied.changed_anything() {
+            self.root.store(Arc::new(root));
+            writer.retire(old);
+        }
+        applied
+    }
+}
+
+impl Writer {
+    fn root_after(
+        &mut self,
+        old: &Root,
+        source: SourceId,
+        sweep: Sweep,
+        delta: Delta,
+        now: Tick,
+        decisions_max: usize,
+    ) -> (Root, Applied) {
+        let room = decisions_max.saturating_sub(self.dictionary.decisions_of(source));
+        let changes = ChangesByIndex::new(source, delta, &mut self.dictionary);
+        let mut document = Document::new(source, sweep, now, &mut self.dictionary);
+        document.room = room;
+        document.deletions_raise_doubt &= !self.sources_that_name_all.contains(&source);
+
+        let v4 = old
+            .v4
+            .after(changes.v4, wide_mask::<V4Key>(), &mut document);
+        let v6 = old
+            .v6
+            .after(changes.v6, wide_mask::<V6Key>(), &mut document);
+        let places = old.places.after(changes.places, 0, &mut document);
+        let (applied, names_overlaps) = (document.applied, document.names_overlaps);
+
+        self.note_overlaps(source, sweep, names_overlaps);
+        self.dictionary.forget_unused();
+        let root = Root {
+            v4,
+            v6,
+            places,
+            labels: self.dictionary.labels(),
+            label_counts: self.dictionary.counts().into(),
+            generation: old.generation + 1,
+        };
+        (root, applied)
+    }
+
+    /// Each snapshot proves anew whether the source names all: LAPI may have been replaced.
+    fn note_overlaps(&mut self, source: SourceId, sweep: Sweep, names_overlaps: bool) {
+        if sweep == Sweep::Unnamed {
+            self.sources_that_name_all.retain(|other| *other != source);
+        }
+        if names_overlaps && !self.sources_that_name_all.contains(&source) {
+            self.sources_that_name_all.push(source);
+        }
+    }
+
+    /// Drops the version that was replaced, here and not in the reader that lets go of it last: to
+    /// free a million decisions takes milliseconds.
+    fn retire(&mut self, old: Arc<Root>) {
+        /// A reader holds a version for less than a microsecond, unless it is preempted.
+        const YIELDS_MAX: usize = 64;
+        self.retired.push(old);
+        for _ in 0..YIELDS_MAX {
+            self.retired.retain(|root| Arc::strong_count(root) > 1);
+            if self.retired.is_empty() {
+                return;
+            }
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// The content of a document, by the index that it concerns.
+#[derive(Default)]
+struct ChangesByIndex {
+    v4: Changes<V4Key>,
+    v6: Changes<V6Key>,
+    places: Changes<PlaceKey>,
+}
+
+impl ChangesByIndex {
+    fn new(source: SourceId, delta: Delta, dictionary: &mut Dictionary) -> Self {
+        let mut changes = Self::default();
+        for deletion in delta.deleted {
+            let withdrawal = Withdrawal {
+                id: deletion.id,
+                remedy: deletion.remedy,
+            };
+            match deletion.scope.into() {
+                AnyKey::V4(key) => changes.v4.withdraw(key, withdrawal),
+                AnyKey::V6(key) => changes.v6.withdraw(key, withdrawal),
+                AnyKey::Place(key) => changes.places.withdraw(key, withdrawal),
+            }
+        }
+        for decision in delta.added {
+            let label = dictionary.label_of(source, &decision);
+            let record = Record::new(decision.id, decision.expires, label);
+            match decision.scope.into() {
+                AnyKey::V4(key) => changes.v4.add(key, record),
+                AnyKey::V6(key) => changes.v6.add(key, record),
+                AnyKey::Place(key) => changes.places.add(key, record),
+            }
+        }
+        changes
+    }
+}
+
+/// The strongest of the decisions seen so far.
+struct Strongest<'r> {
+    root: &'r Root,
+    now: Tick,
+    found: Option<Candidate<'r>>,
+}
+
+struct Candidate<'r> {
+    rank: (RemedyKind, Tick, bool),
+    key: AnyKey,
+    record: Record,
+    label: &'r Arc<Label>,
+}
+
+impl<'r> Strongest<'r> {
+    fn new(root: &'r Root, now: Tick) -> Self {
+        Self {
+            root,
+            now,
+            found: None,
+        }
+    }
+
+    fn consider(&mut self, key: AnyKey, run: &[Record]) {
+        for record in run.iter().filter(|record| record.is_live(self.now)) {
+            let Some(label) = self.root.labels.get(usize::from(record.label().0)) else {
+                continue;
+            };
+            let is_local = label.reason.source == SourceId::Local;
+            let rank = (label.reason.remedy.kind(), record.expires(), is_local);
+            if self.found.as_ref().is_none_or(|found| rank > found.rank) {
+                self.found = Some(Candidate {
+                    rank,
+                    key,
+                    record: *record,
+                    label,
+                });
+            }
+        }
+    }
+
+    fn into_match(self) -> Option<Match> {
+        let found = self.found?;
+        let scope = match found.key {
+            AnyKey::V4(key) => key.scope(),
+            AnyKey::V6(key) => key.scope(),
+            AnyKey::Place(key) => key.scope(),
+        };
+        Some(Match::new(scope, found.record, Arc::clone(found.label)))
+    }
+}
