@@ -102,8 +102,8 @@ impl ClientCertificate {
             chain: chain.into(),
             key: Arc::new(key),
         };
-        // Compiled once for the judgement of rustls, so that `ClientCertificate` is proof.
-        compile(&ServerTrust::Unverified, Some(&certificate))?;
+        // rustls is asked now whether the key fits, so that a `ClientCertificate` always does.
+        client_config(Arc::new(AnyCertificate::new()), Some(&certificate))?;
         Ok(certificate)
     }
 }
@@ -135,36 +135,52 @@ pub(crate) struct TlsClient {
     pub(crate) server_name: ServerName<'static>,
 }
 
-impl TlsClient {
-    /// `config` for the server at `address`.
-    pub(crate) fn new(
-        config: Arc<ClientConfig>,
-        settings: &TlsSettings,
-        address: &ServerAddress,
-    ) -> Result<Self, SettingsError> {
-        let server_name = match &settings.server_name {
+/// The system's authorities, read from disk when first asked for.
+#[derive(Default)]
+pub(crate) struct SystemRoots(Option<Arc<RootCertStore>>);
+
+impl TlsSettings {
+    /// TLS towards any server of a pool.
+    pub(crate) fn compile(&self, roots: &mut SystemRoots) -> Result<TlsPool<'_>, SettingsError> {
+        let verifier = verifier(&self.trust, roots)?;
+        let config = client_config(verifier, self.client_certificate.as_ref())?;
+        Ok(TlsPool {
+            config: Arc::new(config),
+            server_name: self.server_name.as_ref(),
+        })
+    }
+}
+
+/// TLS towards any server of a pool: one configuration, so that they share resumed sessions.
+pub(crate) struct TlsPool<'a> {
+    config: Arc<ClientConfig>,
+    server_name: Option<&'a TlsServerName>,
+}
+
+impl TlsPool<'_> {
+    /// TLS towards the server at `address`.
+    pub(crate) fn client(&self, address: &ServerAddress) -> Result<TlsClient, SettingsError> {
+        let server_name = match self.server_name {
             Some(name) => name.clone(),
             None => TlsServerName::new(&address.host())?,
         };
-        Ok(Self {
-            config,
+        Ok(TlsClient {
+            config: Arc::clone(&self.config),
             server_name: server_name.0,
         })
     }
 }
 
-/// The rustls form of `settings`: HTTP/1.1 by ALPN, TLS 1.2 and 1.3, sessions resumed.
-pub(crate) fn client_config(settings: &TlsSettings) -> Result<Arc<ClientConfig>, SettingsError> {
-    compile(&settings.trust, settings.client_certificate.as_ref()).map(Arc::new)
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
 }
 
-fn compile(
-    trust: &ServerTrust,
+/// HTTP/1.1 by ALPN (RFC 7301), TLS 1.2 and 1.3; sessions are resumed, as is rustls' default.
+fn client_config(
+    verifier: Arc<dyn ServerCertVerifier>,
     client_certificate: Option<&ClientCertificate>,
 ) -> Result<ClientConfig, SettingsError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier = verifier(trust, &provider)?;
-    let builder = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| unusable("TLS versions", &error))?
         .dangerous()
@@ -181,25 +197,31 @@ fn compile(
 
 fn verifier(
     trust: &ServerTrust,
-    provider: &Arc<CryptoProvider>,
+    system: &mut SystemRoots,
 ) -> Result<Arc<dyn ServerCertVerifier>, SettingsError> {
     let roots = match trust {
-        ServerTrust::SystemRoots => system_roots()?,
-        ServerTrust::Roots(roots) => root_store(&roots.0)?,
-        ServerTrust::Unverified => {
-            return Ok(Arc::new(AnyCertificate(
-                provider.signature_verification_algorithms,
-            )));
-        }
+        ServerTrust::SystemRoots => system.get()?,
+        ServerTrust::Roots(roots) => Arc::new(root_store(&roots.0)?),
+        ServerTrust::Unverified => return Ok(Arc::new(AnyCertificate::new())),
     };
-    let verifier =
-        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
-            .build()
-            .map_err(|error| SettingsError::Tls {
-                what: "certificates of authorities",
-                problem: error.to_string(),
-            })?;
+    let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider())
+        .build()
+        .map_err(|error| SettingsError::Tls {
+            what: "certificates of authorities",
+            problem: error.to_string(),
+        })?;
     Ok(verifier)
+}
+
+impl SystemRoots {
+    fn get(&mut self) -> Result<Arc<RootCertStore>, SettingsError> {
+        if let Some(roots) = &self.0 {
+            return Ok(Arc::clone(roots));
+        }
+        let roots = Arc::new(system_roots()?);
+        self.0 = Some(Arc::clone(&roots));
+        Ok(roots)
+    }
 }
 
 /// Those that can't be parsed are left out, as systems have odd ones; none at all is an error.
@@ -253,6 +275,12 @@ fn unusable(what: &'static str, error: &rustls::Error) -> SettingsError {
 /// Believes any certificate, but still wants the server to hold its key.
 #[derive(Debug)]
 struct AnyCertificate(WebPkiSupportedAlgorithms);
+
+impl AnyCertificate {
+    fn new() -> Self {
+        Self(provider().signature_verification_algorithms)
+    }
+}
 
 impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(

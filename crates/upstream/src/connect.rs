@@ -1,0 +1,224 @@
+//! A new connection to a server: name, TCP, PROXY header, TLS, all within one deadline.
+
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use palisade_client_address::Endpoint;
+use palisade_client_address::proxy_protocol::{encode_v1, encode_v2};
+use palisade_transport::Connection;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::{Instant, timeout_at};
+
+use crate::address::Target;
+use crate::server::Server;
+use crate::settings::ProxyVersion;
+
+/// The most addresses of one name that a connect tries.
+const ADDRESSES_MAX: usize = 4;
+
+/// Whom a connection speaks for: the two ends that its PROXY header names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProxySource {
+    /// The client.
+    pub source: Endpoint,
+    /// Where the client connected to.
+    pub destination: Endpoint,
+}
+
+/// Opens a connection to `server` in at most `within`; `header` is sent first.
+pub(crate) async fn connect(
+    server: &Server,
+    header: Option<(ProxyVersion, ProxySource)>,
+    within: Duration,
+) -> Result<Connection, ConnectError> {
+    let deadline = Instant::now() + within;
+    let mut tcp = connect_tcp(server.address.target(), deadline).await?;
+    // Without it the kernel holds a small write back until the last one is acknowledged.
+    tcp.set_nodelay(true).map_err(ConnectError::from_io)?;
+    if let Some((version, source)) = header {
+        // Before TLS: "the receiver MUST NOT start processing the connection before it receives a
+        // complete and valid PROXY protocol header" (section 2).
+        let header = encode(version, source);
+        timeout_at(deadline, tcp.write_all(&header))
+            .await
+            .map_err(|_| ConnectError::Timeout(ConnectStep::ProxyHeader))?
+            .map_err(ConnectError::from_io)?;
+    }
+    let Some(tls) = &server.tls else {
+        return Ok(Connection::plain(tcp, BytesMut::new()));
+    };
+    let handshake = Connection::connect_tls(tcp, tls.server_name.clone(), tls.config.clone());
+    timeout_at(deadline, handshake)
+        .await
+        .map_err(|_| ConnectError::Timeout(ConnectStep::Tls))?
+        .map_err(ConnectError::from_handshake)
+}
+
+async fn connect_tcp(target: &Target, deadline: Instant) -> Result<TcpStream, ConnectError> {
+    match target {
+        Target::Socket(socket) => connect_socket(*socket, deadline).await,
+        Target::Name { host, port } => {
+            let addresses = timeout_at(deadline, lookup_host((&**host, *port)))
+                .await
+                .map_err(|_| ConnectError::Timeout(ConnectStep::Lookup))?
+                .map_err(|error| ConnectError::Dns(error.to_string()))?;
+            connect_any(addresses.take(ADDRESSES_MAX).collect(), deadline).await
+        }
+    }
+}
+
+/// Tries the addresses of a name in the resolver's order, each with an even share of the time that
+/// is left: one dead address doesn't use it up.
+async fn connect_any(
+    addresses: Vec<SocketAddr>,
+    deadline: Instant,
+) -> Result<TcpStream, ConnectError> {
+    let mut last = ConnectError::Dns("the name has no address".to_owned());
+    for (tried, address) in addresses.iter().enumerate() {
+        let now = Instant::now();
+        let to_try = u32::try_from(addresses.len().saturating_sub(tried)).unwrap_or(u32::MAX);
+        let share = deadline.saturating_duration_since(now) / to_try.max(1);
+        match connect_socket(*address, now + share).await {
+            Ok(tcp) => return Ok(tcp),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+async fn connect_socket(address: SocketAddr, deadline: Instant) -> Result<TcpStream, ConnectError> {
+    timeout_at(deadline, TcpStream::connect(address))
+        .await
+        .map_err(|_| ConnectError::Timeout(ConnectStep::Tcp))?
+        .map_err(ConnectError::from_io)
+}
+
+fn encode(version: ProxyVersion, of: ProxySource) -> Vec<u8> {
+    let mut header = Vec::new();
+    match version {
+        ProxyVersion::V1 => encode_v1(of.source, of.destination, &mut header),
+        ProxyVersion::V2 => encode_v2(of.source, of.destination, &mut header),
+    }
+    header
+}
+
+/// A step on the way to a ready connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectStep {
+    /// Looking the host name up.
+    Lookup,
+    /// The TCP handshake.
+    Tcp,
+    /// Sending the PROXY header.
+    ProxyHeader,
+    /// The TLS handshake.
+    Tls,
+}
+
+impl ConnectStep {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Lookup => "the look-up of its name",
+            Self::Tcp => "the TCP handshake",
+            Self::ProxyHeader => "the PROXY header",
+            Self::Tls => "the TLS handshake",
+        }
+    }
+}
+
+/// Why there is no connection to a server.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// Nothing listens there (ECONNREFUSED).
+    #[error("connection refused: nothing listens on that address and port")]
+    Refused,
+    /// The time for a connect was over.
+    #[error("no connection in time: {} took too long", .0.as_str())]
+    Timeout(ConnectStep),
+    /// No way leads there (ENETUNREACH, EHOSTUNREACH).
+    #[error("no route to it: {0}")]
+    Unreachable(io::Error),
+    /// The host name has no address.
+    #[error("its name can't be looked up: {0}")]
+    Dns(String),
+    /// The server's certificate is not believed.
+    #[error(
+        "TLS: {0}; expected a certificate for the upstream's server_name from an authority that it trusts"
+    )]
+    Certificate(rustls::Error),
+    /// The TLS handshake failed for another reason.
+    #[error("TLS handshake failed: {0}")]
+    Tls(rustls::Error),
+    /// The connection broke on the way.
+    #[error("the connection broke while it was being set up: {0}")]
+    Broken(io::Error),
+    /// This machine has no file descriptor, port or memory left. The server is not to blame.
+    #[error("this machine can't open another connection: {0}")]
+    Local(io::Error),
+}
+
+impl ConnectError {
+    /// The label in metrics: one of a fixed set.
+    #[must_use]
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Timeout(_) => "timeout",
+            Self::Unreachable(_) => "unreachable",
+            Self::Dns(_) => "dns",
+            Self::Certificate(_) => "certificate",
+            Self::Tls(_) => "tls",
+            Self::Broken(_) => "broken",
+            Self::Local(_) => "local",
+        }
+    }
+
+    /// Whether the server, or the way to it, is to blame and not this machine.
+    #[must_use]
+    pub const fn blames_server(&self) -> bool {
+        !matches!(self, Self::Local(_))
+    }
+
+    /// Whether time ran out (504 rather than 502, RFC 9110 sections 15.6.3 and 15.6.5).
+    #[must_use]
+    pub const fn is_timeout(&self) -> bool {
+        matches!(self, Self::Timeout(_))
+    }
+
+    fn from_io(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::ConnectionRefused => Self::Refused,
+            ErrorKind::TimedOut => Self::Timeout(ConnectStep::Tcp),
+            ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable => Self::Unreachable(error),
+            // No ephemeral port is left.
+            ErrorKind::AddrNotAvailable | ErrorKind::OutOfMemory => Self::Local(error),
+            _ if error
+                .raw_os_error()
+                .is_some_and(|code| OUT_OF_RESOURCES.contains(&code)) =>
+            {
+                Self::Local(error)
+            }
+            _ => Self::Broken(error),
+        }
+    }
+
+    /// tokio-rustls hands what rustls says over inside an `io::Error`.
+    fn from_handshake(error: io::Error) -> Self {
+        let inner = error
+            .get_ref()
+            .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        match inner {
+            Some(tls @ rustls::Error::InvalidCertificate(_)) => Self::Certificate(tls.clone()),
+            Some(tls) => Self::Tls(tls.clone()),
+            None => Self::Broken(error),
+        }
+    }
+}
+
+/// Too many open files (of the process, of the machine) and no buffer space left: `io::ErrorKind`
+/// has no names for them.
+const OUT_OF_RESOURCES: [i32; 3] = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS];
