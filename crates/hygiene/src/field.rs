@@ -110,7 +110,7 @@ pub(crate) fn check_value(value: &[u8]) -> Result<(), Refusal> {
     }
     Err(match value.contains(&b'\r') {
         true => RefusalReason::BareCarriageReturn.into(),
-        false => RefusalReason::HeaderValue.into(),
+        false => RefusalReason::HeaderValueInvalid.into(),
     })
 }
 

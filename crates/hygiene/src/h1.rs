@@ -2,8 +2,13 @@
 //!
 //! The declared answer to each malformed request is the table of this module's tests.
 
+mod glimpse;
 mod head;
 mod search;
 
+pub use glimpse::Glimpse;
 pub use head::{Head, Upgrade, check_head};
 pub use search::HeadSearch;
+
+#[cfg(test)]
+mod tests;

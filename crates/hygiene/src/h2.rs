@@ -6,6 +6,9 @@ use http::request::Parts;
 use crate::field::{check_expect, check_method, check_value, parse_content_length};
 use crate::{HeadLimits, Host, LengthCheck, Refusal, RefusalReason, Target};
 
+#[cfg(test)]
+mod tests;
+
 /// What a client sends first on an HTTP/2 connection (RFC 9113 section 3.4).
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 

@@ -20,6 +20,9 @@ use palisade_vocabulary::PathView;
 
 use crate::{Refusal, RefusalReason};
 
+#[cfg(test)]
+mod tests;
+
 /// The ambiguous path forms that a site allows; none unless said otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PathPolicy {

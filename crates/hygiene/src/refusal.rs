@@ -139,9 +139,9 @@ reasons! {
     HeaderWithoutColon = 400, "header_without_colon", "a header line without a colon";
     /// A name that is empty or no token (RFC 9110 section 5.1); space before `:` included
     /// (RFC 9112 section 5.1).
-    HeaderName = 400, "header_name", "a header name is empty or has a byte that is not allowed, such as a space";
+    HeaderNameInvalid = 400, "header_name_invalid", "a header name is empty or has a byte that is not allowed, such as a space";
     /// A control byte in a value (RFC 9110 section 5.5).
-    HeaderValue = 400, "header_value", "a NUL or other control byte in a header value";
+    HeaderValueInvalid = 400, "header_value_invalid", "a NUL or other control byte in a header value";
     /// A field that HTTP/2 forbids (RFC 9113 section 8.2.2).
     ConnectionHeader = 400, "connection_header", "a connection-specific header in an HTTP/2 request";
 

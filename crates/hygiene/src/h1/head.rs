@@ -306,6 +306,6 @@ fn field_fault(line: &[u8]) -> RefusalReason {
         [b' ' | b'\t', ..] => RefusalReason::HeaderFolded,
         _ if line.contains(&b'\r') => RefusalReason::BareCarriageReturn,
         _ if !line.contains(&b':') => RefusalReason::HeaderWithoutColon,
-        _ => RefusalReason::HeaderName,
+        _ => RefusalReason::HeaderNameInvalid,
     }
 }

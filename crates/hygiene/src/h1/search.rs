@@ -61,34 +61,44 @@ impl HeadSearch {
         };
         let is_request_line = self.line_start == self.start;
         self.line_start = line_feed + 1;
-        match (line.is_empty(), is_request_line) {
-            (true, true) if self.start > 0 => Err(RefusalReason::LeadingEmptyLines.into()),
-            (true, true) => {
-                self.start = self.line_start;
-                Ok(false)
+        if is_request_line && line.is_empty() {
+            if self.start > 0 {
+                return Err(RefusalReason::LeadingEmptyLines.into());
             }
-            _ if self.line_start - self.start > limits.head_bytes => {
-                Err(RefusalReason::HeadTooLarge.into())
-            }
-            (is_end, _) => Ok(is_end),
+            self.start = self.line_start;
+            return Ok(false);
         }
+        if is_request_line {
+            check_request_line_len(line, limits)?;
+        }
+        if self.line_start - self.start > limits.head_bytes {
+            return Err(RefusalReason::HeadTooLarge.into());
+        }
+        Ok(line.is_empty())
     }
 
     /// What is certain though the end is still to come.
     fn check_incomplete(&self, buf: &[u8], limits: &HeadLimits) -> Result<(), Refusal> {
         let head = buf.get(self.start..).unwrap_or_default();
-        let in_request_line = self.line_start == self.start;
-        let line_max = limits.target_bytes.saturating_add(REQUEST_LINE_REST_MAX);
-        if in_request_line && head.len() > line_max {
-            let method = head.get(..=METHOD_LEN_MAX).unwrap_or_default();
-            return Err(match method.contains(&b' ') {
-                true => RefusalReason::TargetTooLong.into(),
-                false => RefusalReason::MethodInvalid.into(),
-            });
+        if self.line_start == self.start {
+            check_request_line_len(head, limits)?;
         }
         if head.len() > limits.head_bytes {
             return Err(RefusalReason::HeadTooLarge.into());
         }
         Ok(())
     }
+}
+
+/// A request line, or as much of it as is there, that can still be one of a target within its
+/// limit. A method without an end is no target's fault.
+fn check_request_line_len(line: &[u8], limits: &HeadLimits) -> Result<(), Refusal> {
+    if line.len() <= limits.target_bytes.saturating_add(REQUEST_LINE_REST_MAX) {
+        return Ok(());
+    }
+    let method = line.get(..=METHOD_LEN_MAX).unwrap_or_default();
+    Err(match method.contains(&b' ') {
+        true => RefusalReason::TargetTooLong.into(),
+        false => RefusalReason::MethodInvalid.into(),
+    })
 }
