@@ -7,6 +7,9 @@
 //!
 //! Hot path: runs per forwarded request.
 
+#[cfg(test)]
+mod tests;
+
 use http::header::{HeaderMap, HeaderName};
 use palisade_vocabulary::{ClientAddr, Ip, Provenance, Scheme};
 
