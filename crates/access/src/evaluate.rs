@@ -102,3 +102,6 @@ pub(crate) fn rule_truth(rule: &Rule, condition: &Node, matching: &mut Matching<
     }
     canonical.max(matching.truth(condition, PathForm::WithoutParams))
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

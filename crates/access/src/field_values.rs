@@ -8,7 +8,7 @@ use crate::Field;
 ///
 /// A backend may cut `;params` off a path's segments, so what blocks is tried on both forms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PathForm {
+pub(crate) enum PathForm {
     /// The canonical path.
     Canonical,
     /// The canonical path without `;params`.

@@ -7,6 +7,7 @@
 mod compile;
 mod condition;
 mod evaluate;
+mod explain;
 mod field_values;
 mod hits;
 #[cfg(test)]
@@ -19,6 +20,8 @@ mod rule;
 mod rule_set;
 #[cfg(test)]
 mod test_request;
+#[cfg(test)]
+mod test_rules;
 mod truth;
 
 pub use condition::{
@@ -26,6 +29,7 @@ pub use condition::{
     TextCondition,
 };
 pub use evaluate::{Ruling, Scratch};
+pub use explain::{Because, Outcome, RuleExplanation};
 pub use pattern::{Pattern, PatternError, PatternKind};
 pub use regex::RegexError;
 pub use rule::{Action, BlockStatus, BlockStatusError, Rule, SourcePlace};
