@@ -152,14 +152,14 @@ impl Check {
     }
 }
 
-/// Why one request or connection was refused, or would have been.
+/// Why one request or connection was refused, would have been, or is to be noticed.
 #[derive(Clone, Copy, Debug)]
 pub struct DecisionEvent<'a> {
     /// When.
     pub time: WallTime,
-    /// Whether it was refused.
+    /// What came of it.
     pub mode: DecisionMode,
-    /// What refused it.
+    /// What has something against it.
     pub cause: Cause<'a>,
     /// Who it counts for.
     pub client: &'a ClientAddr,
@@ -178,6 +178,8 @@ pub enum DecisionMode {
     Refused,
     /// Detect mode: passed, and would have been refused.
     WouldRefuse,
+    /// Passed, and matched a rule whose action is `log`.
+    Logged,
 }
 
 impl DecisionMode {
@@ -187,6 +189,7 @@ impl DecisionMode {
         match self {
             Self::Refused => "refused",
             Self::WouldRefuse => "would_refuse",
+            Self::Logged => "logged",
         }
     }
 }
@@ -272,7 +275,7 @@ pub enum Subject<'a> {
         request: RequestLine<'a>,
         /// Its `User-Agent`; empty where there is none.
         user_agent: &'a [u8],
-        /// What was answered, or would have been.
-        status: u16,
+        /// What was answered, or would have been; none where nothing would.
+        status: Option<u16>,
     },
 }

@@ -2,14 +2,33 @@
 //!
 //! Layer 3. The request path hands over borrowed events; nothing here decides anything, and
 //! nothing here makes a request wait: a sink that is full or broken loses lines, counted.
+//!
+//! - [`AccessEvent`] and [`DecisionEvent`]: what happened, in plain words.
+//! - [`Telemetry`]: the one door; writes events to the logs of [`LogSettings`], and counts them.
+//! - [`Metrics`]: typed handles, and their text for Prometheus.
+//! - [`OperatorLog`]: starts, reloads and changes of state, on standard error.
 
 mod event;
+mod format;
+mod metrics;
+mod report;
 mod settings;
+mod sink;
+mod telemetry;
 mod time;
 
 pub use event::{
     AccessEvent, Cause, Check, DecisionEvent, DecisionMode, MatchedDecision, Outcome, RequestLine,
     Subject,
 };
+pub use format::LINE_BYTES_MAX;
+pub use metrics::{
+    ConnectionMetrics, DecisionCount, GeoDatabase, GeoMetrics, HandshakeFailure, LapiMetrics,
+    MetricLabels, Metrics, MetricsError, SinkMetrics, SlotRefusal, SnapshotMetrics,
+    UpstreamMetrics,
+};
+pub use report::{Fields, Level, OperatorLog, Report};
 pub use settings::{AccessFormat, AccessLogSettings, LogSettings, Sink};
+pub use sink::{LogWriter, NotFlushed, SinkError};
+pub use telemetry::{Telemetry, TelemetryError};
 pub use time::WallTime;

@@ -1,0 +1,94 @@
+//! The combined format of Apache and nginx, with the virtual host in front.
+//!
+//! A stock CrowdSec agent parses it with its `nginx-logs` and `apache2-logs` patterns, which let
+//! anything follow the user agent: `id`, `duration` (seconds), `outcome`, and where there are any
+//! `check` and `upstream`.
+
+use super::escape::{Plain, push_host, push_ip, push_number, push_seconds};
+use super::{FIELD_BYTES_MAX, SHORT_BYTES_MAX, TARGET_BYTES_MAX};
+use crate::{AccessEvent, RequestLine};
+
+/// Where nothing was answered, as nginx has it: the client closed the connection.
+const STATUS_NONE: u16 = 499;
+
+pub(super) fn write(event: &AccessEvent<'_>, out: &mut Vec<u8>) {
+    push_virtual_host(out, event.host, event.port);
+    out.push(b' ');
+    push_ip(out, event.client.ip);
+    out.extend_from_slice(b" - - [");
+    event.time.write_common_log(out);
+    out.extend_from_slice(b"] \"");
+    push_request(out, event.request);
+    out.extend_from_slice(b"\" ");
+    push_number(
+        out,
+        if event.status == 0 {
+            STATUS_NONE
+        } else {
+            event.status
+        },
+    );
+    out.push(b' ');
+    push_number(out, event.body_bytes);
+    push_field(out, event.referer);
+    push_field(out, event.user_agent);
+    push_extras(event, out);
+}
+
+/// `host:port`. Without the port where the host has colons itself (they would run together) and
+/// where there is no host (the agent would take the port for one).
+fn push_virtual_host(out: &mut Vec<u8>, host: &str, port: Option<u16>) {
+    push_host(out, host);
+    if let Some(port) = port
+        && !host.is_empty()
+        && !host.contains(':')
+    {
+        out.push(b':');
+        push_number(out, port);
+    }
+}
+
+fn push_request(out: &mut Vec<u8>, request: RequestLine<'_>) {
+    match request {
+        RequestLine::Parsed {
+            method,
+            target,
+            version,
+        } => {
+            Plain::WORD.push(out, method.as_bytes(), SHORT_BYTES_MAX);
+            out.push(b' ');
+            Plain::WORD.push(out, target, TARGET_BYTES_MAX);
+            out.push(b' ');
+            out.extend_from_slice(version.as_str().as_bytes());
+        }
+        RequestLine::Malformed(bytes) => Plain::QUOTED.push(out, bytes, SHORT_BYTES_MAX),
+    }
+}
+
+/// ` "text"`, and ` "-"` where there is none.
+fn push_field(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.extend_from_slice(b" \"");
+    Plain::QUOTED.push(
+        out,
+        if bytes.is_empty() { b"-" } else { bytes },
+        FIELD_BYTES_MAX,
+    );
+    out.push(b'"');
+}
+
+fn push_extras(event: &AccessEvent<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b" id=");
+    out.extend_from_slice(event.request_id.as_str().as_bytes());
+    out.extend_from_slice(b" duration=");
+    push_seconds(out, event.duration);
+    out.extend_from_slice(b" outcome=");
+    out.extend_from_slice(event.outcome.label().as_bytes());
+    if let Some(check) = event.outcome.refused_by() {
+        out.extend_from_slice(b" check=");
+        out.extend_from_slice(check.label().as_bytes());
+    }
+    if let Some(upstream) = event.upstream {
+        out.extend_from_slice(b" upstream=");
+        Plain::WORD.push(out, upstream.as_bytes(), SHORT_BYTES_MAX);
+    }
+}

@@ -1,0 +1,60 @@
+//! Connections of clients.
+
+use prometheus::{IntCounter, IntGauge, Result};
+
+use super::family::{By, Registrar};
+use super::labels::{HandshakeFailure, SlotRefusal};
+
+/// Counts the connections of clients.
+pub struct ConnectionMetrics {
+    open: IntGauge,
+    accepted: IntCounter,
+    refused: By<SlotRefusal, IntCounter>,
+    handshake_failures: By<HandshakeFailure, IntCounter>,
+}
+
+impl ConnectionMetrics {
+    pub(super) fn register(registrar: &Registrar) -> Result<Self> {
+        Ok(Self {
+            open: registrar.gauge(
+                "palisade_connections_open",
+                "Connections of clients that are open",
+            )?,
+            accepted: registrar.counter(
+                "palisade_connections_accepted_total",
+                "Connections of clients that got a slot",
+            )?,
+            refused: registrar.counters(
+                "palisade_connections_refused_total",
+                "Connections closed at once because no slot was free, in total or for their address",
+                "slots",
+            )?,
+            handshake_failures: registrar.counters(
+                "palisade_tls_handshake_failures_total",
+                "TLS handshakes of clients that failed",
+                "reason",
+            )?,
+        })
+    }
+
+    /// A connection got a slot. Each is to be [`Self::closed`] once.
+    pub fn opened(&self) {
+        self.accepted.inc();
+        self.open.inc();
+    }
+
+    /// A connection gave its slot back.
+    pub fn closed(&self) {
+        self.open.dec();
+    }
+
+    /// A connection got no slot.
+    pub fn refused(&self, why: SlotRefusal) {
+        self.refused.inc(why);
+    }
+
+    /// A TLS handshake failed.
+    pub fn handshake_failed(&self, how: HandshakeFailure) {
+        self.handshake_failures.inc(how);
+    }
+}
