@@ -513,10 +513,35 @@ mod tlvs {
         }
     }
 
+    /// From HAProxy 2.6 with `send-proxy-v2-ssl-cn` and every one of its `proxy-v2-options`.
+    const FROM_HAPROXY: &[u8] =
+        b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x89\x7f\0\0\x37\x7f\0\0\x01\xd2\x32\x48\x0b\
+        \x03\0\x04\xa1\x9f\x28\xb7\x01\0\x02h2\x02\0\x0bapp.example\x05\0\x0d7F000037:D232\
+        \x20\0\x50\x07\0\0\0\0\x21\0\x07TLSv1.3\x22\0\x0eclient.example\x25\0\x07RSA2048\
+        \x24\0\x0aRSA-SHA256\x23\0\x16TLS_AES_256_GCM_SHA384";
+
     #[test]
-    fn a_checksum_as_haproxy_sends_it() {
-        // The vectors of RFC 3720 appendix B.4 say that the crate's CRC is the one that is meant.
-        assert_eq!(crc32c::crc32c(&[0; 32]), 0x8a91_36aa);
+    fn a_header_as_haproxy_sends_it() {
+        assert_cuts_agree(FROM_HAPROXY);
+        let followed = [FROM_HAPROXY, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"].concat();
+        let Ok(Decoded::Header { header, len: 153 }) = decode(&followed) else {
+            panic!("{:?}", decode(&followed));
+        };
+        let peer = ClientAddr::peer("10.0.0.1".parse().unwrap(), 1);
+        assert_eq!(header.client(peer).ip.to_string(), "127.0.0.55");
+        let tlvs = header.tlvs().unwrap();
+        assert_eq!(tlvs.iter().next(), Some(Tlv::Crc32c(0xa19f_28b7)));
+        assert_eq!(tlvs.alpn(), Some(&b"h2"[..]));
+        assert_eq!(tlvs.authority(), Some(&b"app.example"[..]));
+        assert_eq!(tlvs.unique_id(), Some(&b"7F000037:D232"[..]));
+        let ssl = tlvs.ssl().unwrap();
+        assert!(ssl.certificate_verified());
+        assert_eq!(ssl.common_name(), Some(&b"client.example"[..]));
+        assert_eq!(ssl.cipher(), Some(&b"TLS_AES_256_GCM_SHA384"[..]));
+    }
+
+    #[test]
+    fn a_wrong_checksum_is_refused() {
         let mut header = with_tlvs(&tlv(0x03, &[0; 4]));
         let checksum = crc32c::crc32c(&header);
         header[31..].copy_from_slice(&checksum.to_be_bytes());
