@@ -222,3 +222,56 @@ impl ConnectError {
 /// Too many open files (of the process, of the machine) and no buffer space left: `io::ErrorKind`
 /// has no names for them.
 const OUT_OF_RESOURCES: [i32; 3] = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(error: io::Error, label: &str, blames_server: bool) {
+        let error = ConnectError::from_io(error);
+        assert_eq!(
+            (error.label(), error.blames_server()),
+            (label, blames_server),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn errors_of_the_system_have_a_cause_and_a_culprit() {
+        let system = io::Error::from_raw_os_error;
+        check(system(libc::ECONNREFUSED), "refused", true);
+        check(system(libc::ETIMEDOUT), "timeout", true);
+        check(system(libc::ENETUNREACH), "unreachable", true);
+        check(system(libc::EHOSTUNREACH), "unreachable", true);
+        check(system(libc::ECONNRESET), "broken", true);
+        check(system(libc::EMFILE), "local", false);
+        check(system(libc::ENFILE), "local", false);
+        check(system(libc::ENOBUFS), "local", false);
+        check(system(libc::EADDRNOTAVAIL), "local", false);
+    }
+
+    #[tokio::test]
+    async fn a_name_without_addresses_is_an_error() {
+        let error = connect_any(Vec::new(), Instant::now()).await.unwrap_err();
+        assert_eq!(error.label(), "dns");
+    }
+
+    #[tokio::test]
+    async fn the_next_address_of_a_name_is_tried() {
+        let (_hold, refusing) = crate::tests::backend::refusing();
+        let (_listener, good) = crate::tests::backend::listener().await;
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let tcp = connect_any(vec![refusing, good], deadline).await.unwrap();
+        assert_eq!(tcp.peer_addr().unwrap(), good);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dead_address_leaves_time_for_the_next() {
+        let (_listener, good) = crate::tests::backend::listener().await;
+        let (_full, _waiting, dead) = crate::tests::backend::full_backlog().await;
+        let deadline = Instant::now() + Duration::from_secs(2);
+        let tcp = connect_any(vec![dead, good], deadline).await.unwrap();
+        assert_eq!(tcp.peer_addr().unwrap(), good);
+    }
+}

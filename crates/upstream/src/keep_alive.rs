@@ -127,3 +127,6 @@ impl IdleConnections {
         self.stack.lock().len()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,6 +29,9 @@ mod status;
 mod tls;
 mod upstreams;
 
+#[cfg(test)]
+mod tests;
+
 pub use acquire::{AcquireError, Acquired, Attempt, AttemptObserver, Need};
 pub use address::ServerAddress;
 pub use connect::{ConnectError, ConnectStep, ProxySource};

@@ -105,11 +105,12 @@ impl Pool {
     ///
     /// Hot path: takes no lock, allocates nothing.
     pub fn pick(&self, client: Ip, now: Tick, tried: Tried) -> Option<InFlight> {
+        let turn = self.turn();
         let mut passed = tried;
         let fit = |server: &Server, passed: Tried| {
             !passed.contains(server) && server.standing(now) != Standing::Out
         };
-        while let Some(server) = self.choose(client, |server| fit(server, passed)) {
+        while let Some(server) = self.choose(turn, client, |server| fit(server, passed)) {
             match server.standing(now) {
                 Standing::In => return Some(InFlight::new(server, None)),
                 Standing::Due(due) => {
@@ -122,25 +123,54 @@ impl Pool {
             // Another request was quicker.
             passed.add(server);
         }
-        self.choose(client, |server| !tried.contains(server))
+        self.choose(turn, client, |server| !tried.contains(server))
             .map(|server| InFlight::new(server, None))
     }
 
-    fn choose(&self, client: Ip, fit: impl Fn(&Server) -> bool) -> Option<&Arc<Server>> {
+    /// The server whose turn it is; one for each request, whatever becomes of it.
+    fn turn(&self) -> Option<&Arc<Server>> {
+        self.servers.get(usize::from(self.schedule.next()))
+    }
+
+    fn choose<'a>(
+        &'a self,
+        turn: Option<&'a Arc<Server>>,
+        client: Ip,
+        fit: impl Fn(&Server) -> bool,
+    ) -> Option<&'a Arc<Server>> {
         match self.settings.balance {
-            Balance::RoundRobin => (0..TURNS_PASSED_MAX)
-                .filter_map(|_| self.servers.get(usize::from(self.schedule.next())))
-                .find(|server| fit(server))
-                .or_else(|| self.least_busy(fit)),
-            Balance::LeastConnections => self.least_busy(fit),
+            Balance::RoundRobin => self.next_in_turn(turn, fit),
+            Balance::LeastConnections => self.least_busy(turn, fit),
             Balance::ClientAddress => self.own_of(client, fit),
         }
     }
 
+    /// The server whose turn it is, or whose turn comes next: so the turns of one that can't be
+    /// used are shared by weight, and don't all fall to its neighbour.
+    fn next_in_turn<'a>(
+        &'a self,
+        turn: Option<&'a Arc<Server>>,
+        fit: impl Fn(&Server) -> bool,
+    ) -> Option<&'a Arc<Server>> {
+        if turn.is_some_and(|server| fit(server)) {
+            return turn;
+        }
+        if !self.servers.iter().any(|server| fit(server)) {
+            return None;
+        }
+        (0..TURNS_PASSED_MAX)
+            .filter_map(|_| self.turn())
+            .find(|server| fit(server))
+            .or_else(|| self.least_busy(turn, fit))
+    }
+
     /// The server with the fewest requests in flight for its weight; of equal ones the one whose
     /// turn it is, so that an idle pool is used by weight too.
-    fn least_busy(&self, fit: impl Fn(&Server) -> bool) -> Option<&Arc<Server>> {
-        let turn = self.servers.get(usize::from(self.schedule.next()));
+    fn least_busy<'a>(
+        &'a self,
+        turn: Option<&'a Arc<Server>>,
+        fit: impl Fn(&Server) -> bool,
+    ) -> Option<&'a Arc<Server>> {
         let mut best = turn.filter(|server| fit(server));
         for server in self.servers.iter().filter(|server| fit(server)) {
             if best.is_none_or(|best| is_less_busy(server, best)) {
@@ -229,3 +259,6 @@ impl Tried {
         (usize::from(server.place / 64), 1 << (server.place % 64))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -234,12 +234,18 @@ pub struct KeepAlive {
 }
 
 impl KeepAlive {
+    /// The most idle connections that can be asked for; a sweep looks at each.
+    pub const IDLE_CONNECTIONS_MAX: u16 = 4096;
+
     /// At most `idle_connections_max` (0 is none) for each server, each for at most
     /// `idle_timeout`.
     ///
     /// # Errors
-    /// When the timeout isn't in 1 ms to 1 h.
+    /// When there are over 4,096 connections, or the timeout isn't in 1 ms to 1 h.
     pub fn new(idle_connections_max: u16, idle_timeout: Duration) -> Result<Self, SettingsError> {
+        if idle_connections_max > Self::IDLE_CONNECTIONS_MAX {
+            return Err(SettingsError::IdleConnections(idle_connections_max));
+        }
         const RANGE: RangeInclusive<Duration> =
             Duration::from_millis(1)..=Duration::from_secs(3600);
         Ok(Self {
@@ -409,6 +415,9 @@ pub enum SettingsError {
     /// A number of attempts out of bounds.
     #[error("{0} connect attempts; expected 1 (no retry) to 16")]
     Attempts(u8),
+    /// More idle connections than can be kept.
+    #[error("{0} idle connections; at most {max} a server", max = KeepAlive::IDLE_CONNECTIONS_MAX)]
+    IdleConnections(u16),
     /// Ejection after no failure at all.
     #[error("ejection after 0 failures; expected at least 1, or ejection turned off")]
     NoFailures,
@@ -498,6 +507,10 @@ mod tests {
             "timeouts.read is 0ns; expected 1ms to 86400s",
         );
         check(KeepAlive::new(0, second), "ok");
+        check(
+            KeepAlive::new(4097, second),
+            "4097 idle connections; at most 4096 a server",
+        );
         check(
             KeepAlive::new(1, Duration::MAX),
             "keep_alive.idle_timeout is 18446744073709551615.999999999s; expected 1ms to 3600s",
