@@ -30,13 +30,11 @@ impl WallTime {
     /// As Apache and nginx write it: `21/Nov/2026:19:22:25 +0000`.
     pub(crate) fn write_common_log(self, out: &mut Vec<u8>) {
         let (date, clock) = self.civil();
-        push_two_digits(out, date.day);
-        out.push(b'/');
+        let [d1, d2] = two_digits(u32::from(date.day));
         let month = MONTHS.get(usize::from(date.month).saturating_sub(1));
-        out.extend_from_slice(month.map_or(&b"Jan"[..], |name| &name[..]));
-        out.push(b'/');
-        push_four_digits(out, date.year);
-        out.push(b':');
+        let [m1, m2, m3] = month.map_or(*b"Jan", |name| **name);
+        let [y1, y2, y3, y4] = four_digits(date.year);
+        out.extend_from_slice(&[d1, d2, b'/', m1, m2, m3, b'/', y1, y2, y3, y4, b':']);
         push_clock(out, clock);
         out.extend_from_slice(b" +0000");
     }
@@ -44,12 +42,10 @@ impl WallTime {
     /// RFC 3339 with microseconds: `2026-11-21T19:22:25.000317Z`.
     pub(crate) fn write_rfc3339(self, out: &mut Vec<u8>) {
         let (date, clock) = self.civil();
-        push_four_digits(out, date.year);
-        out.push(b'-');
-        push_two_digits(out, date.month);
-        out.push(b'-');
-        push_two_digits(out, date.day);
-        out.push(b'T');
+        let [y1, y2, y3, y4] = four_digits(date.year);
+        let [m1, m2] = two_digits(u32::from(date.month));
+        let [d1, d2] = two_digits(u32::from(date.day));
+        out.extend_from_slice(&[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T']);
         push_clock(out, clock);
         push_microseconds(out, self.nanos);
         out.push(b'Z');
@@ -113,32 +109,31 @@ impl Date {
 
 /// `19:22:25`, of seconds since midnight.
 fn push_clock(out: &mut Vec<u8>, seconds: u32) {
-    let part = |value: u32| u8::try_from(value % 60).unwrap_or(0);
-    push_two_digits(out, u8::try_from(seconds / 3_600).unwrap_or(0));
-    out.push(b':');
-    push_two_digits(out, part(seconds / 60));
-    out.push(b':');
-    push_two_digits(out, part(seconds));
+    let [h1, h2] = two_digits(seconds / 3_600);
+    let [m1, m2] = two_digits(seconds / 60 % 60);
+    let [s1, s2] = two_digits(seconds % 60);
+    out.extend_from_slice(&[h1, h2, b':', m1, m2, b':', s1, s2]);
 }
 
 /// `.000317`, of nanoseconds.
 pub(crate) fn push_microseconds(out: &mut Vec<u8>, nanos: u32) {
     let micros = nanos / 1_000;
-    let pair = |value: u32| u8::try_from(value % 100).unwrap_or(0);
-    out.push(b'.');
-    push_two_digits(out, pair(micros / 10_000));
-    push_two_digits(out, pair(micros / 100));
-    push_two_digits(out, pair(micros));
+    let [a, b] = two_digits(micros / 10_000);
+    let [c, d] = two_digits(micros / 100);
+    let [e, f] = two_digits(micros);
+    out.extend_from_slice(&[b'.', a, b, c, d, e, f]);
 }
 
-fn push_four_digits(out: &mut Vec<u8>, value: u32) {
-    let pair = |value: u32| u8::try_from(value % 100).unwrap_or(0);
-    push_two_digits(out, pair(value / 100));
-    push_two_digits(out, pair(value));
+fn four_digits(value: u32) -> [u8; 4] {
+    let [a, b] = two_digits(value / 100);
+    let [c, d] = two_digits(value);
+    [a, b, c, d]
 }
 
-fn push_two_digits(out: &mut Vec<u8>, value: u8) {
-    out.extend_from_slice(&[b'0' + value / 10 % 10, b'0' + value % 10]);
+/// The last two decimal digits.
+fn two_digits(value: u32) -> [u8; 2] {
+    let digit = |value: u32| b'0' + u8::try_from(value % 10).unwrap_or(0);
+    [digit(value / 10), digit(value)]
 }
 
 #[cfg(test)]

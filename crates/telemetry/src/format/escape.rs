@@ -11,56 +11,54 @@ const HEX_DIGITS: [&[u8; 1]; 16] = [
     b"0", b"1", b"2", b"3", b"4", b"5", b"6", b"7", b"8", b"9", b"A", b"B", b"C", b"D", b"E", b"F",
 ];
 
-/// Which bytes can stand for themselves.
-pub(super) struct Plain([bool; 256]);
+/// Which bytes can stand for themselves: printable ASCII without `"`, `\` and one more.
+#[derive(Clone, Copy)]
+pub(super) struct Plain {
+    without: u8,
+}
 
 impl Plain {
-    /// In a quoted field: printable ASCII without `"` and `\`. The bytes that nginx escapes with
-    /// `escape=default` are the others.
-    pub(super) const QUOTED: Plain = Plain::except(b"\"\\");
-    /// In a word of a quoted field: the same without space.
-    pub(super) const WORD: Plain = Plain::except(b"\"\\ ");
+    /// In a quoted field. The bytes that nginx escapes with `escape=default` are the others.
+    pub(super) const QUOTED: Plain = Plain { without: b'"' };
+    /// In a word of a quoted field.
+    pub(super) const WORD: Plain = Plain { without: b' ' };
 
-    #[expect(
-        clippy::indexing_slicing,
-        reason = "const: out of bounds would not compile"
-    )]
-    const fn except(special: &[u8]) -> Self {
-        let mut plain = [false; 256];
-        let mut byte = 0x20;
-        while byte < 0x7f {
-            plain[byte] = true;
-            byte += 1;
-        }
-        let mut index = 0;
-        while index < special.len() {
-            plain[special[index] as usize] = false;
-            index += 1;
-        }
-        Self(plain)
-    }
-
-    fn holds(&self, byte: u8) -> bool {
-        self.0.get(usize::from(byte)).is_some_and(|plain| *plain)
+    /// Without a branch, so that many bytes are looked at at once.
+    fn holds(self, byte: u8) -> bool {
+        let printable = byte.wrapping_sub(b' ') < 0x7f - b' ';
+        printable & (byte != b'"') & (byte != b'\\') & (byte != self.without)
     }
 
     /// Appends the plain bytes that `bytes` starts with, and returns the rest.
-    pub(super) fn push_prefix<'a>(&self, out: &mut Vec<u8>, bytes: &'a [u8]) -> &'a [u8] {
+    pub(super) fn push_prefix<'a>(self, out: &mut Vec<u8>, bytes: &'a [u8]) -> &'a [u8] {
+        // Nearly every field is plain, and to see that is a tenth of the work of finding an end.
+        if bytes
+            .iter()
+            .fold(true, |plain, byte| plain & self.holds(*byte))
+        {
+            out.extend_from_slice(bytes);
+            return &[];
+        }
+        self.push_run(out, bytes)
+    }
+
+    /// The same, where there likely is a rest.
+    fn push_run<'a>(self, out: &mut Vec<u8>, bytes: &'a [u8]) -> &'a [u8] {
         let end = bytes.iter().position(|byte| !self.holds(*byte));
-        let (prefix, rest) = bytes.split_at(end.unwrap_or(bytes.len()));
-        out.extend_from_slice(prefix);
+        let (run, rest) = bytes.split_at(end.unwrap_or(bytes.len()));
+        out.extend_from_slice(run);
         rest
     }
 
     /// Appends at most `bytes_max` of `bytes`; what isn't plain becomes `\xHH`, as nginx does.
     ///
     /// `\"` would not do for a quote: the agent's pattern for a field is `[^"]*`.
-    pub(super) fn push(&self, out: &mut Vec<u8>, bytes: &[u8], bytes_max: usize) {
+    pub(super) fn push(self, out: &mut Vec<u8>, bytes: &[u8], bytes_max: usize) {
         let (bytes, mark) = bounded(bytes, bytes_max);
         let mut rest = self.push_prefix(out, bytes);
         while let Some((byte, after)) = rest.split_first() {
             push_hex_escape(out, *byte);
-            rest = self.push_prefix(out, after);
+            rest = self.push_run(out, after);
         }
         out.extend_from_slice(mark);
     }

@@ -291,6 +291,40 @@ fn what_cannot_be_opened_is_named() {
     assert!(error.contains("No such file"), "{error}");
 }
 
+/// Opening it to write would wait for its reader.
+#[test]
+fn a_named_pipe_without_a_reader_is_an_error() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("pipe");
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(&path)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let open = || LogWriter::open(&Sink::File(path.clone()), metrics(), Arc::<Told>::default());
+    assert!(open().unwrap_err().to_string().contains("named pipe"));
+
+    // O_RDWR: opens without a writer, and reads what the writer sends.
+    let reader = fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(&path)
+        .unwrap();
+    let writer = open().unwrap();
+    let sent = 200;
+    for number in 0..sent {
+        assert!(writer.submit(&line(number)));
+    }
+    let lines = BufReader::new(reader)
+        .lines()
+        .map(Result::unwrap)
+        .take(sent);
+    let text = lines.collect::<Vec<_>>().join("\n");
+    assert_eq!(numbers(&text), (0..sent).collect::<Vec<_>>());
+}
+
 fn worker(path: &Path) -> (Worker, Arc<Shared>) {
     let shared = Arc::new(Shared {
         queue: Mutex::new(Queue {
