@@ -8,7 +8,7 @@ use palisade_vocabulary::{Ip, Place, Tick};
 use parking_lot::Mutex;
 
 use crate::document::{Document, Sweep, Withdrawal};
-use crate::index::{Index, wide_mask};
+use crate::index::Index;
 use crate::key::{AnyKey, Key, PlaceKey, V4Key, V6Key};
 use crate::label::{Dictionary, Label, Labels};
 use crate::matched::Match;
@@ -83,8 +83,21 @@ impl DecisionTable {
     /// Hot path: runs per request, allocates nothing, takes no lock.
     #[must_use]
     pub fn lookup(&self, ip: Ip, place: &Place, now: Tick) -> Option<Match> {
+        self.lookup_among(|_| true, ip, place, now)
+    }
+
+    /// As [`Self::lookup`], among the decisions of the sources that `is_asked` holds for alone: what
+    /// another source says hides nothing.
+    #[must_use]
+    pub fn lookup_among(
+        &self,
+        is_asked: impl Fn(SourceId) -> bool,
+        ip: Ip,
+        place: &Place,
+        now: Tick,
+    ) -> Option<Match> {
         let root = self.root.load();
-        let mut strongest = Strongest::new(&root, now);
+        let mut strongest = Strongest::new(&root, is_asked, now);
         match ip.as_std() {
             IpAddr::V4(address) => {
                 let each = |key: V4Key, run: &[Record]| strongest.consider(AnyKey::V4(key), run);
@@ -101,6 +114,13 @@ impl DecisionTable {
             strongest.consider(AnyKey::Place(key), root.places.find(key));
         }
         strongest.into_match()
+    }
+
+    /// Whether any decision is about a country or autonomous system: else nobody needs to look up
+    /// where a client is. Hot path: runs per request, allocates nothing.
+    #[must_use]
+    pub fn asks_for_places(&self) -> bool {
+        self.root.load().places.heap_bytes() > 0
     }
 
     /// Applies a document of `source` that says what changed.
@@ -188,13 +208,9 @@ impl Writer {
         document.room = room;
         document.deletions_raise_doubt &= !self.sources_that_name_all.contains(&source);
 
-        let v4 = old
-            .v4
-            .after(changes.v4, wide_mask::<V4Key>(), &mut document);
-        let v6 = old
-            .v6
-            .after(changes.v6, wide_mask::<V6Key>(), &mut document);
-        let places = old.places.after(changes.places, 0, &mut document);
+        let v4 = old.v4.after(changes.v4, &mut document);
+        let v6 = old.v6.after(changes.v6, &mut document);
+        let places = old.places.after(changes.places, &mut document);
         let (applied, names_overlaps) = (document.applied, document.names_overlaps);
 
         self.note_overlaps(source, sweep, names_overlaps);
@@ -272,8 +288,9 @@ impl ChangesByIndex {
 }
 
 /// The strongest of the decisions seen so far.
-struct Strongest<'r> {
+struct Strongest<'r, F> {
     root: &'r Root,
+    is_asked: F,
     now: Tick,
     found: Option<Candidate<'r>>,
 }
@@ -285,10 +302,11 @@ struct Candidate<'r> {
     label: &'r Arc<Label>,
 }
 
-impl<'r> Strongest<'r> {
-    fn new(root: &'r Root, now: Tick) -> Self {
+impl<'r, F: Fn(SourceId) -> bool> Strongest<'r, F> {
+    fn new(root: &'r Root, is_asked: F, now: Tick) -> Self {
         Self {
             root,
+            is_asked,
             now,
             found: None,
         }
@@ -299,6 +317,9 @@ impl<'r> Strongest<'r> {
             let Some(label) = self.root.labels.get(usize::from(record.label().0)) else {
                 continue;
             };
+            if !(self.is_asked)(label.reason.source) {
+                continue;
+            }
             let is_local = label.reason.source == SourceId::Local;
             let rank = (label.reason.remedy.kind(), record.expires(), is_local);
             if self.found.as_ref().is_none_or(|found| rank > found.rank) {

@@ -90,6 +90,9 @@ reasons! {
     /// Too many header fields.
     TooManyHeaders = 431, "too_many_headers", "the head has more fields than the limit";
 
+    /// Clean to us, and not to the parser behind us: what two read differently is not forwarded.
+    SecondParser = 400, "second_parser", "the head is not understood the same way by two parsers";
+
     // The request line.
 
     /// Not `METHOD SP TARGET SP VERSION` (RFC 9112 section 3).

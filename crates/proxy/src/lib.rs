@@ -1,3 +1,29 @@
-//! Listeners, connections and the life of a request, on pingora-core
+//! Listeners, connections and the life of a request, on pingora-core.
+//!
+//! [`request`](crate::request) is where to begin: it lists the checks and shows a request's life on one page. A
+//! connection gets there by `listener` (accept), `connection` (slot, PROXY header, TLS) and `http1`
+//! or `http2` (heads, judged by hygiene).
 
+mod body;
+mod certificates;
+mod clock;
+mod connection;
+mod downstream;
+mod forward;
+mod http1;
+mod http2;
+pub mod judge;
+mod listener;
+mod observe;
+mod outgoing;
+pub mod request;
+mod respond;
 pub mod settings;
+mod shared;
+mod slots;
+mod tunnel;
+
+pub use certificates::TlsError;
+pub use clock::Clock;
+pub use listener::{ListenError, Listener};
+pub use shared::{Generation, Shared};

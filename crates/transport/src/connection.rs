@@ -120,6 +120,20 @@ impl Connection {
         })
     }
 
+    /// Gives bytes back that were read from a plain connection, to be read again.
+    ///
+    /// # Errors
+    /// Over TLS, where ALPN settles beforehand what is spoken: the bytes, unused.
+    pub fn unread(&mut self, bytes: BytesMut) -> Result<(), BytesMut> {
+        match &mut self.io {
+            Io::Plain(stream) => {
+                stream.unread(bytes);
+                Ok(())
+            }
+            Io::Client(_) | Io::Backend(_) => Err(bytes),
+        }
+    }
+
     /// Whether an idle connection can still be used: open, and nothing arrived on it that nobody
     /// asked for. No system call while the socket has nothing new.
     pub fn is_quiet(&mut self) -> bool {

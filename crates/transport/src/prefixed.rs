@@ -22,6 +22,13 @@ impl Prefixed {
         Self { prefix, tcp }
     }
 
+    /// Gives `bytes` back, to be read again before anything else.
+    pub fn unread(&mut self, bytes: BytesMut) {
+        let mut prefix = bytes;
+        prefix.unsplit(std::mem::take(&mut self.prefix));
+        self.prefix = prefix;
+    }
+
     /// The socket.
     #[must_use]
     pub fn tcp(&self) -> &TcpStream {

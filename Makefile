@@ -1,0 +1,48 @@
+# Two commands: `make run` and `make test`. `make help` lists the rest.
+
+.PHONY: run test set-up lint deny release bench fuzz-smoke clean help
+
+PROFILE := ci
+
+## run: build, and start the demo on 127.0.0.1:8000
+run:
+	@./set-up build
+	@cargo build --quiet --profile $(PROFILE) --bin palisade
+	@./target/$(PROFILE)/palisade run --demo
+
+## test: install what the tests need, and run them all
+test: set-up
+	@. ./tests/environment && cargo test --profile $(PROFILE) --workspace
+
+## set-up: install what the build and the tests need
+set-up:
+	@./set-up build
+	@./set-up test
+
+## lint: formatting and clippy, warnings are errors
+lint:
+	cargo fmt --all --check
+	cargo clippy --profile $(PROFILE) --workspace --all-targets -- -D warnings
+
+## deny: licences, sources, bans and (where they can be reached) advisories of all dependencies
+deny:
+	@./set-up deny
+	@./.ci/deny
+
+## release: the binary as it is shipped, in target/release/palisade
+release:
+	@./set-up build
+	cargo build --release --bin palisade
+
+## bench: micro-benchmarks and instruction counts
+bench:
+	@./set-up build
+	cargo bench --workspace
+
+## clean: remove what was built
+clean:
+	cargo clean
+
+## help: this list
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)

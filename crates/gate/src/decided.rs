@@ -1,0 +1,47 @@
+//! What decisions mean for a client, under the operator's policy.
+
+use palisade_decisions::{Match, RemedyKind, SourceId};
+use palisade_vocabulary::{Ip, Mode, Place, Tick};
+
+use crate::settings::FallbackRemediation;
+use crate::{Snapshot, State};
+
+/// What decisions mean for a client.
+#[derive(Debug, Default)]
+pub struct Decided {
+    /// The decision that refuses it.
+    pub refuses: Option<Match>,
+    /// A decision that would, were CrowdSec's not only to be recorded.
+    pub would_refuse: Option<Match>,
+}
+
+impl Snapshot {
+    /// What decisions mean for a client now. Hot path: runs per request, allocates nothing.
+    #[must_use]
+    pub fn decided(&self, state: &State, client: Ip, place: &Place, now: Tick) -> Decided {
+        let strongest = |is_asked: fn(SourceId) -> bool| {
+            let found = state.decisions.lookup_among(is_asked, client, place, now)?;
+            self.refuses(&found).then_some(found)
+        };
+        let Some(found) = strongest(|_| true) else {
+            return Decided::default();
+        };
+        if found.source() == SourceId::Local || self.decisions.mode == Mode::Block {
+            return Decided {
+                refuses: Some(found),
+                would_refuse: None,
+            };
+        }
+        // What is only recorded hides no ban of the operator's own.
+        Decided {
+            refuses: strongest(|source| source == SourceId::Local),
+            would_refuse: (self.decisions.mode == Mode::Detect).then_some(found),
+        }
+    }
+
+    /// Whether a decision's remedy refuses here.
+    fn refuses(&self, found: &Match) -> bool {
+        found.remedy().kind() == RemedyKind::Ban
+            || self.decisions.fallback_remediation == FallbackRemediation::Ban
+    }
+}

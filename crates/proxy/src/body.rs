@@ -1,0 +1,125 @@
+//! A request's body, within its bounds: size, total deadline, least rate.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use palisade_hygiene::{Framing, RefusalReason};
+use tokio::time::{Instant, timeout_at};
+
+use crate::downstream::{BodyError, Downstream};
+use crate::settings::{BODY_RATE_GRACE, Deadlines, Limits};
+
+/// Reads a request's body.
+pub(crate) struct BodyReader {
+    /// The whole body has to be there.
+    deadline: Instant,
+    begun: Instant,
+    bytes_max: u64,
+    bytes_per_second_min: u64,
+    seen: u64,
+}
+
+/// Why a body can't be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodyFailure {
+    /// It breaks a rule; the answer says so.
+    Refused(RefusalReason),
+    /// The client went away.
+    Gone,
+}
+
+impl BodyReader {
+    /// For a body that is about to come, of at most `bytes_max`.
+    ///
+    /// # Errors
+    /// When its declared length is over that already.
+    pub(crate) fn new(
+        framing: Framing,
+        bytes_max: u64,
+        deadlines: &Deadlines,
+        limits: &Limits,
+    ) -> Result<Self, RefusalReason> {
+        if let Framing::Length(length) = framing
+            && length > bytes_max
+        {
+            return Err(RefusalReason::BodyTooLarge);
+        }
+        let begun = Instant::now();
+        Ok(Self {
+            deadline: begun + deadlines.body,
+            begun,
+            bytes_max,
+            bytes_per_second_min: limits.body_bytes_per_second_min,
+            seen: 0,
+        })
+    }
+
+    /// The next part; `None` at the end.
+    pub(crate) async fn next(
+        &mut self,
+        downstream: &mut Downstream<'_>,
+    ) -> Result<Option<Bytes>, BodyFailure> {
+        let part = match timeout_at(self.patience(), downstream.read_body()).await {
+            Err(_) => return Err(BodyFailure::Refused(RefusalReason::BodyTooSlow)),
+            Ok(Err(BodyError::Malformed)) => {
+                return Err(BodyFailure::Refused(RefusalReason::BodyMalformed));
+            }
+            Ok(Err(BodyError::Gone)) => return Err(BodyFailure::Gone),
+            Ok(Ok(part)) => part,
+        };
+        let bytes = part.as_ref().map_or(0, Bytes::len);
+        self.seen = self.seen.saturating_add(bytes as u64);
+        if self.seen > self.bytes_max {
+            return Err(BodyFailure::Refused(RefusalReason::BodyTooLarge));
+        }
+        Ok(part)
+    }
+
+    /// When the next byte has to be there: by the deadline, and before the rate falls below the
+    /// least.
+    fn patience(&self) -> Instant {
+        if self.bytes_per_second_min == 0 {
+            return self.deadline;
+        }
+        let earned = Duration::from_secs(self.seen / self.bytes_per_second_min);
+        self.deadline.min(self.begun + BODY_RATE_GRACE + earned)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reader(seen: u64) -> BodyReader {
+        let mut reader = BodyReader::new(
+            Framing::Chunked,
+            1 << 30,
+            &Deadlines::default(),
+            &Limits::default(),
+        )
+        .unwrap();
+        reader.seen = seen;
+        reader
+    }
+
+    #[test]
+    fn a_declared_length_over_the_limit_is_refused_at_once() {
+        let new = |length| {
+            let framing = Framing::Length(length);
+            BodyReader::new(framing, 10, &Deadlines::default(), &Limits::default()).err()
+        };
+        assert_eq!(new(10), None);
+        assert_eq!(new(11), Some(RefusalReason::BodyTooLarge));
+    }
+
+    #[test]
+    fn patience_grows_with_what_came_up_to_the_deadline() {
+        let patience = |seen| {
+            let reader = reader(seen);
+            reader.patience() - reader.begun
+        };
+        assert_eq!(patience(0), BODY_RATE_GRACE);
+        assert_eq!(patience(2400), BODY_RATE_GRACE + Duration::from_secs(10));
+        assert_eq!(patience(1 << 29), Duration::from_secs(60));
+    }
+}

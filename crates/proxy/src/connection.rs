@@ -1,0 +1,227 @@
+//! A connection from accept to its first request: slot, PROXY header, TLS, protocol.
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use palisade_client_address::proxy_protocol::{
+    Decoded, ForPeer, ProxyHeader, ProxyPolicy, ProxyRefusal, decode,
+};
+use palisade_telemetry::{
+    Cause, DecisionEvent, DecisionMode, HandshakeFailure, Metrics, Subject,
+};
+use palisade_transport::{Connection, TlsFacts};
+use palisade_vocabulary::{ClientAddr, Ip, Scheme};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::certificates::TlsAcceptor;
+use crate::listener::Listener;
+use crate::shared::Shared;
+use crate::slots::{AddressSlot, TotalSlot};
+use crate::{http1, http2};
+
+/// What all requests of a connection have in common.
+pub(crate) struct ConnectionFacts {
+    pub(crate) listener: Arc<Listener>,
+    pub(crate) shared: Arc<Shared>,
+    /// The other end of the TCP connection.
+    pub(crate) peer: Ip,
+    /// The TCP peer, or the PROXY source.
+    pub(crate) client: ClientAddr,
+    /// The end that the client connected to, as far as is known.
+    pub(crate) local: SocketAddr,
+    /// Whether `client` is a hop whose forwarded headers count.
+    pub(crate) is_hop: bool,
+    /// How the client's connection came in to the first of our own hops that told.
+    pub(crate) scheme: Scheme,
+    pub(crate) tls: Option<TlsSide>,
+    /// Given back when the last request is over.
+    _held: (TotalSlot, AddressSlot, OpenConnection),
+}
+
+/// What TLS settled.
+pub(crate) struct TlsSide {
+    pub(crate) facts: TlsFacts,
+    pub(crate) acceptor: Arc<TlsAcceptor>,
+}
+
+impl ConnectionFacts {
+    /// Whether the connection's certificate is one for `host` (RFC 9110 section 15.5.20); yes
+    /// without TLS.
+    pub(crate) fn certificate_is_for(&self, host: &str) -> bool {
+        self.tls.as_ref().is_none_or(|tls| {
+            let server_name = tls.facts.server_name.as_deref();
+            server_name == Some(host) || tls.acceptor.serves(server_name, host)
+        })
+    }
+}
+
+/// Serves a connection from its first byte to its last.
+pub(crate) async fn serve(
+    tcp: TcpStream,
+    peer: SocketAddr,
+    listener: Arc<Listener>,
+    shared: Arc<Shared>,
+) {
+    let total = match listener.slots.take() {
+        Ok(slot) => slot,
+        Err(refusal) => return shared.metrics.connections.refused(refusal),
+    };
+    let open = OpenConnection::new(&shared.metrics);
+    // Only a socket that is gone already can refuse it.
+    let _ = tcp.set_nodelay(true);
+    let mut entry = Entry {
+        client: ClientAddr::peer(peer.into(), peer.port()),
+        header: None,
+        buffered: BytesMut::new(),
+    };
+    let mut tcp = tcp;
+    if let Some(policy) = &listener.settings.proxy_protocol {
+        let deadline = listener.settings.deadlines.proxy_header;
+        let read = timeout(deadline, entry.read_proxy_header(&mut tcp, policy)).await;
+        if let Err(refusal) = read.unwrap_or(Err(ProxyRefusal::Deadline)) {
+            return refuse_proxy(&shared, peer.into(), refusal);
+        }
+    }
+    let address = match listener.slots.take_for(entry.client.ip) {
+        Ok(slot) => slot,
+        Err(refusal) => return shared.metrics.connections.refused(refusal),
+    };
+    let local = tcp.local_addr().unwrap_or(listener.address);
+    let Some((connection, tls)) = entry.secure(tcp, &listener, &shared).await else {
+        return;
+    };
+    let scheme = match tls.is_some() || entry.came_over_tls() {
+        true => Scheme::Https,
+        false => Scheme::Http,
+    };
+    let hops = &listener.settings.client_address;
+    let facts = ConnectionFacts {
+        peer: peer.into(),
+        is_hop: hops.iter().any(|rule| rule.from.contains(entry.client.ip)),
+        client: entry.client,
+        local,
+        scheme,
+        tls,
+        listener,
+        shared,
+        _held: (total, address, open),
+    };
+    let is_http2 = facts.tls.as_ref().and_then(|tls| tls.facts.alpn.as_deref()) == Some(b"h2");
+    match is_http2 {
+        true => http2::serve(connection, Arc::new(facts)).await,
+        false => http1::serve(connection, facts).await,
+    }
+}
+
+/// What is known of a connection before its first request.
+struct Entry {
+    client: ClientAddr,
+    header: Option<ProxyHeader>,
+    /// Read already, and not part of a PROXY header.
+    buffered: BytesMut,
+}
+
+impl Entry {
+    /// Reads a PROXY header and not a byte more.
+    async fn read_proxy_header(
+        &mut self,
+        tcp: &mut TcpStream,
+        policy: &ProxyPolicy,
+    ) -> Result<(), ProxyRefusal> {
+        match policy.for_peer(self.client.ip) {
+            ForPeer::Parse => {}
+            ForPeer::Refuse => return Err(ProxyRefusal::NotTrusted),
+            ForPeer::Skip => return Ok(()),
+        }
+        loop {
+            let wanted = match decode(&self.buffered).map_err(ProxyRefusal::Malformed)? {
+                Decoded::NeedMore { at_least } => at_least.saturating_sub(self.buffered.len()),
+                Decoded::NotProxy => return policy.without_header(),
+                Decoded::Header { header, len } => {
+                    let _ = self.buffered.split_to(len);
+                    self.client = header.client(self.client.clone());
+                    self.header = Some(header);
+                    return Ok(());
+                }
+            };
+            let mut limited = (&mut *tcp).take(wanted.max(1) as u64);
+            match limited.read_buf(&mut self.buffered).await {
+                Ok(0) | Err(_) => return Err(ProxyRefusal::Closed),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// Whether the PROXY header says that the client came over TLS (section 2.2.6, `PP2_CLIENT_SSL`).
+    fn came_over_tls(&self) -> bool {
+        let tlvs = self.header.as_ref().and_then(ProxyHeader::tlvs);
+        tlvs.and_then(|tlvs| tlvs.ssl()).is_some_and(|ssl| ssl.is_tls())
+    }
+
+    /// The TLS handshake, on a listener that has one.
+    async fn secure(
+        &mut self,
+        tcp: TcpStream,
+        listener: &Listener,
+        shared: &Shared,
+    ) -> Option<(Box<Connection>, Option<TlsSide>)> {
+        let buffered = std::mem::take(&mut self.buffered);
+        let Some(acceptor) = &listener.tls else {
+            return Some((Box::new(Connection::plain(tcp, buffered)), None));
+        };
+        let acceptor = acceptor.load_full();
+        let handshake = Connection::accept_tls(tcp, buffered, Arc::clone(&acceptor.config));
+        let handshake = timeout(listener.settings.deadlines.handshake, handshake).await;
+        let Ok(Ok(connection)) = handshake else {
+            let how = match handshake {
+                Err(_) => HandshakeFailure::Timeout,
+                Ok(Err(error)) if error.kind() == ErrorKind::UnexpectedEof => HandshakeFailure::Closed,
+                Ok(_) => HandshakeFailure::Rejected,
+            };
+            shared.metrics.connections.handshake_failed(how);
+            return None;
+        };
+        let facts = connection.tls().unwrap_or_default();
+        Some((Box::new(connection), Some(TlsSide { facts, acceptor })))
+    }
+}
+
+/// A connection as the metrics count it.
+pub(crate) struct OpenConnection(Arc<Metrics>);
+
+impl OpenConnection {
+    fn new(metrics: &Arc<Metrics>) -> Self {
+        metrics.connections.opened();
+        Self(Arc::clone(metrics))
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.connections.closed();
+    }
+}
+
+fn refuse_proxy(shared: &Shared, peer: Ip, refusal: ProxyRefusal) {
+    let client = ClientAddr {
+        ip: peer,
+        port: None,
+        provenance: palisade_vocabulary::Provenance::Peer,
+    };
+    let telemetry = &shared.generation.load().telemetry;
+    telemetry.observe_decision(&DecisionEvent {
+        time: crate::clock::wall_time(),
+        mode: DecisionMode::Refused,
+        cause: Cause::Proxy {
+            reason: refusal.reason(),
+        },
+        client: &client,
+        peer,
+        subject: Subject::Connection,
+        checks_duration: std::time::Duration::ZERO,
+    });
+}

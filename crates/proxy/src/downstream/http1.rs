@@ -1,0 +1,156 @@
+//! The client's side over HTTP/1: Pingora's server session.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use palisade_transport::Connection;
+use pingora_core::ErrorType;
+use pingora_core::protocols::http::v1::server::HttpSession;
+use pingora_http::{RequestHeader, ResponseHeader};
+
+use super::{BodyError, Gone};
+use crate::http1;
+
+/// One request on a connection that speaks HTTP/1.
+pub(crate) struct Http1 {
+    session: HttpSession,
+    /// The connection can't be used again, whatever the client thinks.
+    close: bool,
+    /// The answer broke off.
+    aborted: bool,
+}
+
+/// What a connection is left with when a request is over.
+pub(crate) struct Reusable {
+    pub(crate) connection: Box<Connection>,
+    /// Bytes of the next request that were read already.
+    pub(crate) read_ahead: BytesMut,
+}
+
+impl Http1 {
+    /// Takes the head off `buffered`, which hygiene has found clean and complete.
+    ///
+    /// # Errors
+    /// When Pingora's parser finds fault with it all the same: the connection, to answer on.
+    pub(crate) async fn read_head(
+        connection: Box<Connection>,
+        buffered: BytesMut,
+    ) -> Result<Self, Option<Box<Connection>>> {
+        let mut session = HttpSession::new(connection);
+        session.set_pipelining_enabled(true);
+        // Our deadlines hold for the whole body, not for one read of it.
+        session.set_read_timeout(None);
+        session.set_pipelined_prefix(buffered);
+        match session.read_request().await {
+            Ok(Some(_)) => Ok(Self {
+                session,
+                close: false,
+                aborted: false,
+            }),
+            Ok(None) | Err(_) => Err(session.into_inner().into_any().downcast().ok()),
+        }
+    }
+
+    pub(crate) fn request(&self) -> &RequestHeader {
+        self.session.req_header()
+    }
+
+    pub(super) fn headers(&self) -> &HeaderMap {
+        &self.session.req_header().headers
+    }
+
+    pub(super) async fn read_body(&mut self) -> Result<Option<Bytes>, BodyError> {
+        self.session.read_body_bytes().await.map_err(|error| match error.etype() {
+            ErrorType::ConnectionClosed | ErrorType::ReadError => BodyError::Gone,
+            _ => BodyError::Malformed,
+        })
+    }
+
+    pub(super) fn body_done(&mut self) -> bool {
+        self.session.is_body_done()
+    }
+
+    pub(super) async fn send_continue(&mut self) -> Result<(), Gone> {
+        // Pingora would take the unread body for a reason to close after this answer.
+        self.session.set_close_on_response_before_downstream_finish(false);
+        let sent = self.session.write_continue_response().await;
+        self.session.set_close_on_response_before_downstream_finish(true);
+        sent.map_err(|_| Gone)
+    }
+
+    pub(super) async fn send_informational(&mut self, head: ResponseHeader) -> Result<(), Gone> {
+        if self.request().version != http::Version::HTTP_11 {
+            // RFC 9110 section 15.2: a server must not send one to an HTTP/1.0 client.
+            return Ok(());
+        }
+        let sent = self.session.write_response_header(Box::new(head)).await;
+        sent.map_err(|_| Gone)
+    }
+
+    pub(super) async fn send_head(&mut self, head: Box<ResponseHeader>) -> Result<(), Gone> {
+        if self.close {
+            self.session.set_server_keepalive(None);
+        }
+        self.session.write_response_header(head).await.map_err(|_| Gone)
+    }
+
+    pub(super) async fn send_body(&mut self, part: &[u8]) -> Result<(), Gone> {
+        match self.session.write_body(part).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Gone),
+        }
+    }
+
+    pub(super) async fn finish(&mut self) -> Result<(), Gone> {
+        match self.session.finish_body().await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Gone),
+        }
+    }
+
+    pub(super) fn abort(&mut self) {
+        self.aborted = true;
+    }
+
+    pub(super) async fn gone(&mut self) {
+        // Bytes of a next request leave this pending for ever; an end or an error completes it.
+        let _ = self.session.read_body_or_idle(true).await;
+    }
+
+    pub(super) fn set_write_timeout(&mut self, timeout: Duration) {
+        self.session.set_write_timeout(Some(timeout));
+    }
+
+    /// No further request on this connection.
+    pub(crate) fn close_after(&mut self) {
+        self.close = true;
+    }
+
+    /// The session itself, for an upgraded connection.
+    pub(crate) fn session_mut(&mut self) -> &mut HttpSession {
+        &mut self.session
+    }
+
+    /// The bare connection; what the session had read ahead is lost.
+    pub(crate) fn into_connection(self) -> Option<Box<Connection>> {
+        self.session.into_inner().into_any().downcast().ok()
+    }
+
+    /// Ends the request: gives the connection back if another may follow on it, else closes it.
+    pub(crate) async fn end(self, draining: bool) -> Option<Reusable> {
+        if self.aborted {
+            // Closing at once, without the end of the answer, is what tells the client.
+            return None;
+        }
+        if self.close || draining || !self.session.will_keepalive() {
+            http1::end(self.into_connection()?).await;
+            return None;
+        }
+        let (stream, read_ahead) = self.session.reuse().await.ok()??.into_parts();
+        Some(Reusable {
+            connection: stream.into_any().downcast().ok()?,
+            read_ahead: read_ahead.unwrap_or_default(),
+        })
+    }
+}

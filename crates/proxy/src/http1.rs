@@ -1,0 +1,209 @@
+//! A connection that speaks HTTP/1: one request after another.
+//!
+//! The head is read here, whole and under one deadline, and judged as it was sent. Only a clean
+//! head reaches Pingora's session, which then has the body and the answer.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use palisade_hygiene::h1::{HeadSearch, check_head};
+use palisade_hygiene::{HeadLimits, RefusalReason};
+use palisade_transport::Connection;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::connection::ConnectionFacts;
+use crate::downstream::{Downstream, Http1, Reusable};
+use crate::observe;
+use crate::request::{self, Incoming};
+use crate::respond::{PageForm, page};
+use crate::{http2, respond};
+
+/// A head is read in pieces of this size; most fit one.
+const READ_BYTES: usize = 4096;
+
+/// What a prior-knowledge client of HTTP/2 sends first, as far as it looks like a head
+/// (RFC 9113 section 3.4).
+const HTTP2_PREFACE_HEAD: &[u8] = b"PRI * HTTP/2.0\r\n\r\n";
+
+/// After an answer that ends the connection, unread bytes are taken in for so long, and so many of
+/// them: closing over them at once would reset the connection and lose the answer.
+const LINGER_TIME: Duration = Duration::from_secs(1);
+const LINGER_BYTES_MAX: usize = 256 * 1024;
+
+/// Serves requests until the connection ends.
+pub(crate) async fn serve(connection: Box<Connection>, facts: ConnectionFacts) {
+    let limits = head_limits(&facts);
+    let mut next = Some(Reusable {
+        connection,
+        read_ahead: BytesMut::new(),
+    });
+    // The head as it was sent: Pingora's session keeps the original.
+    let mut head = Vec::new();
+    let mut is_first = true;
+    while let Some(Reusable {
+        mut connection,
+        read_ahead: mut buffered,
+    }) = next.take()
+    {
+        let range = match read_head(&mut connection, &mut buffered, &facts, &limits, is_first).await {
+            HeadRead::Head(range) => range,
+            HeadRead::Closed => return,
+            HeadRead::Refused(reason) => {
+                return refuse_head(connection, &facts, reason, &buffered).await;
+            }
+        };
+        head.clear();
+        head.extend_from_slice(buffered.get(range.clone()).unwrap_or_default());
+        if head == HTTP2_PREFACE_HEAD && is_first && speaks_h2c(&facts) {
+            if connection.unread(buffered).is_ok() {
+                http2::serve(connection, Arc::new(facts)).await;
+            }
+            return;
+        }
+        is_first = false;
+        // An empty line before the head is not the session's business.
+        let _ = buffered.split_to(range.start);
+        let clean = match check_head(&head, &limits) {
+            Ok(clean) => clean,
+            Err(refusal) => return refuse_head(connection, &facts, refusal.reason, &head).await,
+        };
+        let session = match Http1::read_head(connection, buffered).await {
+            Ok(session) => session,
+            Err(Some(connection)) => {
+                let reason = RefusalReason::SecondParser;
+                return refuse_head(connection, &facts, reason, &head).await;
+            }
+            Err(None) => return,
+        };
+        let incoming = Incoming::http1(&clean, &head);
+        let mut downstream = Downstream::Http1(Box::new(session));
+        request::serve(&facts, &incoming, &mut downstream).await;
+        let Downstream::Http1(session) = downstream else {
+            return;
+        };
+        let draining = *facts.shared.draining.borrow();
+        next = session.end(draining).await;
+    }
+}
+
+fn head_limits(facts: &ConnectionFacts) -> HeadLimits {
+    let limits = &facts.listener.settings.limits;
+    HeadLimits {
+        head_bytes: limits.head_bytes.as_usize(),
+        headers: limits.headers,
+        target_bytes: limits.target_bytes.as_usize(),
+    }
+}
+
+fn speaks_h2c(facts: &ConnectionFacts) -> bool {
+    facts.listener.settings.http2 && facts.tls.is_none()
+}
+
+enum HeadRead {
+    /// A complete head, at this place of the buffer.
+    Head(Range<usize>),
+    /// Nothing came, or the process drains.
+    Closed,
+    Refused(RefusalReason),
+}
+
+/// Reads until the head is complete: first byte within the idle deadline, the rest within the
+/// head's.
+async fn read_head(
+    connection: &mut Connection,
+    buffered: &mut BytesMut,
+    facts: &ConnectionFacts,
+    limits: &HeadLimits,
+    is_first: bool,
+) -> HeadRead {
+    let deadlines = &facts.listener.settings.deadlines;
+    if buffered.is_empty() {
+        let patience = if is_first { deadlines.head } else { deadlines.idle };
+        let mut draining = facts.shared.draining.clone();
+        buffered.reserve(READ_BYTES);
+        let first = tokio::select! {
+            biased;
+            first = timeout(patience, connection.read_buf(buffered)) => first,
+            _ = draining.wait_for(|draining| *draining), if !is_first => return HeadRead::Closed,
+        };
+        if !matches!(first, Ok(Ok(1..))) {
+            return HeadRead::Closed;
+        }
+    }
+    let mut search = HeadSearch::default();
+    let deadline = Instant::now() + deadlines.head;
+    loop {
+        match search.find(buffered, limits) {
+            Ok(Some(range)) => return HeadRead::Head(range),
+            Ok(None) => {}
+            Err(refusal) => return HeadRead::Refused(refusal.reason),
+        }
+        if buffered.capacity() == buffered.len() {
+            buffered.reserve(READ_BYTES);
+        }
+        match timeout_at(deadline, connection.read_buf(buffered)).await {
+            Ok(Ok(1..)) => {}
+            // Some clients end with an empty line what they sent before.
+            Ok(_) if buffered.iter().all(|byte| matches!(byte, b'\r' | b'\n')) => {
+                return HeadRead::Closed;
+            }
+            Ok(_) => return HeadRead::Refused(RefusalReason::HeadIncomplete),
+            Err(_) => return HeadRead::Refused(RefusalReason::HeadDeadline),
+        }
+    }
+}
+
+/// Answers a head that no session ever sees, and ends the connection.
+async fn refuse_head(
+    mut connection: Box<Connection>,
+    facts: &ConnectionFacts,
+    reason: RefusalReason,
+    received: &[u8],
+) {
+    let id = request::fresh_id();
+    observe::refused_head(facts, reason, id, received);
+    let answer = page(reason.status(), id, PageForm::Text);
+    let mut wire = Vec::with_capacity(512);
+    wire.extend_from_slice(b"HTTP/1.1 ");
+    wire.extend_from_slice(answer.head.status.as_str().as_bytes());
+    wire.push(b' ');
+    let phrase = answer.head.status.canonical_reason().unwrap_or_default();
+    wire.extend_from_slice(phrase.as_bytes());
+    wire.extend_from_slice(b"\r\nConnection: close\r\n");
+    if reason.status() == 405 {
+        // RFC 9110 section 15.5.6: a 405 names what is allowed.
+        wire.extend_from_slice(b"Allow: ");
+        wire.extend_from_slice(palisade_hygiene::ALLOWED_METHODS.as_bytes());
+        wire.extend_from_slice(b"\r\n");
+    }
+    respond::write_fields(&answer.head, &mut wire);
+    wire.extend_from_slice(b"\r\n");
+    if !received.starts_with(b"HEAD ") {
+        wire.extend_from_slice(&answer.body);
+    }
+    let idle = facts.listener.settings.deadlines.idle;
+    if let Ok(Ok(())) = timeout(idle, connection.write_all(&wire)).await {
+        end(connection).await;
+    }
+}
+
+/// Ends a connection so that the other end gets all that was written.
+pub(crate) async fn end(mut connection: Box<Connection>) {
+    let drain = async {
+        connection.shutdown().await?;
+        let mut taken = 0;
+        let mut sink = [0_u8; 4096];
+        while taken < LINGER_BYTES_MAX {
+            match connection.read(&mut sink).await? {
+                0 => break,
+                count => taken += count,
+            }
+        }
+        std::io::Result::Ok(())
+    };
+    // Whoever takes longer has had its chance.
+    let _ = timeout(LINGER_TIME, drain).await;
+}

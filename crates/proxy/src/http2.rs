@@ -1,0 +1,117 @@
+//! A connection that speaks HTTP/2: many requests at a time.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use h2::RecvStream;
+use h2::server::SendResponse;
+use http::Request;
+use palisade_hygiene::h2::{check_parts, join_cookies};
+use palisade_hygiene::{HeadLimits, RefusalReason};
+use palisade_transport::Connection;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::connection::ConnectionFacts;
+use crate::downstream::{Downstream, Http2};
+use crate::observe;
+use crate::request::{self, Incoming};
+use crate::respond::{PageForm, page};
+
+/// Requests of one connection at a time (RFC 9113 section 5.1.2).
+const STREAMS_MAX: u32 = 100;
+
+/// How much of a request's body a client may send before we have read any of it, for one request
+/// and for all of a connection (RFC 9113 section 5.2).
+const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
+
+/// How much of an answer is kept for a client that doesn't take it.
+const SEND_BUFFER_BYTES_MAX: usize = 64 * 1024;
+
+/// What h2 lets a head have beyond our own limit, so that it is we who refuse and count it.
+const HEAD_HEADROOM_BYTES: u32 = 16 * 1024;
+
+/// Serves requests until the connection ends.
+pub(crate) async fn serve(connection: Box<Connection>, facts: Arc<ConnectionFacts>) {
+    let limits = &facts.listener.settings.limits;
+    let head_bytes = u32::try_from(limits.head_bytes.as_u64()).unwrap_or(u32::MAX);
+    let handshake = h2::server::Builder::new()
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(head_bytes.saturating_add(HEAD_HEADROOM_BYTES))
+        .initial_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_send_buffer_size(SEND_BUFFER_BYTES_MAX)
+        .handshake(connection);
+    let deadlines = facts.listener.settings.deadlines;
+    let Ok(Ok(mut connection)) = timeout(deadlines.head, handshake).await else {
+        return;
+    };
+    let mut draining = facts.shared.draining.clone();
+    let mut requests = JoinSet::new();
+    let mut is_ending = false;
+    loop {
+        tokio::select! {
+            biased;
+            accepted = connection.accept() => match accepted {
+                Some(Ok((request, respond))) => {
+                    requests.spawn(serve_stream(request, respond, Arc::clone(&facts)));
+                }
+                Some(Err(_)) | None => return,
+            },
+            _ = requests.join_next(), if !requests.is_empty() => {}
+            _ = draining.wait_for(|draining| *draining), if !is_ending => {
+                connection.graceful_shutdown();
+                is_ending = true;
+            }
+            () = sleep(deadlines.idle), if requests.is_empty() => {
+                if is_ending {
+                    return;
+                }
+                connection.graceful_shutdown();
+                is_ending = true;
+            }
+        }
+    }
+}
+
+async fn serve_stream(
+    request: Request<RecvStream>,
+    respond: SendResponse<Bytes>,
+    facts: Arc<ConnectionFacts>,
+) {
+    let (mut parts, body) = request.into_parts();
+    join_cookies(&mut parts.headers);
+    let limits = &facts.listener.settings.limits;
+    let limits = HeadLimits {
+        head_bytes: limits.head_bytes.as_usize(),
+        headers: limits.headers,
+        target_bytes: limits.target_bytes.as_usize(),
+    };
+    let ended = body.is_end_stream();
+    let mut downstream = Downstream::Http2(Box::new(Http2::new(&parts.headers, body, respond)));
+    match check_parts(&parts, ended, &limits) {
+        Ok(head) => {
+            let incoming = Incoming::http2(&head, &parts);
+            request::serve(&facts, &incoming, &mut downstream).await;
+        }
+        Err(refusal) => refuse(&facts, refusal.reason, &parts, &mut downstream).await,
+    }
+}
+
+/// Answers a head that is not clean.
+async fn refuse(
+    facts: &ConnectionFacts,
+    reason: RefusalReason,
+    parts: &http::request::Parts,
+    downstream: &mut Downstream<'_>,
+) {
+    let id = request::fresh_id();
+    let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
+    let line = format!("{} {target} HTTP/2.0", parts.method);
+    observe::refused_head(facts, reason, id, line.as_bytes());
+    let answer = page(reason.status(), id, PageForm::accepted(&parts.headers));
+    let is_head = parts.method == http::Method::HEAD;
+    // A client that is gone hears nothing, and there is nobody else to tell.
+    let _ = request::send_answer(downstream, answer, is_head).await;
+}

@@ -1,0 +1,159 @@
+//! Listening sockets and the loops that accept on them.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpListener;
+
+use crate::certificates::{TlsAcceptor, TlsError};
+use crate::connection;
+use crate::settings::{ListenerSettings, TlsSettings};
+use crate::shared::Shared;
+use crate::slots::ConnectionSlots;
+
+/// How many connections the kernel keeps for us until we accept them.
+const BACKLOG: i32 = 65_535;
+
+/// How long to wait when the process has no file descriptors left, before trying again.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// A bound socket with its settings.
+pub struct Listener {
+    pub(crate) settings: ListenerSettings,
+    pub(crate) tls: Option<ArcSwap<TlsAcceptor>>,
+    pub(crate) slots: Arc<ConnectionSlots>,
+    /// Where it listens: the port is the real one where the settings say 0.
+    pub(crate) address: SocketAddr,
+    socket: std::net::TcpListener,
+}
+
+/// Why a listener can't be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ListenError {
+    /// The address can't be bound.
+    #[error("can't listen on {address}: {source}{}", bind_advice(.source))]
+    Bind {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// Its TLS settings can't be used.
+    #[error("can't listen on {address}: {source}")]
+    Tls {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: TlsError,
+    },
+}
+
+fn bind_advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => "; ports below 1024 need CAP_NET_BIND_SERVICE",
+        io::ErrorKind::AddrInUse => "; another process listens there",
+        io::ErrorKind::AddrNotAvailable => "; no interface of this machine has the address",
+        _ => "",
+    }
+}
+
+impl Listener {
+    /// Opens the socket.
+    ///
+    /// # Errors
+    /// When the address can't be bound, or the TLS settings can't be used.
+    pub fn bind(settings: ListenerSettings) -> Result<Arc<Self>, ListenError> {
+        let tls = match &settings.tls {
+            None => None,
+            Some(tls) => {
+                let acceptor = TlsAcceptor::build(tls, settings.http2);
+                let acceptor = acceptor.map_err(|source| ListenError::Tls {
+                    address: settings.address,
+                    source,
+                })?;
+                Some(ArcSwap::from_pointee(acceptor))
+            }
+        };
+        let (socket, address) = bind(settings.address).map_err(|source| ListenError::Bind {
+            address: settings.address,
+            source,
+        })?;
+        let limits = &settings.limits;
+        Ok(Arc::new(Self {
+            slots: ConnectionSlots::new(limits.connections, limits.connections_per_address),
+            tls,
+            address,
+            socket,
+            settings,
+        }))
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Uses other certificates from the next handshake on.
+    ///
+    /// # Errors
+    /// When they can't be used; the old ones stay then.
+    pub fn replace_certificates(&self, tls: &TlsSettings) -> Result<(), TlsError> {
+        if let Some(current) = &self.tls {
+            current.store(Arc::new(TlsAcceptor::build(tls, self.settings.http2)?));
+        }
+        Ok(())
+    }
+
+    /// Accepts connections until the process drains. Every worker thread runs one of these on the
+    /// same socket, and serves on its own thread what it accepts.
+    ///
+    /// # Errors
+    /// When the socket can't be used on this thread's runtime.
+    pub async fn accept(self: Arc<Self>, shared: Arc<Shared>) -> io::Result<()> {
+        let socket = TcpListener::from_std(self.socket.try_clone()?)?;
+        let mut draining = shared.draining.clone();
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                _ = draining.wait_for(|draining| *draining) => return Ok(()),
+                accepted = socket.accept() => accepted,
+            };
+            match accepted {
+                Ok((tcp, peer)) => {
+                    let connection =
+                        connection::serve(tcp, peer, Arc::clone(&self), Arc::clone(&shared));
+                    tokio::spawn(connection);
+                }
+                Err(error) if is_of_one_connection(&error) => {}
+                // No descriptors or no memory: those that we have end sooner or later.
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            }
+        }
+    }
+}
+
+/// Whether an error of accept(2) is about the connection that would have been accepted.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+    )
+}
+
+fn bind(address: SocketAddr) -> io::Result<(std::net::TcpListener, SocketAddr)> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A restart must not wait for connections in TIME_WAIT.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    let socket = std::net::TcpListener::from(socket);
+    let address = socket.local_addr()?;
+    Ok((socket, address))
+}

@@ -1,0 +1,279 @@
+//! What is told of a request when it is over. Observes, never influences.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, header};
+use palisade_gate::{Cause as GateCause, Record, RecordKind, Refusal};
+use palisade_hygiene::RefusalReason;
+use palisade_telemetry::{
+    AccessEvent, Cause, Check, DecisionEvent, DecisionMode, MatchedDecision, Outcome, RequestLine,
+    Subject,
+};
+use palisade_vocabulary::RequestId;
+
+use crate::clock::wall_time;
+use crate::connection::ConnectionFacts;
+use crate::forward::Sent;
+use crate::judge::Ruling;
+use crate::request::Context;
+
+/// The most of an unparsable head that is logged.
+const MALFORMED_BYTES_MAX: usize = 512;
+
+/// How a request ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Ending {
+    outcome: Outcome,
+    status: u16,
+    bytes: u64,
+    www_authenticate: Option<HeaderValue>,
+    upstream: Option<std::sync::Arc<str>>,
+    upstream_duration: Option<Duration>,
+    /// The body broke a rule, after all checks had passed.
+    body_reason: Option<RefusalReason>,
+}
+
+impl Ending {
+    fn new(outcome: Outcome, (status, bytes): (u16, u64)) -> Self {
+        Self {
+            outcome,
+            status,
+            bytes,
+            www_authenticate: None,
+            upstream: None,
+            upstream_duration: None,
+            body_reason: None,
+        }
+    }
+
+    pub(crate) fn refused(refusal: &Refusal, answered: (u16, u64)) -> Self {
+        let check = match refusal.cause {
+            GateCause::Hygiene(_) => Check::Hygiene,
+            GateCause::Decision(_) | GateCause::DecisionsStale => Check::Decisions,
+            GateCause::Rule { .. } => Check::Access,
+        };
+        Self::new(Outcome::Refused(check), answered)
+    }
+
+    pub(crate) fn body_refused(reason: RefusalReason, answered: (u16, u64)) -> Self {
+        Self {
+            body_reason: Some(reason),
+            ..Self::new(Outcome::Refused(Check::Body), answered)
+        }
+    }
+
+    pub(crate) fn redirected(answered: (u16, u64)) -> Self {
+        Self::new(Outcome::Redirected, answered)
+    }
+
+    pub(crate) fn answered(answered: (u16, u64)) -> Self {
+        Self::new(Outcome::Answered, answered)
+    }
+
+    /// The answer was Palisade's own because no backend gave one.
+    pub(crate) fn by_failed_backend(self) -> Self {
+        Self {
+            outcome: Outcome::UpstreamFailed,
+            ..self
+        }
+    }
+
+    pub(crate) fn forwarded(sent: Sent) -> Self {
+        Self {
+            www_authenticate: sent.www_authenticate,
+            ..Self::new(Outcome::Forwarded, (sent.status, sent.bytes))
+        }
+    }
+
+    pub(crate) fn broken(sent: Sent) -> Self {
+        Self::new(Outcome::UpstreamFailed, (sent.status, sent.bytes))
+    }
+
+    pub(crate) fn client_gone() -> Self {
+        Self::new(Outcome::ClientAborted, (0, 0))
+    }
+
+    pub(crate) fn set_upstream(&mut self, name: &std::sync::Arc<str>, duration: Option<Duration>) {
+        self.upstream = Some(std::sync::Arc::clone(name));
+        self.upstream_duration = duration;
+    }
+}
+
+/// Tells of a request that was judged.
+pub(crate) fn finished(
+    context: &Context<'_>,
+    headers: &HeaderMap,
+    ending: &Ending,
+    checks_duration: Duration,
+) {
+    let request = RequestLine::Parsed {
+        method: context.incoming.method,
+        target: context.incoming.target_as_sent,
+        version: context.incoming.version,
+    };
+    let field = |name| headers.get(name).map_or(&[][..], HeaderValue::as_bytes);
+    let host = context.incoming.host.as_ref().map_or("", |host| host.name);
+    let site = context.judged.site.as_ref();
+    let site = site.map_or("", |site| &*site.settings.name);
+    let subject = Subject::Request {
+        id: context.begun.id,
+        host,
+        site,
+        request,
+        user_agent: field(header::USER_AGENT),
+        status: (ending.status > 0).then_some(ending.status),
+    };
+    context.generation.telemetry.observe_request(&AccessEvent {
+        time: wall_time(),
+        client: &context.judged.client,
+        request,
+        host,
+        port: Some(context.facts.local.port()),
+        status: ending.status,
+        body_bytes: ending.bytes,
+        referer: field(header::REFERER),
+        user_agent: field(header::USER_AGENT),
+        request_id: context.begun.id,
+        duration: context.begun.at.elapsed(),
+        upstream: ending.upstream.as_deref(),
+        upstream_duration: ending.upstream_duration,
+        www_authenticate: ending.www_authenticate.as_ref().map(HeaderValue::as_bytes),
+        site,
+        outcome: ending.outcome,
+    });
+    for record in &context.judged.records {
+        tell_record(context, record, subject, checks_duration);
+    }
+    if let Ruling::Refuse(refusal) = &context.judged.ruling {
+        tell_cause(context, DecisionMode::Refused, &refusal.cause, subject, checks_duration);
+    }
+    if let Some(reason) = ending.body_reason {
+        let cause = Cause::Body {
+            reason: reason.as_str(),
+        };
+        tell(context, DecisionMode::Refused, cause, subject, checks_duration);
+    }
+}
+
+fn tell_record(
+    context: &Context<'_>,
+    record: &Record,
+    subject: Subject<'_>,
+    checks_duration: Duration,
+) {
+    let mode = match record.kind {
+        RecordKind::WouldRefuse => DecisionMode::WouldRefuse,
+        RecordKind::Logged => DecisionMode::Logged,
+    };
+    let mut subject = subject;
+    if let Subject::Request { status, .. } = &mut subject {
+        *status = (record.kind == RecordKind::WouldRefuse).then_some(record.status);
+    }
+    tell_cause(context, mode, &record.cause, subject, checks_duration);
+}
+
+fn tell_cause(
+    context: &Context<'_>,
+    mode: DecisionMode,
+    cause: &GateCause,
+    subject: Subject<'_>,
+    checks_duration: Duration,
+) {
+    match cause {
+        GateCause::Hygiene(reason) => {
+            let reason = reason.as_str();
+            tell(context, mode, Cause::Hygiene { reason }, subject, checks_duration);
+        }
+        GateCause::DecisionsStale => {
+            tell(context, mode, Cause::DecisionsStale, subject, checks_duration);
+        }
+        GateCause::Rule { id, reason } => {
+            let reason = reason.as_deref().unwrap_or_default();
+            tell(context, mode, Cause::Rule { id, reason }, subject, checks_duration);
+        }
+        GateCause::Decision(found) => {
+            let now = context.facts.shared.clock.now();
+            let scope = found.scope();
+            let value = scope.to_string();
+            let remedy = found.remedy();
+            let cause = Cause::Decision(MatchedDecision {
+                origin: found.origin_label(),
+                scenario: found.scenario(),
+                kind: remedy.as_str(),
+                scope: scope.name(),
+                value: &value,
+                id: found.id().and_then(|id| i64::try_from(id.get()).ok()),
+                expires_in: found.expires().since(now),
+            });
+            tell(context, mode, cause, subject, checks_duration);
+        }
+    }
+}
+
+fn tell(
+    context: &Context<'_>,
+    mode: DecisionMode,
+    cause: Cause<'_>,
+    subject: Subject<'_>,
+    checks_duration: Duration,
+) {
+    context.generation.telemetry.observe_decision(&DecisionEvent {
+        time: wall_time(),
+        mode,
+        cause,
+        client: &context.judged.client,
+        peer: context.facts.peer,
+        subject,
+        checks_duration,
+    });
+}
+
+/// Tells of a head that was refused before a request could be made of it.
+pub(crate) fn refused_head(
+    facts: &ConnectionFacts,
+    reason: RefusalReason,
+    id: RequestId,
+    received: &[u8],
+) {
+    let excerpt = received.get(..MALFORMED_BYTES_MAX).unwrap_or(received);
+    let first_line = excerpt.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let request = RequestLine::Malformed(first_line.trim_ascii_end());
+    let telemetry = &facts.shared.generation.load().telemetry;
+    let time = wall_time();
+    telemetry.observe_request(&AccessEvent {
+        time,
+        client: &facts.client,
+        request,
+        host: "",
+        port: Some(facts.local.port()),
+        status: reason.status(),
+        body_bytes: 0,
+        referer: &[],
+        user_agent: &[],
+        request_id: id,
+        duration: Duration::ZERO,
+        upstream: None,
+        upstream_duration: None,
+        www_authenticate: None,
+        site: "",
+        outcome: Outcome::Refused(Check::Hygiene),
+    });
+    telemetry.observe_decision(&DecisionEvent {
+        time,
+        mode: DecisionMode::Refused,
+        cause: Cause::Hygiene {
+            reason: reason.as_str(),
+        },
+        client: &facts.client,
+        peer: facts.peer,
+        subject: Subject::Request {
+            id,
+            host: "",
+            site: "",
+            request,
+            user_agent: &[],
+            status: Some(reason.status()),
+        },
+        checks_duration: Duration::ZERO,
+    });
+}

@@ -1,0 +1,266 @@
+//! The life of a request.
+//!
+//! Begin here. A connection has been accepted, has told who it speaks for (`connection`), and has
+//! sent a head that hygiene found clean (`http1`, `http2`); the rest is on this page.
+
+use std::cell::RefCell;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::HeaderMap;
+use palisade_gate::{Exchange, Verdict};
+use palisade_hygiene::h1::{Head, Upgrade};
+use palisade_hygiene::h2::H2Head;
+use palisade_hygiene::{Framing, Target};
+use palisade_vocabulary::{HttpVersion, RequestId, Scheme};
+
+use crate::connection::ConnectionFacts;
+use crate::downstream::{Downstream, Gone};
+use crate::{forward, outgoing};
+use crate::judge::{Case, Court, Judged, Ruling, Scratch, judge};
+use crate::observe::{self, Ending};
+use crate::respond::{Answer, X_REQUEST_ID, redirect};
+use crate::shared::Generation;
+
+/// The checks, in their order. Each is a method of [`Exchange`], and says whether the request goes
+/// on.
+pub const CHECKS: &[(&str, Check)] = &[
+    ("trusted clients", |exchange| exchange.check_trusted()),
+    ("decisions", |exchange| exchange.check_decisions()),
+    ("access rules", |exchange| exchange.check_access()),
+];
+
+/// A check.
+pub type Check = fn(&mut Exchange<'_>) -> ControlFlow<Verdict>;
+
+/// Says that every check has had its say: only [`serve`] can make one, and nothing is forwarded
+/// without.
+pub(crate) struct Permit(());
+
+/// Serves one request, from its clean head to the last byte of its answer.
+pub(crate) async fn serve(
+    facts: &ConnectionFacts,
+    incoming: &Incoming<'_>,
+    downstream: &mut Downstream<'_>,
+) {
+    let begun = Begun::new(facts, downstream.headers());
+    let generation = facts.shared.generation.load_full();
+    downstream.set_write_timeout(facts.listener.settings.deadlines.idle);
+    let judged = decide(facts, &generation, incoming, downstream, &begun);
+    let checks_duration = begun.at.elapsed();
+    let context = Context {
+        facts,
+        generation: &generation,
+        incoming,
+        scheme: outgoing::client_scheme(facts, downstream.headers()),
+        judged: &judged,
+        begun: &begun,
+    };
+    let ending = match &judged.ruling {
+        Ruling::Forward { upstream, target } => {
+            let target = target.as_deref();
+            forward::forward(Permit(()), &context, upstream, target, downstream).await
+        }
+        Ruling::Refuse(refusal) => {
+            let headers = downstream.headers();
+            let answer = generation.pages().refusal(refusal.status, begun.id, headers);
+            Ending::refused(refusal, context.answer(answer, downstream).await)
+        }
+        Ruling::RedirectToHttps(location) => {
+            let answer = redirect(location.clone(), begun.id);
+            Ending::redirected(context.answer(answer, downstream).await)
+        }
+        Ruling::NoSite => context.error(404, downstream).await,
+        Ruling::NoUpstream => context.error(503, downstream).await,
+    };
+    observe::finished(&context, downstream.headers(), &ending, checks_duration);
+}
+
+fn decide(
+    facts: &ConnectionFacts,
+    generation: &Generation,
+    incoming: &Incoming<'_>,
+    downstream: &Downstream<'_>,
+    begun: &Begun,
+) -> Judged {
+    let host = incoming.host.as_ref().map(|host| host.name);
+    let court = Court {
+        snapshot: &generation.snapshot,
+        state: &facts.shared.state,
+        hops: &facts.listener.settings.client_address,
+        now: facts.shared.clock.at(begun.at),
+    };
+    let headers = downstream.headers();
+    let case = Case {
+        connection: &facts.client,
+        scheme: outgoing::client_scheme(facts, headers),
+        version: incoming.version,
+        method: incoming.method,
+        host,
+        host_as_sent: incoming.host.as_ref().map_or("", |host| host.as_sent),
+        target: &incoming.target,
+        headers,
+        certificate_is_for_host: host.is_none_or(|host| facts.certificate_is_for(host)),
+    };
+    SCRATCH.with_borrow_mut(|scratch| judge(&court, &case, scratch, &mut ()))
+}
+
+thread_local! {
+    // Judging never waits, so one is enough for all connections of a thread.
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// A request's clean head, as HTTP/1 and HTTP/2 both have it.
+pub(crate) struct Incoming<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) target: Target<'a>,
+    /// The target as it stood in the request line or `:path`.
+    pub(crate) target_as_sent: &'a [u8],
+    pub(crate) version: HttpVersion,
+    /// `None` only on HTTP/1.0.
+    pub(crate) host: Option<IncomingHost<'a>>,
+    pub(crate) framing: Framing,
+    pub(crate) expects_continue: bool,
+    pub(crate) wants_websocket: bool,
+}
+
+/// A request's host.
+pub(crate) struct IncomingHost<'a> {
+    /// Canonical, without port.
+    pub(crate) name: &'a str,
+    /// As sent, port included.
+    pub(crate) as_sent: &'a str,
+}
+
+impl<'a> Incoming<'a> {
+    /// `sent` is the head's bytes, from the method on.
+    pub(crate) fn http1(head: &'a Head<'a>, sent: &'a [u8]) -> Self {
+        let mut words = sent.splitn(3, |byte| *byte == b' ');
+        Self {
+            method: head.method,
+            target: head.target,
+            target_as_sent: words.nth(1).unwrap_or_default(),
+            version: head.version,
+            host: head.host.as_ref().map(|host| IncomingHost {
+                name: host.name(),
+                as_sent: host.as_sent(),
+            }),
+            framing: head.framing,
+            expects_continue: head.expects_continue,
+            wants_websocket: head.upgrade == Some(Upgrade::WebSocket),
+        }
+    }
+
+    pub(crate) fn http2(head: &'a H2Head<'a>, parts: &'a http::request::Parts) -> Self {
+        let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
+        Self {
+            method: head.method,
+            target: head.target,
+            target_as_sent: target.as_bytes(),
+            version: HttpVersion::Http2,
+            host: Some(IncomingHost {
+                name: head.host.name(),
+                as_sent: head.host.as_sent(),
+            }),
+            framing: match (head.has_body, head.length.declared()) {
+                (false, _) => Framing::None,
+                (true, Some(length)) => Framing::Length(length),
+                (true, None) => Framing::Chunked,
+            },
+            expects_continue: head.expects_continue,
+            wants_websocket: false,
+        }
+    }
+}
+
+/// When a request began, and its name.
+pub(crate) struct Begun {
+    pub(crate) at: Instant,
+    pub(crate) id: RequestId,
+}
+
+impl Begun {
+    /// A client's own id is kept only from a hop that counts.
+    fn new(facts: &ConnectionFacts, headers: &HeaderMap) -> Self {
+        let from_hop = facts.is_hop.then(|| headers.get(X_REQUEST_ID));
+        let id = from_hop.flatten().and_then(|id| RequestId::parse(id.as_bytes()));
+        Self {
+            at: Instant::now(),
+            id: id.unwrap_or_else(fresh_id),
+        }
+    }
+}
+
+/// A name that no other request has.
+pub(crate) fn fresh_id() -> RequestId {
+    use std::hash::{BuildHasher, RandomState};
+    thread_local! {
+        // Two keyed streams of one counter: unpredictable enough that nobody guesses another's id.
+        static SOURCE: (RandomState, RandomState, std::cell::Cell<u64>) =
+            (RandomState::new(), RandomState::new(), std::cell::Cell::new(0));
+    }
+    SOURCE.with(|(high, low, counter)| {
+        let count = counter.get().wrapping_add(1);
+        counter.set(count);
+        let (high, low) = (high.hash_one(count), low.hash_one(count));
+        RequestId::from_bits(u128::from(high) << 64 | u128::from(low))
+    })
+}
+
+/// What is known of a request once it was judged.
+pub(crate) struct Context<'a> {
+    pub(crate) facts: &'a ConnectionFacts,
+    pub(crate) generation: &'a Arc<Generation>,
+    pub(crate) incoming: &'a Incoming<'a>,
+    /// How the client's connection came in to the first hop of ours.
+    pub(crate) scheme: Scheme,
+    pub(crate) judged: &'a Judged,
+    pub(crate) begun: &'a Begun,
+}
+
+impl Context<'_> {
+    /// Whether the client, which passed, has been banned since.
+    pub(crate) fn is_banned_now(&self) -> bool {
+        let shared = &self.facts.shared;
+        let snapshot = &self.generation.snapshot;
+        let client = self.judged.client.ip;
+        self.judged.obeys_decisions && {
+            let place = snapshot.place(&shared.state, client);
+            let decided = snapshot.decided(&shared.state, client, &place, shared.clock.now());
+            decided.refuses.is_some()
+        }
+    }
+
+    /// Sends an answer of Palisade's own; how many bytes of body the client got.
+    pub(crate) async fn answer(&self, answer: Answer, downstream: &mut Downstream<'_>) -> (u16, u64) {
+        let status = answer.head.status.as_u16();
+        let is_head = self.incoming.method == "HEAD";
+        let bytes = if is_head { 0 } else { answer.body.len() as u64 };
+        match send_answer(downstream, answer, is_head).await {
+            Ok(()) => (status, bytes),
+            Err(Gone) => (status, 0),
+        }
+    }
+
+    /// Sends the page of an error: nobody is refused, something doesn't work or doesn't exist.
+    pub(crate) async fn error(&self, status: u16, downstream: &mut Downstream<'_>) -> Ending {
+        let headers = downstream.headers();
+        let answer = self.generation.pages().error(status, self.begun.id, headers);
+        Ending::answered(self.answer(answer, downstream).await)
+    }
+}
+
+/// Sends an answer of Palisade's own. An unread body ends an HTTP/1 connection.
+pub(crate) async fn send_answer(
+    downstream: &mut Downstream<'_>,
+    answer: Answer,
+    is_head: bool,
+) -> Result<(), Gone> {
+    let without_body = is_head || answer.body.is_empty();
+    downstream.send_head(answer.head, without_body).await?;
+    if !without_body {
+        downstream.send_body(&answer.body).await?;
+    }
+    downstream.finish().await
+}

@@ -1,0 +1,98 @@
+//! What all connections share.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use palisade_gate::{Snapshot, State};
+use palisade_telemetry::{Metrics, MetricsError, Telemetry, UpstreamMetrics};
+use palisade_upstream::{Pool, Upstreams};
+use tokio::sync::watch;
+
+use crate::Clock;
+use crate::respond::Pages;
+
+/// What all connections of a process share.
+pub struct Shared {
+    /// What the settings say now; swapped whole.
+    pub generation: ArcSwap<Generation>,
+    /// What survives a reload.
+    pub state: Arc<State>,
+    /// The metrics, which survive it too.
+    pub metrics: Arc<Metrics>,
+    /// The time.
+    pub clock: Clock,
+    /// Turns true once: no new requests then, and connections end with what they are at.
+    pub draining: watch::Receiver<bool>,
+}
+
+/// What one reading of the settings made. A request holds on to the one that it began with.
+pub struct Generation {
+    /// Counts from 1.
+    pub number: u64,
+    /// What the checks read.
+    pub snapshot: Snapshot,
+    /// The backends.
+    pub upstreams: Upstreams,
+    /// Where events go.
+    pub telemetry: Arc<Telemetry>,
+    backends: HashMap<Arc<str>, Backend, ahash::RandomState>,
+    pages: Pages,
+}
+
+/// A pool with its metrics.
+pub(crate) struct Backend {
+    pool: Arc<Pool>,
+    metrics: UpstreamMetrics,
+}
+
+impl Generation {
+    /// The generation of a snapshot and its backends.
+    ///
+    /// # Errors
+    /// When the metrics of a backend can't be made.
+    pub fn new(
+        number: u64,
+        snapshot: Snapshot,
+        upstreams: Upstreams,
+        telemetry: Arc<Telemetry>,
+    ) -> Result<Self, MetricsError> {
+        let backends = upstreams.iter().map(|pool| {
+            let backend = Backend {
+                pool: Arc::clone(pool),
+                metrics: telemetry.metrics().upstream(pool.name())?,
+            };
+            Ok((Arc::clone(pool.name()), backend))
+        });
+        Ok(Self {
+            number,
+            backends: backends.collect::<Result<_, MetricsError>>()?,
+            pages: Pages::new(snapshot.blocking.page.clone()),
+            snapshot,
+            upstreams,
+            telemetry,
+        })
+    }
+
+    pub(crate) fn backend(&self, name: &str) -> Option<&Backend> {
+        self.backends.get(name)
+    }
+
+    pub(crate) fn pages(&self) -> &Pages {
+        &self.pages
+    }
+}
+
+impl Backend {
+    pub(crate) fn name(&self) -> &Arc<str> {
+        self.pool.name()
+    }
+
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    pub(crate) fn metrics(&self) -> &UpstreamMetrics {
+        &self.metrics
+    }
+}

@@ -1,0 +1,127 @@
+//! How many connections there may be, in total and of one address.
+
+use std::collections::HashMap;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use palisade_telemetry::SlotRefusal;
+use palisade_vocabulary::Ip;
+use parking_lot::Mutex;
+
+/// Spreads the addresses, so that accept loops seldom wait for one another.
+const SHARDS: usize = 64;
+
+/// The connections of one listener, counted.
+#[derive(Debug)]
+pub(crate) struct ConnectionSlots {
+    total: AtomicUsize,
+    total_max: usize,
+    per_address_max: usize,
+    hasher: std::hash::RandomState,
+    shards: Vec<Mutex<HashMap<Ip, usize>>>,
+}
+
+impl ConnectionSlots {
+    pub(crate) fn new(total_max: usize, per_address_max: usize) -> Arc<Self> {
+        Arc::new(Self {
+            total: AtomicUsize::new(0),
+            total_max,
+            per_address_max,
+            hasher: std::hash::RandomState::new(),
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+        })
+    }
+
+    /// A slot of the total; given back when dropped.
+    pub(crate) fn take(self: &Arc<Self>) -> Result<TotalSlot, SlotRefusal> {
+        let taken = self.total.fetch_add(1, Ordering::Relaxed);
+        let slot = TotalSlot(Arc::clone(self));
+        if taken >= self.total_max {
+            return Err(SlotRefusal::Total);
+        }
+        Ok(slot)
+    }
+
+    /// A slot of one address; given back when dropped.
+    pub(crate) fn take_for(self: &Arc<Self>, address: Ip) -> Result<AddressSlot, SlotRefusal> {
+        let Some(shard) = self.shard(address) else {
+            return Err(SlotRefusal::Address);
+        };
+        let mut counts = shard.lock();
+        let count = counts.entry(address).or_insert(0);
+        if *count >= self.per_address_max {
+            return Err(SlotRefusal::Address);
+        }
+        *count += 1;
+        Ok(AddressSlot {
+            slots: Arc::clone(self),
+            address,
+        })
+    }
+
+    fn shard(&self, address: Ip) -> Option<&Mutex<HashMap<Ip, usize>>> {
+        let hash = usize::try_from(self.hasher.hash_one(address) % SHARDS as u64).unwrap_or(0);
+        self.shards.get(hash)
+    }
+}
+
+/// A connection's part of the total.
+#[derive(Debug)]
+pub(crate) struct TotalSlot(Arc<ConnectionSlots>);
+
+impl Drop for TotalSlot {
+    fn drop(&mut self) {
+        self.0.total.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A connection's part of what its address may have.
+#[derive(Debug)]
+pub(crate) struct AddressSlot {
+    slots: Arc<ConnectionSlots>,
+    address: Ip,
+}
+
+impl Drop for AddressSlot {
+    fn drop(&mut self) {
+        let Some(shard) = self.slots.shard(self.address) else {
+            return;
+        };
+        let mut counts = shard.lock();
+        if let Some(count) = counts.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.address);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_total_is_bounded_and_given_back() {
+        let slots = ConnectionSlots::new(2, 10);
+        let first = slots.take().unwrap();
+        let _second = slots.take().unwrap();
+        assert_eq!(slots.take().unwrap_err(), SlotRefusal::Total);
+        drop(first);
+        assert!(slots.take().is_ok());
+        assert_eq!(slots.total.load(Ordering::Relaxed), 1, "a refused one holds nothing");
+    }
+
+    #[test]
+    fn each_address_is_bounded_and_forgotten() {
+        let slots = ConnectionSlots::new(100, 1);
+        let [a, b] = ["192.0.2.1", "192.0.2.2"].map(|ip| ip.parse::<Ip>().unwrap());
+        let held = slots.take_for(a).unwrap();
+        assert_eq!(slots.take_for(a).unwrap_err(), SlotRefusal::Address);
+        assert!(slots.take_for(b).is_ok());
+        drop(held);
+        assert!(slots.take_for(a).is_ok());
+        assert!(slots.shards.iter().all(|shard| shard.lock().is_empty()));
+    }
+}

@@ -1,0 +1,110 @@
+//! An upgraded connection: bytes in both directions until one side ends, nothing comes for too
+//! long, or the client is banned.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures_util::FutureExt;
+use palisade_transport::Connection;
+use pingora_core::protocols::http::v1::client::HttpSession;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::{Instant, sleep};
+
+use crate::downstream::Downstream;
+use crate::forward::RECHECK_INTERVAL;
+use crate::request::Context;
+
+/// Bytes are taken and given in pieces of this size.
+const PIECE_BYTES: usize = 16 * 1024;
+
+/// Carries bytes between client and backend; how many the client got.
+pub(crate) async fn run(
+    context: &Context<'_>,
+    mut backend: HttpSession,
+    downstream: &mut Downstream<'_>,
+) -> u64 {
+    let Some(mut client) = downstream.take_for_tunnel() else {
+        return 0;
+    };
+    // What the sessions read past their heads belongs to the tunnel.
+    let mut to_backend = Vec::new();
+    while let Some(Ok(Some(part))) = client.session_mut().read_body_bytes().now_or_never() {
+        to_backend.extend_from_slice(&part);
+    }
+    let mut to_client = Vec::new();
+    while let Some(Ok(Some(part))) = backend.read_body_bytes().now_or_never() {
+        to_client.extend_from_slice(&part);
+    }
+    let backend = backend.into_inner().into_any().downcast::<Connection>();
+    let (Some(client), Ok(backend)) = (client.into_connection(), backend) else {
+        return 0;
+    };
+    let idle = context.facts.listener.settings.deadlines.idle;
+    let traffic = Traffic::default();
+    let (client_read, client_write) = tokio::io::split(client);
+    let (backend_read, backend_write) = tokio::io::split(backend);
+    let both = async {
+        tokio::join!(
+            carry(client_read, backend_write, &to_backend, &traffic.pieces, None),
+            carry(backend_read, client_write, &to_client, &traffic.pieces, Some(&traffic.bytes_to_client)),
+        )
+    };
+    let watch = async {
+        let mut seen = 0;
+        let mut quiet_since = Instant::now();
+        loop {
+            sleep(RECHECK_INTERVAL.min(idle)).await;
+            let pieces = traffic.pieces.load(Ordering::Relaxed);
+            if pieces != seen {
+                seen = pieces;
+                quiet_since = Instant::now();
+            }
+            if quiet_since.elapsed() >= idle || context.is_banned_now() {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        _ = both => {}
+        () = watch => {}
+    }
+    traffic.bytes_to_client.load(Ordering::Relaxed)
+}
+
+#[derive(Default)]
+struct Traffic {
+    pieces: AtomicU64,
+    bytes_to_client: AtomicU64,
+}
+
+/// Carries one direction to its end, and passes the end on.
+async fn carry(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    first: &[u8],
+    pieces: &AtomicU64,
+    bytes: Option<&AtomicU64>,
+) -> io::Result<()> {
+    let count = |part: &[u8]| {
+        pieces.fetch_add(1, Ordering::Relaxed);
+        if let Some(bytes) = bytes {
+            bytes.fetch_add(part.len() as u64, Ordering::Relaxed);
+        }
+    };
+    if !first.is_empty() {
+        to.write_all(first).await?;
+        to.flush().await?;
+        count(first);
+    }
+    let mut piece = vec![0_u8; PIECE_BYTES];
+    loop {
+        let length = from.read(&mut piece).await?;
+        if length == 0 {
+            return to.shutdown().await;
+        }
+        let part = piece.get(..length).unwrap_or_default();
+        to.write_all(part).await?;
+        to.flush().await?;
+        count(part);
+    }
+}
