@@ -76,31 +76,42 @@ impl<'a> Document<'a> {
     pub(crate) fn settle(
         &mut self,
         held: &[Record],
-        withdrawals: impl Iterator<Item = Withdrawal>,
+        withdrawals: &[impl AsRef<Withdrawal>],
         additions: &[impl AsRef<Record>],
     ) -> &[Record] {
         let mut run = std::mem::take(&mut self.run);
         run.clear();
         run.extend_from_slice(held);
         run.retain(|record| {
-            self.keep_unless(!record.is_live(self.now), *record, |applied| {
-                &mut applied.expired
-            })
+            let ended = !record.is_live(self.now);
+            self.keep_unless(ended, *record, |applied| &mut applied.expired)
         });
-        for withdrawal in withdrawals {
-            self.withdraw(&mut run, withdrawal);
-        }
-        for addition in additions {
-            self.add(&mut run, *addition.as_ref());
-        }
-        self.note_overlaps(additions);
-        run.retain_mut(|record| self.keep_in_sweep(record));
-        for record in &mut run {
-            *record = record.unseen();
-            self.applied.doubted += usize::from(record.is_doubted() && self.is_mine(*record));
+        let is_named = !withdrawals.is_empty() || !additions.is_empty();
+        if is_named || matches!(self.sweep, Sweep::Unnamed | Sweep::All) {
+            self.settle_live(&mut run, withdrawals, additions);
         }
         self.run = run;
         &self.run
+    }
+
+    fn settle_live(
+        &mut self,
+        run: &mut Vec<Record>,
+        withdrawals: &[impl AsRef<Withdrawal>],
+        additions: &[impl AsRef<Record>],
+    ) {
+        for withdrawal in withdrawals {
+            self.withdraw(run, *withdrawal.as_ref());
+        }
+        for addition in additions {
+            self.add(run, *addition.as_ref());
+        }
+        self.note_overlaps(additions);
+        run.retain_mut(|record| self.keep_in_sweep(record));
+        for record in run {
+            *record = record.unseen();
+            self.applied.doubted += usize::from(record.is_doubted() && self.is_mine(*record));
+        }
     }
 
     fn withdraw(&mut self, run: &mut Vec<Record>, withdrawal: Withdrawal) {

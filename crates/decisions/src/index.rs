@@ -14,27 +14,29 @@ pub(crate) const SLOTS_PER_PAGE: usize = 256;
 ///
 /// 65,536 slots in 256 pages. A page is shared by all versions of the index in which it is the
 /// same, so that a small change copies few pages. The usual look-up, a miss, ends at the filter of
-/// its slot: one word, and all filters of a family are 512 KiB, which stay in the cache however
-/// many decisions there are.
+/// its slot: two words, and all filters of a family are 1 MiB, which stay in the cache however many
+/// decisions there are.
 #[derive(Debug)]
 pub(crate) struct Index<K> {
     pages: Vec<Option<Arc<Page<K>>>>,
-    /// Prefix lengths in use below [`AddressKey::GROUP_BITS`], one bit each.
-    wide_lengths: u128,
+    /// Prefix lengths in use, one bit each.
+    lengths: u128,
 }
 
 /// A 256th of an index: the decisions of each slot, sorted by key, one slot after the other.
 #[derive(Debug)]
 pub(crate) struct Page<K> {
     /// By slot: the cells in which there is something.
-    pub(crate) filters: [u64; SLOTS_PER_PAGE],
+    pub(crate) filters: [u128; SLOTS_PER_PAGE],
+    /// By slot: prefix lengths in use, one bit each.
+    pub(crate) lengths: [u128; SLOTS_PER_PAGE],
     /// By slot: where it starts in `keys` and `records`.
     pub(crate) starts: [u32; SLOTS_PER_PAGE],
     pub(crate) keys: Box<[K]>,
     pub(crate) records: Box<[Record]>,
-    /// Prefix lengths in use, one bit each.
-    pub(crate) lengths: u128,
-    /// When the first of its decisions ends.
+    /// Prefix lengths in use in any slot, one bit each.
+    pub(crate) lengths_used: u128,
+    /// None of its decisions ends before this.
     pub(crate) first_expiry: Tick,
 }
 
@@ -43,26 +45,25 @@ pub(crate) struct Page<K> {
 pub(crate) struct Slot<'a, K> {
     pub(crate) keys: &'a [K],
     pub(crate) records: &'a [Record],
+    pub(crate) lengths: u128,
+    pub(crate) filter: u128,
 }
 
 impl<K> Default for Index<K> {
     fn default() -> Self {
         Self {
             pages: Vec::from_iter((0..PAGES).map(|_| None)),
-            wide_lengths: 0,
+            lengths: 0,
         }
     }
 }
 
 impl<K: Key> Index<K> {
-    pub(crate) fn new(pages: Vec<Option<Arc<Page<K>>>>, wide_mask: u128) -> Self {
-        let lengths = pages
-            .iter()
-            .flatten()
-            .fold(0, |lengths, page| lengths | page.lengths);
+    pub(crate) fn new(pages: Vec<Option<Arc<Page<K>>>>) -> Self {
+        let used = pages.iter().flatten().map(|page| page.lengths_used);
         Self {
+            lengths: used.fold(0, |lengths, of_page| lengths | of_page),
             pages,
-            wide_lengths: lengths & wide_mask,
         }
     }
 
@@ -72,15 +73,15 @@ impl<K: Key> Index<K> {
 
     /// The decisions on `key`. Hot path: runs per request, allocates nothing.
     pub(crate) fn find(&self, key: K) -> &[Record] {
-        let home = key.home();
-        match self.page_of(home).and_then(|page| page.slot_if_held(home)) {
-            Some(slot) => slot.find(key),
-            None => &[],
-        }
+        self.slot_if_held(key.home())
+            .map_or(&[], |slot| slot.find(key))
     }
 
-    fn page_of(&self, home: Home) -> Option<&Page<K>> {
-        self.pages.get(usize::from(home.slot >> 8))?.as_deref()
+    /// The slot, unless its filter says that nothing is there.
+    fn slot_if_held(&self, home: Home) -> Option<Slot<'_, K>> {
+        let page = self.pages.get(usize::from(home.slot >> 8))?.as_deref()?;
+        let number = usize::from(home.slot & 0xff);
+        (page.filters.get(number)? & home.cells == home.cells).then(|| page.slot(number))
     }
 
     /// All decisions with their keys, in no order that means anything.
@@ -102,26 +103,27 @@ impl<K: AddressKey> Index<K> {
     /// Calls `each` with the decisions on `address` and on every range around it. Hot path: runs
     /// per request, allocates nothing.
     pub(crate) fn for_each_around(&self, address: K, mut each: impl FnMut(K, &[Record])) {
-        let home = address.home();
-        if let Some(page) = self.page_of(home)
-            && let Some(slot) = page.slot_if_held(home)
-        {
+        if let Some(slot) = self.slot_if_held(address.home()) {
             each(address, slot.find(address));
-            for prefix_len in lengths_in(page.lengths & !wide_mask::<K>()) {
+        }
+        for (depth, level) in K::LEVELS.iter().enumerate() {
+            if self.lengths & level.lengths == 0 {
+                continue;
+            }
+            let group = if depth == 0 {
+                address
+            } else {
+                address.widened(level.group_bits)
+            };
+            let Some(slot) = self.slot_if_held(group.home()) else {
+                continue;
+            };
+            for prefix_len in lengths_in(slot.lengths & level.lengths) {
                 let range = address.widened(prefix_len);
                 each(range, slot.find(range));
             }
         }
-        for prefix_len in lengths_in(self.wide_lengths) {
-            let range = address.widened(prefix_len);
-            each(range, self.find(range));
-        }
     }
-}
-
-/// The bits of the prefix lengths that are wide.
-pub(crate) const fn wide_mask<K: AddressKey>() -> u128 {
-    (1 << K::GROUP_BITS) - 1
 }
 
 fn lengths_in(mut lengths: u128) -> impl Iterator<Item = u8> {
@@ -132,16 +134,32 @@ fn lengths_in(mut lengths: u128) -> impl Iterator<Item = u8> {
     })
 }
 
-impl<K: Key> Page<K> {
-    /// The slot, unless its filter says that nothing is there.
-    fn slot_if_held(&self, home: Home) -> Option<Slot<'_, K>> {
-        let number = usize::from(home.slot & 0xff);
-        if self.filters.get(number)? & home.cells == 0 {
-            return None;
+impl<K> Default for Page<K> {
+    fn default() -> Self {
+        Self {
+            filters: [0; SLOTS_PER_PAGE],
+            lengths: [0; SLOTS_PER_PAGE],
+            starts: [0; SLOTS_PER_PAGE],
+            keys: Box::default(),
+            records: Box::default(),
+            lengths_used: 0,
+            first_expiry: Tick::from_millis(u64::MAX),
         }
-        Some(self.slot(number))
     }
+}
 
+impl<K> Default for Slot<'_, K> {
+    fn default() -> Self {
+        Self {
+            keys: &[],
+            records: &[],
+            lengths: 0,
+            filter: 0,
+        }
+    }
+}
+
+impl<K: Key> Page<K> {
     /// The slot of that number in the page.
     pub(crate) fn slot(&self, number: usize) -> Slot<'_, K> {
         let start = self.starts.get(number).map_or(0, |start| *start as usize);
@@ -152,6 +170,8 @@ impl<K: Key> Page<K> {
         Slot {
             keys: self.keys.get(start..end).unwrap_or_default(),
             records: self.records.get(start..end).unwrap_or_default(),
+            lengths: self.lengths.get(number).copied().unwrap_or_default(),
+            filter: self.filters.get(number).copied().unwrap_or_default(),
         }
     }
 }

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use palisade_vocabulary::Tick;
-
 use crate::document::{Document, Sweep, Withdrawal};
-use crate::index::{Index, PAGES, Page, SLOTS_PER_PAGE};
+use crate::index::{Index, PAGES, Page, SLOTS_PER_PAGE, Slot};
 use crate::key::Key;
 use crate::record::Record;
 
@@ -13,13 +11,27 @@ use crate::record::Record;
 #[derive(Debug)]
 pub(crate) struct Changes<K> {
     additions: Vec<Addition<K>>,
-    withdrawals: Vec<(K, Withdrawal)>,
+    withdrawals: Vec<Withdrawn<K>>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Addition<K> {
+    slot: u16,
     key: K,
     record: Record,
+}
+
+impl<K> AsRef<Withdrawal> for Withdrawn<K> {
+    fn as_ref(&self) -> &Withdrawal {
+        &self.withdrawal
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Withdrawn<K> {
+    slot: u16,
+    key: K,
+    withdrawal: Withdrawal,
 }
 
 impl<K> AsRef<Record> for Addition<K> {
@@ -39,35 +51,43 @@ impl<K: Key> Default for Changes<K> {
 
 impl<K: Key> Changes<K> {
     pub(crate) fn add(&mut self, key: K, record: Record) {
-        self.additions.push(Addition { key, record });
+        self.additions.push(Addition {
+            slot: key.home().slot,
+            key,
+            record,
+        });
     }
 
     pub(crate) fn withdraw(&mut self, key: K, withdrawal: Withdrawal) {
-        self.withdrawals.push((key, withdrawal));
+        self.withdrawals.push(Withdrawn {
+            slot: key.home().slot,
+            key,
+            withdrawal,
+        });
     }
 
     /// In the order of the index. What is said of one key stays in the order of the document.
     fn sort(&mut self) {
-        self.additions
-            .sort_by_key(|addition| (addition.key.home().slot, addition.key));
-        self.withdrawals
-            .sort_by_key(|(key, _)| (key.home().slot, *key));
+        let additions = &mut self.additions;
+        additions.sort_by_key(|addition| (addition.slot, addition.key));
+        let withdrawals = &mut self.withdrawals;
+        withdrawals.sort_by_key(|withdrawn| (withdrawn.slot, withdrawn.key));
     }
 }
 
 /// What is left of the changes, in order.
 struct Cursor<'c, K> {
     additions: &'c [Addition<K>],
-    withdrawals: &'c [(K, Withdrawal)],
+    withdrawals: &'c [Withdrawn<K>],
 }
 
 impl<'c, K: Key> Cursor<'c, K> {
     /// Takes what belongs to slots below `slot_end`.
     fn take_slots_below(&mut self, slot_end: usize) -> Self {
-        let below = |key: K| usize::from(key.home().slot) < slot_end;
+        let below = |slot: u16| usize::from(slot) < slot_end;
         Self {
-            additions: take_while(&mut self.additions, |addition| below(addition.key)),
-            withdrawals: take_while(&mut self.withdrawals, |(key, _)| below(*key)),
+            additions: take_while(&mut self.additions, |addition| below(addition.slot)),
+            withdrawals: take_while(&mut self.withdrawals, |withdrawn| below(withdrawn.slot)),
         }
     }
 
@@ -75,13 +95,13 @@ impl<'c, K: Key> Cursor<'c, K> {
     fn take_key(&mut self, key: K) -> Self {
         Self {
             additions: take_while(&mut self.additions, |addition| addition.key == key),
-            withdrawals: take_while(&mut self.withdrawals, |(other, _)| *other == key),
+            withdrawals: take_while(&mut self.withdrawals, |withdrawn| withdrawn.key == key),
         }
     }
 
     fn first_key(&self) -> Option<K> {
         let added = self.additions.first().map(|addition| addition.key);
-        let withdrawn = self.withdrawals.first().map(|(key, _)| *key);
+        let withdrawn = self.withdrawals.first().map(|withdrawn| withdrawn.key);
         [added, withdrawn].into_iter().flatten().min()
     }
 
@@ -100,12 +120,7 @@ fn take_while<'c, T>(items: &mut &'c [T], holds: impl Fn(&T) -> bool) -> &'c [T]
 impl<K: Key> Index<K> {
     /// The index after `document`, of whose content `changes` is what concerns this index. Pages
     /// that it doesn't touch are shared with this index.
-    pub(crate) fn after(
-        &self,
-        mut changes: Changes<K>,
-        wide_mask: u128,
-        document: &mut Document<'_>,
-    ) -> Self {
+    pub(crate) fn after(&self, mut changes: Changes<K>, document: &mut Document<'_>) -> Self {
         changes.sort();
         let mut cursor = Cursor {
             additions: &changes.additions,
@@ -121,10 +136,11 @@ impl<K: Key> Index<K> {
                 _ => PageBuilder::merge(page.as_deref(), number, page_cursor, document),
             }
         });
-        Self::new(pages.collect(), wide_mask)
+        Self::new(pages.collect())
     }
 }
 
+/// Whether the document affects what it doesn't name.
 fn is_swept<K>(page: &Page<K>, document: &Document<'_>) -> bool {
     match document.sweep {
         Sweep::Nothing => false,
@@ -135,79 +151,93 @@ fn is_swept<K>(page: &Page<K>, document: &Document<'_>) -> bool {
 
 /// A page while it is made, slot by slot.
 struct PageBuilder<K> {
-    filters: [u64; SLOTS_PER_PAGE],
-    starts: [u32; SLOTS_PER_PAGE],
+    page: Page<K>,
     keys: Vec<K>,
     records: Vec<Record>,
-    lengths: u128,
-    first_expiry: Tick,
 }
 
 impl<K: Key> PageBuilder<K> {
     fn merge(
-        page: Option<&Page<K>>,
+        held: Option<&Page<K>>,
         number: usize,
         mut changes: Cursor<'_, K>,
         document: &mut Document<'_>,
     ) -> Option<Arc<Page<K>>> {
-        let room = page.map_or(0, |page| page.keys.len()) + changes.additions.len();
+        let room = held.map_or(0, |page| page.keys.len()) + changes.additions.len();
         let mut builder = Self {
-            filters: [0; SLOTS_PER_PAGE],
-            starts: [0; SLOTS_PER_PAGE],
+            page: Page::default(),
             keys: Vec::with_capacity(room),
             records: Vec::with_capacity(room),
-            lengths: 0,
-            first_expiry: Tick::from_millis(u64::MAX),
         };
+        let may_copy =
+            held.is_some_and(|page| !is_swept(page, document) && page.first_expiry > document.now);
         for slot in 0..SLOTS_PER_PAGE {
-            if let Some(start) = builder.starts.get_mut(slot) {
-                *start = u32::try_from(builder.keys.len()).unwrap_or(u32::MAX);
-            }
-            let (keys, records) = page.map_or((&[][..], &[][..]), |page| {
-                let held = page.slot(slot);
-                (held.keys, held.records)
-            });
+            let held_slot = held.map(|page| page.slot(slot)).unwrap_or_default();
             let slot_changes = changes.take_slots_below(number * SLOTS_PER_PAGE + slot + 1);
-            builder.merge_slot(slot, keys, records, slot_changes, document);
+            builder.start(slot);
+            if may_copy && slot_changes.is_empty() {
+                builder.copy(slot, &held_slot);
+            } else {
+                builder.settle(slot, held_slot, slot_changes, document);
+            }
+        }
+        if let Some(page) = held.filter(|_| may_copy) {
+            builder.page.first_expiry = builder.page.first_expiry.min(page.first_expiry);
         }
         builder.finish()
     }
 
-    fn merge_slot(
+    fn start(&mut self, slot: usize) {
+        if let Some(start) = self.page.starts.get_mut(slot) {
+            *start = u32::try_from(self.keys.len()).unwrap_or(u32::MAX);
+        }
+    }
+
+    /// Takes a slot over as it is.
+    fn copy(&mut self, slot: usize, held: &Slot<'_, K>) {
+        self.mark(slot, held.filter, held.lengths);
+        self.keys.extend_from_slice(held.keys);
+        self.records.extend_from_slice(held.records);
+    }
+
+    /// Takes a slot over as the document leaves it.
+    fn settle(
         &mut self,
         slot: usize,
-        mut keys: &[K],
-        mut records: &[Record],
+        mut held: Slot<'_, K>,
         mut changes: Cursor<'_, K>,
         document: &mut Document<'_>,
     ) {
-        while let Some(key) = [keys.first().copied(), changes.first_key()]
-            .into_iter()
-            .flatten()
-            .min()
-        {
-            let run_len = take_while(&mut keys, |held| *held == key).len();
-            let (run, rest) = records.split_at(run_len.min(records.len()));
-            records = rest;
-            let Cursor {
-                additions,
-                withdrawals,
-            } = changes.take_key(key);
-            let withdrawals = withdrawals.iter().map(|(_, withdrawal)| *withdrawal);
-            for record in document.settle(run, withdrawals, additions) {
+        loop {
+            let keys = [held.keys.first().copied(), changes.first_key()];
+            let Some(key) = keys.into_iter().flatten().min() else {
+                return;
+            };
+            let run_len = take_while(&mut held.keys, |held| *held == key).len();
+            let (run, rest) = held.records.split_at(run_len.min(held.records.len()));
+            held.records = rest;
+            let of_key = changes.take_key(key);
+            for record in document.settle(run, of_key.withdrawals, of_key.additions) {
                 self.push(slot, key, *record);
             }
         }
     }
 
     fn push(&mut self, slot: usize, key: K, record: Record) {
-        if let Some(filter) = self.filters.get_mut(slot) {
-            *filter |= key.home().cells;
-        }
-        self.lengths |= key.length_bit();
-        self.first_expiry = self.first_expiry.min(record.expires());
+        self.mark(slot, key.home().cells, key.length_bit());
+        self.page.first_expiry = self.page.first_expiry.min(record.expires());
         self.keys.push(key);
         self.records.push(record);
+    }
+
+    fn mark(&mut self, slot: usize, cells: u128, lengths: u128) {
+        if let Some(filter) = self.page.filters.get_mut(slot) {
+            *filter |= cells;
+        }
+        if let Some(of_slot) = self.page.lengths.get_mut(slot) {
+            *of_slot |= lengths;
+        }
+        self.page.lengths_used |= lengths;
     }
 
     fn finish(self) -> Option<Arc<Page<K>>> {
@@ -215,12 +245,9 @@ impl<K: Key> PageBuilder<K> {
             return None;
         }
         Some(Arc::new(Page {
-            filters: self.filters,
-            starts: self.starts,
             keys: self.keys.into_boxed_slice(),
             records: self.records.into_boxed_slice(),
-            lengths: self.lengths,
-            first_expiry: self.first_expiry,
+            ..self.page
         }))
     }
 }
