@@ -6,25 +6,20 @@ use super::{NODE_BYTES_MAX, Node};
 ///
 /// Read from the right, since there the nearest hop wrote: a quote that a client left open further
 /// left can't swallow what a hop appended. On sound input the answer is that of a reading from the
-/// left: the quote that is met first from the right closes a string, and what opens it is the next
-/// one to the left that is not escaped.
+/// left: the quote that is met first from the right closes a string, those with a backslash before
+/// them are inside it, and the one that opens it has `=` before it.
 pub(super) fn last_outside_quotes(text: &[u8], separator: u8) -> Option<usize> {
     let mut inside = false;
     let mut before = text;
     while let Some((&byte, rest)) = before.split_last() {
         if byte == b'"' {
-            inside = !inside || ends_in_escape(rest);
+            inside = !inside || rest.ends_with(b"\\");
         } else if byte == separator && !inside {
             return Some(rest.len());
         }
         before = rest;
     }
     None
-}
-
-/// Whether an odd number of backslashes ends `text`, so that the byte behind it is escaped.
-fn ends_in_escape(text: &[u8]) -> bool {
-    text.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
 }
 
 /// The parts of a text between `separator`s outside quoted strings, from left to right.

@@ -228,6 +228,23 @@ mod rfc_7239 {
     }
 
     #[test]
+    fn escaped_quotes_close_nothing() {
+        check(&[r#"host="a\\";for=192.0.2.1"#], &["192.0.2.1"]);
+        check(
+            &[r#"host="a\\";for=192.0.2.1, host="\\\\";for=192.0.2.2"#],
+            &["192.0.2.2", "192.0.2.1"],
+        );
+        check(
+            &[r#"host="a\";for=192.0.2.9;x=\"";for=192.0.2.1"#],
+            &["192.0.2.1"],
+        );
+        check(
+            &[r#"host="\",for=192.0.2.9,x=\\\"";for=192.0.2.1"#],
+            &["192.0.2.1"],
+        );
+    }
+
+    #[test]
     fn what_a_client_left_open_swallows_nothing() {
         check(
             &["for=\"192.0.2.9, for=192.0.2.1"],

@@ -173,7 +173,7 @@ fn forwarded_quotes_what_is_no_token() {
 #[test]
 fn a_host_that_could_leave_its_quotes_is_left_out() {
     for host in [
-        "a\", for=127.0.0.1;x=\"",
+        "a\",for=127.0.0.1;x=\"",
         "a\\",
         "a b",
         "a\r\nx: y",
