@@ -1,1 +1,3 @@
 //! Test support: backend, site builder, allocation counter
+
+pub mod mmdb;
