@@ -5,7 +5,7 @@
 //! The way of an address:
 //! 1. [`proxy_protocol`]: the TCP peer, or the source that a trusted peer's PROXY header names;
 //! 2. [`forwarded`]: what the request's headers say about hops before that, value by value;
-//! 3. [`resolve`]: whose word counts, and so which address the request counts for;
+//! 3. [`mod@resolve`]: whose word counts, and so which address the request counts for;
 //! 4. [`outbound`]: what the backend is told.
 
 mod address_text;

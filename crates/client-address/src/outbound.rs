@@ -101,6 +101,7 @@ fn is_plain(host: &str) -> bool {
 /// A backend may trust a header that Palisade is told to trust, CF-Connecting-IP say. From a client
 /// that did not come that way it is the client's own word. So only the one header that told the
 /// client stays. X-Forwarded-For, Forwarded and X-Real-IP are among them: remove first, then set.
+/// A header that several rules name comes as often.
 pub fn unbelieved_headers<'a>(
     client: &'a ClientAddr,
     rules: &'a [HopRule],

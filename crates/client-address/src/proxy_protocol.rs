@@ -32,8 +32,8 @@ pub enum Decoded {
     /// So far this could be a header.
     NeedMore {
         /// The whole buffer must be at least this long before [`decode`] can say more. Always more
-        /// than it is now, and never more than the header has: a reader that reads up to here never
-        /// takes a byte that follows the header.
+        /// than it is now, and never more than the header has: a reader that fills its buffer up to
+        /// here and no further never takes a byte that follows the header.
         at_least: usize,
     },
     /// This is no PROXY header, and no further byte can make it one.

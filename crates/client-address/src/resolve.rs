@@ -71,7 +71,8 @@ fn walk(
     rules: &[HopRule],
     observer: &mut impl Observer,
 ) -> ClientAddr {
-    let mut reader = HeaderReader::new(headers);
+    // Made for the first listed hop: a request that came without one pays nothing for it.
+    let mut reader = None;
     let mut in_hand = InHand::new(connection);
     for values_read in 0..=HOPS_MAX {
         let Some(rule) = rules.iter().find(|rule| rule.from.contains(in_hand.ip)) else {
@@ -82,7 +83,9 @@ fn walk(
             observer.observe(|| in_hand.step(HopFinding::TooManyHops));
             break;
         }
-        let reading = reader.read(&rule.header);
+        let reading = reader
+            .get_or_insert_with(|| HeaderReader::new(headers))
+            .read(&rule.header);
         observer.observe(|| {
             in_hand.step(HopFinding::Read {
                 header: rule.header.label(),

@@ -8,7 +8,7 @@ pub const TLVS_MAX: usize = 64;
 /// The longest PP2_TYPE_UNIQUE_ID (section 2.2.5).
 pub const UNIQUE_ID_BYTES_MAX: usize = 128;
 
-/// "The following types have already been registered for the <type> field."
+/// "The following types have already been registered for the type field."
 mod kind {
     pub(super) const ALPN: u8 = 0x01;
     pub(super) const AUTHORITY: u8 = 0x02;
