@@ -4,6 +4,7 @@
 //! [`palisade_vocabulary::RequestView`], and a [`Ruling`] goes out. Nothing is kept between requests
 //! but the memory of a [`Scratch`].
 
+mod analysis;
 mod compile;
 mod condition;
 mod evaluate;
@@ -24,6 +25,7 @@ mod test_request;
 mod test_rules;
 mod truth;
 
+pub use analysis::{Finding, FindingKind};
 pub use condition::{
     AddressCondition, AsnCondition, Condition, ConditionError, CountryCondition, Field,
     TextCondition,

@@ -4,7 +4,7 @@ use palisade_vocabulary::ByteSize;
 use regex_automata::meta;
 use regex_automata::nfa::thompson::WhichCaptures;
 use regex_syntax::hir::{ErrorKind, Hir};
-use regex_syntax::{Error, ParserBuilder};
+use regex_syntax::{Error, Parser, ParserBuilder};
 
 use crate::required_literals::required_literals;
 
@@ -73,23 +73,24 @@ pub(crate) fn program_config(size_max: ByteSize) -> meta::Config {
 
 /// Over bytes where that is possible, else over characters.
 fn parse(text: &str, ignore_case: bool) -> Result<Hir, RegexError> {
-    let parse = |unicode| {
-        ParserBuilder::new()
-            .utf8(false)
-            .unicode(unicode)
-            .case_insensitive(ignore_case)
-            .dot_matches_new_line(true)
-            .nest_limit(NESTING_MAX)
-            .build()
-            .parse(text)
-    };
-    match parse(false) {
+    let over_bytes = parser(false, ignore_case).parse(text);
+    let parsed = match over_bytes {
         Err(Error::Translate(error)) if *error.kind() == ErrorKind::UnicodeNotAllowed => {
-            parse(true)
+            parser(true, ignore_case).parse(text)
         }
-        result => result,
-    }
-    .map_err(|error| syntax_error(&error))
+        parsed => parsed,
+    };
+    parsed.map_err(|error| syntax_error(&error))
+}
+
+fn parser(unicode: bool, ignore_case: bool) -> Parser {
+    ParserBuilder::new()
+        .utf8(false)
+        .unicode(unicode)
+        .case_insensitive(ignore_case)
+        .dot_matches_new_line(true)
+        .nest_limit(NESTING_MAX)
+        .build()
 }
 
 fn syntax_error(error: &Error) -> RegexError {

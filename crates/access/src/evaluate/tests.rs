@@ -382,31 +382,24 @@ pub(crate) fn any_request() -> impl Strategy<Value = TestRequest> {
     let client = prop::sample::select(vec!["192.0.2.1", "192.0.2.9", "10.0.0.1", "2001:db8::1"]);
     let country = prop::sample::select(vec!["DE", "AT", "FR", "-", "?"]);
     let asn = prop::sample::select(vec!["1", "2", "3", "-", "?"]);
+    let path = "(/[abA;]{0,2}){1,2}";
+    let texts = ("[abA/;]{0,3}", "[ab]{0,3}", "[AB]{0,3}", "[abA/;]{0,3}");
     let values = prop::collection::vec("[abA]{0,3}", 0..3);
-    let text = "[abA/;]{0,3}";
-    (
-        client,
-        country,
-        asn,
-        "(/[abA;]{0,2}){1,2}",
-        [text; 4],
-        values,
+    (client, country, asn, path, texts, values).prop_map(
+        |(client, country, asn, path, (query, host, method, agent), values)| {
+            let request = TestRequest::new(&path)
+                .client(client)
+                .country(country)
+                .asn(asn);
+            let request = request.query(&query).host(&host).method(&method);
+            let request = request.header("user-agent", &agent);
+            values.iter().fold(request, |request, value| {
+                request
+                    .header("x-a", value)
+                    .header("cookie", &format!("c={value}"))
+            })
+        },
     )
-        .prop_map(
-            |(client, country, asn, path, [query, host, method, agent], values)| {
-                let request = TestRequest::new(&path)
-                    .client(client)
-                    .country(country)
-                    .asn(asn);
-                let request = request.query(&query).host(&host).method(&method);
-                let request = request.header("user-agent", &agent);
-                values.iter().fold(request, |request, value| {
-                    request
-                        .header("x-a", value)
-                        .header("cookie", &format!("c={value}"))
-                })
-            },
-        )
 }
 
 proptest! {

@@ -175,12 +175,12 @@ impl CaseIndex {
             self.exact.find(value).into_iter().for_each(&mut *hit);
         }
         if !self.prefix.is_empty() {
-            self.prefix.find(value).for_each(&mut *hit);
+            self.prefix.find(value, hit);
         }
         if !self.suffix.is_empty() {
             bytes.clear();
             bytes.extend(value.iter().rev().take(self.suffix.len_max()));
-            self.suffix.find(bytes).for_each(&mut *hit);
+            self.suffix.find(bytes, hit);
         }
     }
 
@@ -196,12 +196,12 @@ impl CaseIndex {
             bytes.clear();
             bytes.extend(value.iter().take(enough).map(lower));
             self.exact.find(bytes).into_iter().for_each(&mut *hit);
-            self.prefix.find(bytes).for_each(&mut *hit);
+            self.prefix.find(bytes, hit);
         }
         if !self.suffix.is_empty() {
             bytes.clear();
             bytes.extend(value.iter().rev().take(self.suffix.len_max()).map(lower));
-            self.suffix.find(bytes).for_each(&mut *hit);
+            self.suffix.find(bytes, hit);
         }
     }
 }

@@ -1,0 +1,158 @@
+//! Evaluating rules allocates nothing once the scratch has grown.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use http::{HeaderMap, HeaderValue};
+use palisade_access::{
+    Action, AddressCondition, Condition, CountryCondition, Field, Pattern, PatternKind, Rule,
+    RuleSet, Scratch, TextCondition,
+};
+use palisade_vocabulary::{
+    Cidr, ClientAddr, HttpVersion, Known, Mode, PathView, Place, RequestView, Scheme,
+};
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+#[expect(
+    unsafe_code,
+    reason = "an allocator can't be written without; it only counts"
+)]
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: the memory came from `System` with this layout.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn allocations(work: impl FnOnce()) -> u64 {
+    let before = ALLOCATIONS.get();
+    work();
+    ALLOCATIONS.get() - before
+}
+
+fn text(field: Field, kind: PatternKind, pattern: &str, ignore_case: bool) -> Condition {
+    let pattern = Pattern::new(kind, pattern, ignore_case).unwrap();
+    Condition::Text(TextCondition::new(field, [pattern]).unwrap())
+}
+
+/// A rule for each kind of matcher on each field that a request may hit, all recorded or missed.
+fn rules() -> RuleSet {
+    let fields = [
+        Field::Path,
+        Field::RawPath,
+        Field::Query,
+        Field::Host,
+        Field::Method,
+        Field::UserAgent,
+        Field::Header("accept".parse().unwrap()),
+        Field::Cookie("session".into()),
+    ];
+    let patterns = [
+        (PatternKind::Equals, "GET"),
+        (PatternKind::Prefix, "/shop"),
+        (PatternKind::Suffix, ".php"),
+        (PatternKind::Contains, "mozilla"),
+        (PatternKind::Regex, r"^/shop/\w+\.html$"),
+        (PatternKind::Regex, "^[a-z0-9]{6}$"),
+    ];
+    let mut conditions: Vec<Condition> = Vec::new();
+    for field in &fields {
+        for (kind, pattern) in patterns {
+            for ignore_case in [false, true] {
+                conditions.push(text(field.clone(), kind, pattern, ignore_case));
+            }
+        }
+    }
+    let range: Cidr = "192.0.2.0/24".parse().unwrap();
+    conditions.push(Condition::Address(AddressCondition::new(
+        [range].into(),
+        "office".into(),
+    )));
+    let country = CountryCondition::new(["DE".parse().unwrap()], false).unwrap();
+    conditions.push(Condition::Not(Box::new(Condition::Country(country))));
+    let rules = conditions
+        .into_iter()
+        .enumerate()
+        .map(|(number, condition)| Rule {
+            id: format!("r{number}").parse().unwrap(),
+            condition,
+            action: if number % 2 == 0 {
+                Action::Log
+            } else {
+                Action::Block { status: None }
+            },
+            mode: Mode::Detect,
+            reason: None,
+            place: "test".into(),
+        });
+    RuleSet::build(rules.collect()).unwrap()
+}
+
+#[test]
+fn a_warm_scratch_allocates_nothing() {
+    let rules = rules();
+    let client = ClientAddr::peer("192.0.2.7".parse().unwrap(), 4000);
+    let mut headers = HeaderMap::new();
+    headers.append(
+        "user-agent",
+        HeaderValue::from_static("Mozilla/5.0 (X11; Linux x86_64)"),
+    );
+    headers.append(
+        "cookie",
+        HeaderValue::from_static("session=abc123; theme=dark"),
+    );
+    headers.append("accept", HeaderValue::from_static("*/*"));
+    let view = RequestView {
+        client: &client,
+        place: Place {
+            country: Known::Is("FR".parse().unwrap()),
+            asn: Known::Unlisted,
+        },
+        scheme: Scheme::Https,
+        version: HttpVersion::Http2,
+        method: "GET",
+        host: "example.com",
+        path: PathView {
+            raw: b"/shop;a/chairs.html",
+            canonical: b"/shop;a/chairs.html",
+            without_params: Some(b"/shop/chairs.html"),
+        },
+        query: b"page=2",
+        headers: &headers,
+    };
+    let mut scratch = Scratch::new();
+    let mut recorded = 0;
+    let cold = allocations(|| recorded = rules.evaluate(&view, &mut scratch).recorded().count());
+    assert!(cold > 0, "the counter counts");
+    assert!(
+        recorded > 10,
+        "the request hits something of every kind: {recorded}"
+    );
+    for _ in 0..3 {
+        rules.evaluate(&view, &mut scratch);
+    }
+    let warm = allocations(|| {
+        for _ in 0..100 {
+            assert_eq!(
+                rules.evaluate(&view, &mut scratch).recorded().count(),
+                recorded
+            );
+        }
+    });
+    assert_eq!(warm, 0);
+}
