@@ -5,16 +5,38 @@
 //! outlives a restart; knows nothing of requests, rules or logs.
 
 mod bounded_duration;
+mod client;
+mod clock;
 mod credentials;
+mod event;
+mod interner;
+mod jitter;
 mod lapi_url;
+mod pacing;
+mod poll_error;
+mod poller;
+mod saved;
 mod settings;
+mod status;
+#[cfg(test)]
+mod test_lapi;
+mod wire;
 
 pub use bounded_duration::{BoundedDuration, DurationOutOfBounds};
+pub use client::ClientError;
+pub use clock::Clock;
 pub use credentials::{
     CertificateAuthorities, ClientIdentity, Credentials, CredentialsError, Secret, SecretError,
 };
+pub use event::{LapiEvent, Observer, Severity};
 pub use lapi_url::{LapiUrl, LapiUrlError};
+pub use pacing::Pull;
+pub use poll_error::{ConnectStage, PollError, PollResult};
+pub use poller::Poller;
+pub use saved::SavedError;
 pub use settings::{
     AnswerBytesMax, FilterTerm, Filters, PollTimeout, ResyncInterval, SCOPES, Settings,
     SettingsError, UpdateInterval,
 };
+pub use status::{DecisionTotals, LapiStatus, LastFailure};
+pub use wire::{DecisionProblem, FieldProblem, SkippedDecision, SkippedDecisions};

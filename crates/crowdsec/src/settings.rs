@@ -21,10 +21,8 @@ pub const SCOPES: &str = "ip,range,country,as";
 /// How LAPI is polled. What is done with its decisions is the gate's.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where LAPI is.
-    pub lapi_url: LapiUrl,
-    /// How Palisade proves who it is.
-    pub credentials: Credentials,
+    lapi_url: LapiUrl,
+    credentials: Credentials,
     /// Who may vouch for LAPI's certificate; none = the machine's own store. Unused over plain
     /// HTTP.
     pub certificate_authorities: Option<CertificateAuthorities>,
@@ -43,10 +41,15 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The defaults of everything but the place and the proof.
-    #[must_use]
-    pub fn new(lapi_url: LapiUrl, credentials: Credentials) -> Self {
-        Self {
+    /// The defaults of everything but where LAPI is and how Palisade proves who it is.
+    ///
+    /// # Errors
+    /// When a client certificate shall be shown over plain HTTP.
+    pub fn new(lapi_url: LapiUrl, credentials: Credentials) -> Result<Self, SettingsError> {
+        if matches!(credentials, Credentials::ClientCertificate(_)) && !lapi_url.is_https() {
+            return Err(SettingsError::CertificateOverHttp);
+        }
+        Ok(Self {
             lapi_url,
             credentials,
             certificate_authorities: None,
@@ -56,7 +59,19 @@ impl Settings {
             resync_interval: ResyncInterval::clamped_from_secs(3_600),
             filters: Filters::default(),
             answer_bytes_max: AnswerBytesMax::default(),
-        }
+        })
+    }
+
+    /// Where LAPI is.
+    #[must_use]
+    pub fn lapi_url(&self) -> &LapiUrl {
+        &self.lapi_url
+    }
+
+    /// How Palisade proves who it is.
+    #[must_use]
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
     }
 }
 
@@ -143,6 +158,9 @@ impl Default for AnswerBytesMax {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingsError {
+    /// A client certificate is part of TLS.
+    #[error("a client certificate can't be shown over plain HTTP; give an https URL, or a key")]
+    CertificateOverHttp,
     /// Not a filter term.
     #[error(
         "\"{0}\" is no filter; expected 1 to 255 bytes without a comma, one list element for each term"

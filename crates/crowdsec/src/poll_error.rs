@@ -1,0 +1,256 @@
+//! What a poll of LAPI can end with.
+
+use std::error::Error;
+use std::time::Duration;
+
+use palisade_vocabulary::ByteSize;
+
+/// Why a poll of LAPI brought nothing. Nothing of a failed poll is applied.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PollError {
+    /// There is no connection to LAPI.
+    #[error("LAPI can't be reached ({stage}): {reason}")]
+    Unreachable {
+        /// What failed.
+        stage: ConnectStage,
+        /// How it failed.
+        reason: String,
+    },
+    /// The answer was not complete in time.
+    #[error(
+        "LAPI's answer was not complete after {after:?}; is it overloaded, or the timeout too short?"
+    )]
+    TimedOut {
+        /// How long was waited.
+        after: Duration,
+    },
+    /// LAPI does not know the key, or does not accept the client certificate.
+    #[error(
+        "LAPI refuses the key or client certificate (status {status}): decisions are no longer updated; `cscli bouncers list` shows who is known, `cscli bouncers add palisade` prints a new key"
+    )]
+    KeyRefused {
+        /// 403, or 401.
+        status: u16,
+    },
+    /// Another status than 200.
+    #[error("LAPI answered with status {status} instead of 200: {excerpt}")]
+    Status {
+        /// The status.
+        status: u16,
+        /// The start of the body, safe to print.
+        excerpt: String,
+    },
+    /// The answer broke off.
+    #[error("LAPI's answer broke off: {reason}")]
+    Truncated {
+        /// Where and how.
+        reason: String,
+    },
+    /// The answer is not a stream document.
+    #[error("LAPI's answer is no decision stream: line {line}, column {column}: {reason}")]
+    Malformed {
+        /// The line, from 1.
+        line: usize,
+        /// The byte in the line, from 1; 0 before its first.
+        column: usize,
+        /// What was expected.
+        reason: String,
+    },
+    /// The answer is longer than the settings allow.
+    #[error("LAPI's answer is longer than the limit of {limit}")]
+    TooLarge {
+        /// The limit.
+        limit: ByteSize,
+    },
+    /// Palisade is stopping.
+    #[error("stopped before the answer was read")]
+    Stopped,
+}
+
+impl PollError {
+    /// What is counted.
+    #[must_use]
+    pub fn result(&self) -> PollResult {
+        match self {
+            Self::Unreachable { stage, .. } => match stage {
+                ConnectStage::Dns => PollResult::Dns,
+                ConnectStage::Connect => PollResult::Connect,
+                ConnectStage::Tls => PollResult::Tls,
+            },
+            Self::TimedOut { .. } => PollResult::TimedOut,
+            Self::KeyRefused { .. } => PollResult::KeyRefused,
+            Self::Status { .. } => PollResult::Status,
+            Self::Truncated { .. } => PollResult::Truncated,
+            Self::Malformed { .. } => PollResult::Malformed,
+            Self::TooLarge { .. } => PollResult::TooLarge,
+            Self::Stopped => PollResult::Stopped,
+        }
+    }
+
+    /// Whether LAPI may believe that it has told what changed. It moves its cursor for this bouncer
+    /// when *it* has written a whole answer; what was in it is not told again but in a snapshot.
+    pub(crate) fn may_have_moved_cursor(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::KeyRefused { .. } | Self::Status { .. } => false,
+            Self::TimedOut { .. }
+            | Self::Truncated { .. }
+            | Self::Malformed { .. }
+            | Self::TooLarge { .. }
+            | Self::Stopped => true,
+        }
+    }
+}
+
+/// What failed between Palisade and LAPI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectStage {
+    /// The host has no address.
+    Dns,
+    /// No connection to the address.
+    Connect,
+    /// No TLS on the connection: a certificate that is not trusted, for instance.
+    Tls,
+}
+
+impl std::fmt::Display for ConnectStage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Dns => "its name",
+            Self::Connect => "its address",
+            Self::Tls => "TLS",
+        })
+    }
+}
+
+/// What polls are counted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PollResult {
+    /// An answer was applied.
+    Ok,
+    /// See [`ConnectStage::Dns`].
+    Dns,
+    /// See [`ConnectStage::Connect`].
+    Connect,
+    /// See [`ConnectStage::Tls`].
+    Tls,
+    /// See [`PollError::TimedOut`].
+    TimedOut,
+    /// See [`PollError::KeyRefused`].
+    KeyRefused,
+    /// See [`PollError::Status`].
+    Status,
+    /// See [`PollError::Truncated`].
+    Truncated,
+    /// See [`PollError::Malformed`].
+    Malformed,
+    /// See [`PollError::TooLarge`].
+    TooLarge,
+    /// See [`PollError::Stopped`].
+    Stopped,
+}
+
+impl PollResult {
+    /// All of them; `ALL[result as usize]` is `result`.
+    pub const ALL: [PollResult; 11] = [
+        Self::Ok,
+        Self::Dns,
+        Self::Connect,
+        Self::Tls,
+        Self::TimedOut,
+        Self::KeyRefused,
+        Self::Status,
+        Self::Truncated,
+        Self::Malformed,
+        Self::TooLarge,
+        Self::Stopped,
+    ];
+
+    /// The value of a metric's label.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Dns => "dns",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::TimedOut => "timeout",
+            Self::KeyRefused => "key_refused",
+            Self::Status => "status",
+            Self::Truncated => "truncated",
+            Self::Malformed => "malformed",
+            Self::TooLarge => "too_large",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// The longest text of somebody else's in an error, in characters.
+const EXCERPT_CHARS_MAX: usize = 200;
+
+/// The start of `bytes`, safe to print.
+pub(crate) fn excerpt(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let start = text.trim().chars().take(EXCERPT_CHARS_MAX);
+    start
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
+
+/// The error at the root of `error`: the most telling one, and one that doesn't repeat the URL.
+pub(crate) fn root_cause(error: &(dyn Error + 'static)) -> String {
+    let mut root = error;
+    while let Some(source) = root.source() {
+        root = source;
+    }
+    excerpt(root.to_string().as_bytes())
+}
+
+/// Whether `error` comes from TLS.
+pub(crate) fn is_tls(error: &(dyn Error + 'static)) -> bool {
+    if error.is::<rustls::Error>() {
+        return true;
+    }
+    // The source of an I/O error is that of the error inside it, which would be left out.
+    let inside = error
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::get_ref);
+    if let Some(inside) = inside {
+        return is_tls(inside);
+    }
+    error.source().is_some_and(is_tls)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_their_own_index_and_have_labels_of_their_own() {
+        for (index, result) in PollResult::ALL.into_iter().enumerate() {
+            assert_eq!(result as usize, index);
+            let same = PollResult::ALL
+                .iter()
+                .filter(|other| other.label() == result.label());
+            assert_eq!(same.count(), 1, "{result:?}");
+        }
+    }
+
+    #[test]
+    fn excerpts_are_short_and_printable() {
+        assert_eq!(excerpt(b"  {\"message\":\"x\"}\n"), "{\"message\":\"x\"}");
+        assert_eq!(excerpt(b"a\x1b[31mb\xff"), "a [31mb\u{fffd}");
+        assert_eq!(excerpt(&[b'x'; 1000]).len(), 200);
+    }
+
+    #[test]
+    fn tls_is_found_inside_of_io_errors() {
+        let tls = std::io::Error::other(std::io::Error::new(
+            std::io::ErrorKind::InvalidData,
+            rustls::Error::DecryptError,
+        ));
+        assert!(is_tls(&tls));
+        assert!(!is_tls(&std::io::Error::other("x")));
+        assert!(!is_tls(&std::io::Error::from(std::io::ErrorKind::NotFound)));
+    }
+}

@@ -1,0 +1,133 @@
+//! The file of saved decisions.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufWriter, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use palisade_decisions::Decision;
+use palisade_vocabulary::Tick;
+
+use super::{Now, Restored, SavedError, decode, encode};
+
+/// The longest file that is read or kept: some ten million decisions.
+const BYTES_MAX: u64 = 1 << 30;
+
+/// Where the decisions of one LAPI are saved. One process writes it.
+#[derive(Clone, Debug)]
+pub(crate) struct SavedFile {
+    path: PathBuf,
+    lapi_url: String,
+}
+
+impl SavedFile {
+    /// The file in `state_directory`.
+    pub(crate) fn new(state_directory: &Path, lapi_url: &str) -> Self {
+        Self {
+            path: state_directory.join("crowdsec-decisions.jsonl"),
+            lapi_url: lapi_url.to_owned(),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What was saved; nothing where there is no file. A file that can't be used is renamed to
+    /// `*.rejected`, for somebody to look at.
+    ///
+    /// # Errors
+    /// When the file can't be read or used.
+    pub(crate) fn load(&self, now: Tick) -> Result<Option<Restored>, SavedError> {
+        let bytes = match self.read() {
+            Err(SavedError::Io(_)) if !self.path.exists() => return Ok(None),
+            bytes => bytes,
+        };
+        let now = Now {
+            tick: now,
+            unix_millis: unix_millis(),
+        };
+        match bytes.and_then(|bytes| decode(&bytes, &self.lapi_url, now)) {
+            Ok(restored) => Ok(Some(restored)),
+            Err(SavedError::Io(reason)) => Err(SavedError::Io(reason)),
+            Err(error) => {
+                fs::rename(&self.path, self.beside("rejected"))?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Replaces the file: readers and crashes find either the old one or the new one, whole.
+    ///
+    /// # Errors
+    /// When the disk says no; the old file is as it was then.
+    pub(crate) fn save(&self, decisions: &[(Decision, Duration)]) -> Result<(), SavedError> {
+        let unfinished = self.beside("tmp");
+        let result = self.write(&unfinished, decisions);
+        if result.is_err() {
+            // There may be none; the error that counts is the first.
+            let _ = fs::remove_file(&unfinished);
+        }
+        result
+    }
+
+    fn read(&self) -> Result<Vec<u8>, SavedError> {
+        let file = File::open(&self.path)?;
+        check_len(&file)?;
+        let mut bytes = Vec::new();
+        file.take(BYTES_MAX).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn write(
+        &self,
+        unfinished: &Path,
+        decisions: &[(Decision, Duration)],
+    ) -> Result<(), SavedError> {
+        // Who is banned is nobody else's business.
+        let mut options = OpenOptions::new();
+        let file = options
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(unfinished)?;
+        let mut out = BufWriter::with_capacity(1 << 16, file);
+        encode(decisions, &self.lapi_url, unix_millis(), &mut out)?;
+        out.flush()?;
+        let file = out.get_ref();
+        check_len(file)?;
+        file.sync_all()?;
+        fs::rename(unfinished, &self.path)?;
+        if let Some(directory) = self.path.parent() {
+            File::open(directory)?.sync_all()?;
+        }
+        Ok(())
+    }
+
+    fn beside(&self, extension: &str) -> PathBuf {
+        let mut name = self.path.clone().into_os_string();
+        name.push(".");
+        name.push(extension);
+        name.into()
+    }
+}
+
+fn check_len(file: &File) -> Result<(), SavedError> {
+    match file.metadata()?.len() {
+        got if got > BYTES_MAX => Err(SavedError::TooLarge {
+            got,
+            max: BYTES_MAX,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// A clock before 1970 is at its start.
+fn unix_millis() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
