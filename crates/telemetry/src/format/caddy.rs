@@ -36,18 +36,19 @@ fn write_request(request: &mut Object<'_>, event: &AccessEvent<'_>) {
         push_number(out, event.client.port.unwrap_or(0))
     });
     request.ip("client_ip", event.client.ip);
-    let (method, target, version) = match event.request {
+    let (method, version) = match event.request {
         RequestLine::Parsed {
-            method,
-            target,
-            version,
-        } => (method, target, version.as_str()),
-        RequestLine::Malformed(bytes) => ("", bytes, ""),
+            method, version, ..
+        } => (method, version.as_str()),
+        RequestLine::Malformed(_) => ("", ""),
     };
     request.plain("proto", version);
     request.bytes("method", method.as_bytes(), SHORT_BYTES_MAX);
     request.quoted("host", |out| push_host(out, event.host));
-    request.bytes("uri", target, TARGET_BYTES_MAX);
+    match event.request {
+        RequestLine::Parsed { target, .. } => request.bytes("uri", target, TARGET_BYTES_MAX),
+        RequestLine::Malformed(bytes) => request.bytes("uri", bytes, SHORT_BYTES_MAX),
+    }
     request.object("headers", |headers| {
         header(headers, "User-Agent", event.user_agent);
         if !event.referer.is_empty() {

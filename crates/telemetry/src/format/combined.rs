@@ -2,7 +2,9 @@
 //!
 //! A stock CrowdSec agent parses it with its `nginx-logs` and `apache2-logs` patterns, which let
 //! anything follow the user agent: `id`, `duration` (seconds), `outcome`, and where there are any
-//! `check` and `upstream`.
+//! `check`, `upstream` and the listener's `port`. The port does not stand behind the host, though
+//! today's patterns would take it there: the one that Debian ships with CrowdSec 1.4.6 then finds
+//! the port alone, and takes it for the host.
 
 use super::escape::{Plain, push_host, push_ip, push_number, push_seconds};
 use super::{FIELD_BYTES_MAX, SHORT_BYTES_MAX, TARGET_BYTES_MAX};
@@ -12,7 +14,7 @@ use crate::{AccessEvent, RequestLine};
 const STATUS_NONE: u16 = 499;
 
 pub(super) fn write(event: &AccessEvent<'_>, out: &mut Vec<u8>) {
-    push_virtual_host(out, event.host, event.port);
+    push_host(out, event.host);
     out.push(b' ');
     push_ip(out, event.client.ip);
     out.extend_from_slice(b" - - [");
@@ -33,19 +35,6 @@ pub(super) fn write(event: &AccessEvent<'_>, out: &mut Vec<u8>) {
     push_field(out, event.referer);
     push_field(out, event.user_agent);
     push_extras(event, out);
-}
-
-/// `host:port`. Without the port where the host has colons itself (they would run together) and
-/// where there is no host (the agent would take the port for one).
-fn push_virtual_host(out: &mut Vec<u8>, host: &str, port: Option<u16>) {
-    push_host(out, host);
-    if let Some(port) = port
-        && !host.is_empty()
-        && !host.contains(':')
-    {
-        out.push(b':');
-        push_number(out, port);
-    }
 }
 
 fn push_request(out: &mut Vec<u8>, request: RequestLine<'_>) {
@@ -90,5 +79,9 @@ fn push_extras(event: &AccessEvent<'_>, out: &mut Vec<u8>) {
     if let Some(upstream) = event.upstream {
         out.extend_from_slice(b" upstream=");
         Plain::WORD.push(out, upstream.as_bytes(), SHORT_BYTES_MAX);
+    }
+    if let Some(port) = event.port {
+        out.extend_from_slice(b" port=");
+        push_number(out, port);
     }
 }

@@ -21,6 +21,12 @@ const NGINX_LOGS_MALFORMED: &str = concat!(
     r#"\[(?<time>\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d \+\d{4})\] "(?<request>.*?)""#,
     r#" (?<status>\d+) (?<bytes>\d+) "(?<referer>[^"]*)" "(?<ua>[^"]*)""#,
 );
+/// The same parser as Debian ships it with CrowdSec 1.4.6.
+const NGINX_LOGS_1_4: &str = concat!(
+    r"(?:(?<vhost>IPORHOST) )?(?<addr>IPORHOST) - (?:[a-zA-Z0-9.@\-+_%]+)? ",
+    r#"\[(?<time>\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d \+\d{4})\] "(?<verb>\b\w+\b) (?<request>.*?)"#,
+    r#" HTTP/(?<version>\d+(?:\.\d+)?)" (?<status>\d+) (?<bytes>\d+) "(?<referer>[^"]*)" "(?<ua>[^"]*)""#,
+);
 const IPORHOST: &str = concat!(
     r"(?:(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?:\d{1,3}(?:\.\d{1,3}){3})?",
     r"|\d{1,3}(?:\.\d{1,3}){3}",
@@ -99,7 +105,7 @@ fn combined_lines() {
         AccessFormat::Combined,
         &plain,
         &format!(
-            r#"example.com:443 203.0.113.7 - - {time} "GET /.env?x=1 HTTP/1.1" 404 153 "-" "curl/8.0" {tail} outcome=forwarded"#
+            r#"example.com 203.0.113.7 - - {time} "GET /.env?x=1 HTTP/1.1" 404 153 "-" "curl/8.0" {tail} outcome=forwarded port=443"#
         ),
     );
     let refused = AccessEvent {
@@ -128,7 +134,7 @@ fn combined_lines() {
         AccessFormat::Combined,
         &malformed,
         &format!(
-            r#"- 203.0.113.7 - - {time} "\x16\x03\x01 \x22\x5C" 499 153 "-" "curl/8.0" {tail} outcome=client_aborted"#
+            r#"- 203.0.113.7 - - {time} "\x16\x03\x01 \x22\x5C" 499 153 "-" "curl/8.0" {tail} outcome=client_aborted port=443"#
         ),
     );
 }
@@ -148,11 +154,37 @@ fn addresses_are_written_canonical_and_unmapped() {
     );
     let combined = line(AccessFormat::Combined, &event(&mapped, get(b"/")));
     assert!(
-        combined.starts_with("example.com:443 203.0.113.7 - - ["),
+        combined.starts_with("example.com 203.0.113.7 - - ["),
         "{combined}"
     );
     let caddy = line(AccessFormat::Caddy, &event(&mapped, get(b"/")));
     assert!(caddy.contains(r#""client_ip":"203.0.113.7""#), "{caddy}");
+}
+
+#[test]
+fn agents_old_and_new_find_every_field() {
+    let client = client([203, 0, 113, 7]);
+    for host in ["example.com", "[2001:db8::2]", "198.51.100.1"] {
+        let event = AccessEvent {
+            host,
+            ..event(&client, get(b"/.env?x=1"))
+        };
+        let combined = line(AccessFormat::Combined, &event);
+        for agent in [&*NGINX, &pattern(NGINX_LOGS_1_4)] {
+            let fields = agent.captures(&combined).unwrap();
+            assert_eq!(
+                &fields["vhost"],
+                host.trim_matches(['[', ']']),
+                "{combined}"
+            );
+            assert_eq!(&fields["addr"], "203.0.113.7");
+            assert_eq!(&fields["verb"], "GET");
+            assert_eq!(&fields["request"], "/.env?x=1");
+            assert_eq!(&fields["status"], "404");
+            assert_eq!(&fields["bytes"], "153");
+            assert_eq!(&fields["ua"], "curl/8.0");
+        }
+    }
 }
 
 #[test]

@@ -225,12 +225,12 @@ impl Worker {
         self.batch.clear();
         let mut queue = self.shared.queue.lock();
         queue.settled = queue.settled.saturating_add(settled);
-        let done = stop && queue.bytes.is_empty();
         drop(queue);
         self.shared.progress.notify_all();
         self.troubles
             .report_losses(self.shared.metrics.dropped_lines.get());
-        !done
+        // Nothing came after the stop: whoever submits holds the writer.
+        !stop
     }
 
     /// Waits for lines, lets some gather, and takes them all. Whether the writer is gone.
