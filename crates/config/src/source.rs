@@ -2,15 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-/// One file, or the list of a folder's files where settings have a pattern.
+use crate::files::{FileContent, Files, Stamp};
+
+/// A file that was read, or a folder that was looked through for a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
     /// The path as it was read.
     pub path: PathBuf,
-    /// What the file held, or which names the folder did.
-    pub hash: SourceHash,
-    /// Whether this is a folder.
-    pub is_folder: bool,
+    /// What the file held, or which names the folder did; `None` for a file that may be missing and
+    /// was.
+    pub hash: Option<SourceHash>,
+    stamp: Option<Stamp>,
 }
 
 /// A fingerprint of bytes: the first 128 bits of their SHA-256.
@@ -41,20 +43,28 @@ impl std::fmt::Debug for SourceHash {
 }
 
 impl Source {
-    pub(crate) fn new(path: &Path, bytes: &[u8]) -> Self {
+    pub(crate) fn file(path: &Path, content: &FileContent) -> Self {
         Self {
             path: path.to_owned(),
-            hash: SourceHash::of(bytes),
-            is_folder: false,
+            hash: Some(SourceHash::of(&content.bytes)),
+            stamp: Some(content.stamp),
         }
     }
 
-    pub(crate) fn folder(path: &Path, names: &[String]) -> Self {
+    pub(crate) fn folder(path: &Path, names: &[String], stamp: Option<Stamp>) -> Self {
         Self {
             path: path.to_owned(),
             // A name can't hold a slash, so the names can be told apart.
-            hash: SourceHash::of(names.join("/").as_bytes()),
-            is_folder: true,
+            hash: Some(SourceHash::of(names.join("/").as_bytes())),
+            stamp,
+        }
+    }
+
+    pub(crate) fn missing(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            hash: None,
+            stamp: None,
         }
     }
 }
@@ -72,12 +82,18 @@ impl Sources {
     /// One fingerprint for all of them: the same settings have the same, on every machine.
     #[must_use]
     pub fn hash(&self) -> SourceHash {
-        let bytes: Vec<u8> = self
+        let hashes = self
             .0
             .iter()
-            .flat_map(|source| source.hash.0.to_be_bytes())
-            .collect();
-        SourceHash::of(&bytes)
+            .map(|source| source.hash.map_or(0, |hash| hash.0));
+        SourceHash::of(&hashes.flat_map(u128::to_be_bytes).collect::<Vec<u8>>())
+    }
+
+    /// The first of them that is not what it was when it was read. Reads no file.
+    #[must_use]
+    pub fn changed(&self, files: &dyn Files) -> Option<&Path> {
+        let differs = |source: &&Source| files.stamp(&source.path) != source.stamp;
+        self.0.iter().find(differs).map(|source| &*source.path)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -85,7 +101,7 @@ impl Sources {
     }
 
     pub(crate) fn add(&mut self, source: Source) {
-        if !self.0.contains(&source) {
+        if self.0.iter().all(|known| known.path != source.path) {
             self.0.push(source);
         }
     }

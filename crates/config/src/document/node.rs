@@ -37,13 +37,14 @@ pub(crate) struct Entry {
 }
 
 impl Node {
-    /// A scalar that no file holds: a default, written as a file would have it.
-    pub(crate) fn scalar(text: &str, location: Location) -> Self {
-        let text = Arc::from(text);
-        Self {
-            location,
-            content: Content::Scalar(Scalar { text }),
-        }
+    /// A default: what a file would hold as `text`, which is `{}`, `[]` or a scalar.
+    pub(crate) fn from_default(text: &'static str, location: Location) -> Self {
+        let content = match text {
+            "{}" => Content::Mapping(Vec::new()),
+            "[]" => Content::List(Vec::new()),
+            _ => Content::Scalar(Scalar { text: text.into() }),
+        };
+        Self { location, content }
     }
 
     /// What this is, for a message that says what was got.
@@ -53,14 +54,6 @@ impl Node {
             Content::Scalar(_) => "a single value",
             Content::List(_) => "a list",
             Content::Mapping(_) => "a mapping (key: value)",
-        }
-    }
-
-    /// The value behind `key`, if this is a mapping that has it.
-    pub(crate) fn get(&self, key: &str) -> Option<&Entry> {
-        match &self.content {
-            Content::Mapping(entries) => entries.iter().find(|entry| &*entry.key == key),
-            Content::Null | Content::Scalar(_) | Content::List(_) => None,
         }
     }
 }

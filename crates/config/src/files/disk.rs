@@ -2,10 +2,10 @@
 
 use std::fs::{self, File};
 use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use super::{FOLDER_NAMES_MAX, FileContent, FileError, Files};
+use super::{FOLDER_NAMES_MAX, FileContent, FileError, Files, Stamp};
 
 /// Files of this machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -13,7 +13,8 @@ pub struct Disk;
 
 impl Files for Disk {
     fn read(&self, path: &Path, bytes_max: u64) -> Result<FileContent, FileError> {
-        // Asked before opening: opening a pipe waits for its writer.
+        // Asked before opening: opening a pipe waits for its writer. And before reading: a change
+        // meanwhile then gives another stamp.
         let metadata = fs::metadata(path)?;
         if !metadata.is_file() {
             return Err(FileError::NotAFile);
@@ -28,17 +29,13 @@ impl Files for Disk {
         Ok(FileContent {
             bytes,
             world_readable: metadata.permissions().mode() & 0o004 != 0,
+            stamp: stamp_of(&metadata),
         })
     }
 
     fn list(&self, folder: &Path) -> Result<Vec<String>, FileError> {
-        let folder = if folder.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            folder
-        };
         let mut names = Vec::new();
-        for entry in fs::read_dir(folder)? {
+        for entry in fs::read_dir(or_here(folder))? {
             // A name that is not UTF-8 can't be written in a settings file either.
             let Ok(name) = entry?.file_name().into_string() else {
                 continue;
@@ -47,11 +44,33 @@ impl Files for Disk {
                 names.push(name);
             }
             if names.len() > FOLDER_NAMES_MAX {
-                return Err(FileError::TooMany);
+                return Err(FileError::FolderTooLarge);
             }
         }
         names.sort_unstable();
         Ok(names)
+    }
+
+    fn stamp(&self, path: &Path) -> Option<Stamp> {
+        fs::metadata(or_here(path)).ok().as_ref().map(stamp_of)
+    }
+}
+
+fn stamp_of(metadata: &fs::Metadata) -> Stamp {
+    const NANOS: i128 = 1_000_000_000;
+    Stamp {
+        modified_nanos: i128::from(metadata.mtime()) * NANOS + i128::from(metadata.mtime_nsec()),
+        len: metadata.len(),
+        inode: metadata.ino(),
+    }
+}
+
+/// The folder of a file that is named without one.
+fn or_here(path: &Path) -> &Path {
+    if path.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        path
     }
 }
 

@@ -1,9 +1,10 @@
 //! Files that exist only in this process: built-in settings and tests.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
-use super::{FileContent, FileError, Files};
+use super::{FileContent, FileError, Files, Stamp};
 
 /// Files that exist only in this process, by path.
 #[derive(Clone, Debug, Default)]
@@ -12,28 +13,34 @@ pub struct Memory(BTreeMap<PathBuf, FileContent>);
 impl Memory {
     /// These files and one more, which only its owner may read.
     #[must_use]
-    pub fn with(mut self, path: impl Into<PathBuf>, bytes: impl Into<Vec<u8>>) -> Self {
-        let content = FileContent {
-            bytes: bytes.into(),
-            world_readable: false,
-        };
-        self.0.insert(path.into(), content);
-        self
+    pub fn with(self, path: impl Into<PathBuf>, bytes: impl Into<Vec<u8>>) -> Self {
+        self.and(path.into(), bytes.into(), false)
     }
 
     /// These files and one more, which everybody may read.
     #[must_use]
-    pub fn with_world_readable(
-        mut self,
-        path: impl Into<PathBuf>,
-        bytes: impl Into<Vec<u8>>,
-    ) -> Self {
+    pub fn with_world_readable(self, path: impl Into<PathBuf>, bytes: impl Into<Vec<u8>>) -> Self {
+        self.and(path.into(), bytes.into(), true)
+    }
+
+    fn and(mut self, path: PathBuf, bytes: Vec<u8>, world_readable: bool) -> Self {
         let content = FileContent {
-            bytes: bytes.into(),
-            world_readable: true,
+            world_readable,
+            stamp: stamp_of(&bytes),
+            bytes,
         };
-        self.0.insert(path.into(), content);
+        self.0.insert(path, content);
         self
+    }
+}
+
+/// A file without a time is known by what it holds.
+fn stamp_of(hashed: &impl Hash) -> Stamp {
+    let mut hasher = DefaultHasher::new();
+    hashed.hash(&mut hasher);
+    Stamp {
+        inode: hasher.finish(),
+        ..Stamp::default()
     }
 }
 
@@ -62,5 +69,10 @@ impl Files for Memory {
         } else {
             Ok(names)
         }
+    }
+
+    fn stamp(&self, path: &Path) -> Option<Stamp> {
+        let file = self.0.get(path).map(|content| content.stamp);
+        file.or_else(|| self.list(path).ok().as_ref().map(stamp_of))
     }
 }

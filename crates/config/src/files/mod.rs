@@ -17,6 +17,16 @@ pub struct FileContent {
     pub bytes: Vec<u8>,
     /// Whether users other than the owner and the group may read the file.
     pub world_readable: bool,
+    /// The file's stamp from before it was read.
+    pub stamp: Stamp,
+}
+
+/// What changes when a file or folder does, without reading it. Only to be compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stamp {
+    pub(crate) modified_nanos: i128,
+    pub(crate) len: u64,
+    pub(crate) inode: u64,
 }
 
 /// Where files are read from.
@@ -33,10 +43,16 @@ pub trait Files {
     /// # Errors
     /// When there is no such folder, it can't be read, or it holds more.
     fn list(&self, folder: &Path) -> Result<Vec<String>, FileError>;
+
+    /// The stamp of the file or folder at `path`; `None` where there is none or it can't be asked.
+    fn stamp(&self, path: &Path) -> Option<Stamp>;
 }
 
 /// The most files that a folder with a pattern may hold.
 pub const FOLDER_NAMES_MAX: usize = 10_000;
+
+/// The most files that one set of settings is made of.
+pub const FILES_MAX: usize = 1_000;
 
 /// Why a file can't be had. Reads well behind the file's name: "lists/tor.txt: there is no such file".
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +72,9 @@ pub enum FileError {
     TooLong(u64),
     /// More names in a folder than the bound.
     #[error("the folder holds more than {FOLDER_NAMES_MAX} files")]
+    FolderTooLarge,
+    /// More files than settings may be made of.
+    #[error("one file too many; settings are made of at most {FILES_MAX}")]
     TooMany,
     /// The system says why.
     #[error("{0}")]

@@ -2,26 +2,10 @@
 
 use std::net::SocketAddr;
 
-use palisade_vocabulary::{Cidr, Ip};
+use palisade_vocabulary::Cidr;
 
 use super::{ScalarKind, Shape};
 use crate::problem::quoted;
-
-/// One IP address.
-pub(crate) struct Address;
-
-impl ScalarKind for Address {
-    type Value = Ip;
-
-    fn parse(&self, text: &str) -> Result<Ip, String> {
-        text.parse()
-            .map_err(|error: palisade_vocabulary::AddressError| error.to_string())
-    }
-
-    fn shape(&self) -> Shape {
-        Shape::Text("an IP address")
-    }
-}
 
 /// An IP address or a range in CIDR notation.
 pub(crate) struct Range;

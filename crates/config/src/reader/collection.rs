@@ -43,6 +43,44 @@ impl<K: Kind> Kind for ListOf<K> {
     type Value = Vec<K::Value>;
 
     fn read(&self, node: &Node, context: &Context<'_>) -> Option<Self::Value> {
+        read_all(self.items(node, context)?, &self.of, context)
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::List {
+            of: Box::new(self.of.shape()),
+            min: self.min,
+        }
+    }
+}
+
+/// A list like [`ListOf`], of which what can be read is kept when something can't.
+///
+/// For what is compared with other sections, so that one mistake doesn't hide the next. What can't be
+/// read was reported, so that the settings as a whole are not used.
+pub(crate) struct EachOf<K>(pub(crate) ListOf<K>);
+
+impl<K: Kind> Kind for EachOf<K> {
+    type Value = Vec<K::Value>;
+
+    fn read(&self, node: &Node, context: &Context<'_>) -> Option<Self::Value> {
+        let items = self.0.items(node, context)?;
+        Some(
+            items
+                .iter()
+                .filter_map(|item| self.0.of.read(item, context))
+                .collect(),
+        )
+    }
+
+    fn shape(&self) -> Shape {
+        self.0.shape()
+    }
+}
+
+impl<K: Kind> ListOf<K> {
+    /// The values as they stand in the file, if there is a list of them.
+    fn items<'n>(&self, node: &'n Node, context: &Context<'_>) -> Option<&'n [Node]> {
         let Content::List(items) = &node.content else {
             let none = if matches!(node.content, Content::Null) && self.min == 0 {
                 "; write [] for none"
@@ -66,14 +104,7 @@ impl<K: Kind> Kind for ListOf<K> {
             context.error(&node.location, message);
             return None;
         }
-        read_all(items, &self.of, context)
-    }
-
-    fn shape(&self) -> Shape {
-        Shape::List {
-            of: Box::new(self.of.shape()),
-            min: self.min,
-        }
+        Some(items)
     }
 }
 
@@ -114,7 +145,7 @@ fn read_all<K: Kind>(items: &[Node], kind: &K, context: &Context<'_>) -> Option<
     values.into_iter().collect()
 }
 
-/// Names of the operator's choice, each with a value.
+/// Names of the operator's choice, each with a value. Keeps what can be read, as [`EachOf`] does.
 pub(crate) struct Named<K> {
     pub(crate) of: K,
     pub(crate) max: usize,
@@ -141,11 +172,12 @@ impl<K: Kind> Kind for Named<K> {
             );
             return None;
         }
-        let values: Vec<_> = entries
-            .iter()
-            .map(|entry| self.read_entry(entry, context))
-            .collect();
-        values.into_iter().collect()
+        Some(
+            entries
+                .iter()
+                .filter_map(|entry| self.read_entry(entry, context))
+                .collect(),
+        )
     }
 
     fn shape(&self) -> Shape {

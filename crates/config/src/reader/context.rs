@@ -1,18 +1,18 @@
 //! What all readers share: problems, files, the environment.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use palisade_vocabulary::Cidr;
+
+use super::Lists;
 use crate::document::{Content, Node};
 use crate::environment::expand;
-use crate::files::{FileContent, FileError, Files};
+use crate::files::{FILES_MAX, FileContent, FileError, Files};
 use crate::problem::{Location, Problems};
 use crate::source::{Source, Sources};
-
-/// The most files that one set of settings is made of.
-const FILES_MAX: usize = 1_000;
 
 /// What all readers share during one load.
 pub(crate) struct Context<'a> {
@@ -20,6 +20,8 @@ pub(crate) struct Context<'a> {
     environment: &'a dyn Fn(&str) -> Option<String>,
     problems: RefCell<Problems>,
     sources: RefCell<Sources>,
+    lists: RefCell<Lists>,
+    incomplete: Cell<bool>,
 }
 
 impl<'a> Context<'a> {
@@ -32,6 +34,8 @@ impl<'a> Context<'a> {
             environment,
             problems: RefCell::default(),
             sources: RefCell::default(),
+            lists: RefCell::default(),
+            incomplete: Cell::new(false),
         }
     }
 
@@ -41,6 +45,33 @@ impl<'a> Context<'a> {
 
     pub(crate) fn warning(&self, location: &Location, message: impl Into<String>) {
         self.problems.borrow_mut().warning(location, message);
+    }
+
+    /// What `made` holds; what is wrong with it is reported at `location`.
+    pub(crate) fn accept<T, E: std::fmt::Display>(
+        &self,
+        made: Result<T, E>,
+        location: &Location,
+    ) -> Option<T> {
+        made.map_err(|error| self.error(location, error.to_string()))
+            .ok()
+    }
+
+    /// The lists that `$name` means, once `access.lists` has been read.
+    pub(crate) fn set_lists(&self, lists: Lists) {
+        *self.lists.borrow_mut() = lists;
+    }
+
+    /// The ranges of the list `name`; an unknown name is reported at `location`.
+    pub(crate) fn list(&self, name: &str, location: &Location) -> Option<Arc<[Cidr]>> {
+        match self.lists.borrow().find(name) {
+            Ok(ranges) => ranges,
+            Err(_) if self.is_incomplete() => None,
+            Err(message) => {
+                self.error(location, message);
+                None
+            }
+        }
     }
 
     /// The text of a scalar with its variables replaced; `expected` is for the message if `node`
@@ -73,24 +104,26 @@ impl<'a> Context<'a> {
         bytes_max: u64,
         location: &Location,
     ) -> Option<FileContent> {
-        let full = self.sources.borrow().len() >= FILES_MAX;
-        let read = if full {
-            Err(FileError::TooMany)
-        } else {
-            self.files.read(path, bytes_max)
-        };
-        match read {
-            Ok(content) => {
-                self.sources
-                    .borrow_mut()
-                    .add(Source::new(path, &content.bytes));
-                Some(content)
-            }
-            Err(error) => {
-                self.error(location, format!("{}: {error}", path.display()));
-                None
-            }
+        let read = self.try_read_file(path, bytes_max);
+        let read = read.map_err(|error| format!("{}: {error}", path.display()));
+        self.accept(read, location)
+    }
+
+    /// The file at `path`, noted as a source even if it isn't there.
+    pub(crate) fn try_read_file(
+        &self,
+        path: &Path,
+        bytes_max: u64,
+    ) -> Result<FileContent, FileError> {
+        if self.sources.borrow().len() >= FILES_MAX {
+            return Err(FileError::TooMany);
         }
+        let read = self.files.read(path, bytes_max);
+        self.sources.borrow_mut().add(match &read {
+            Ok(content) => Source::file(path, content),
+            Err(_) => Source::missing(path),
+        });
+        read
     }
 
     /// The files that `pattern` names: itself, or what matches it in its folder, sorted by name.
@@ -120,6 +153,7 @@ impl<'a> Context<'a> {
             }
         };
         let folder = pattern.parent().unwrap_or(Path::new(""));
+        let stamp = self.files.stamp(folder);
         let names = match self.files.list(folder) {
             Ok(names) => names,
             Err(error) => {
@@ -129,7 +163,7 @@ impl<'a> Context<'a> {
         };
         self.sources
             .borrow_mut()
-            .add(Source::folder(folder, &names));
+            .add(Source::folder(folder, &names, stamp));
         let paths: Vec<PathBuf> = names
             .iter()
             .filter(|name| glob.matches(name))
@@ -139,6 +173,20 @@ impl<'a> Context<'a> {
             self.warning(location, format!("no file matches {}", pattern.display()));
         }
         Some(paths)
+    }
+
+    /// Whether an error has been reported so far.
+    pub(crate) fn has_errors(&self) -> bool {
+        self.problems.borrow().error_count() > 0
+    }
+
+    /// Notes that a file is missing from what was read, so that names may be missing too.
+    pub(crate) fn set_incomplete(&self) {
+        self.incomplete.set(true);
+    }
+
+    pub(crate) fn is_incomplete(&self) -> bool {
+        self.incomplete.get()
     }
 
     /// Problems and sources, once all is read.

@@ -74,25 +74,3 @@ impl ScalarKind for HeaderFieldValue {
         Shape::Text("the value of a header")
     }
 }
-
-/// A request's method (RFC 9110 section 9.1: case-sensitive).
-pub(crate) struct MethodName;
-
-impl ScalarKind for MethodName {
-    type Value = Box<str>;
-
-    fn parse(&self, text: &str) -> Result<Box<str>, String> {
-        let valid = |b: u8| b.is_ascii_uppercase() || matches!(b, b'-' | b'_');
-        if text.is_empty() || text.len() > 32 || !text.bytes().all(valid) {
-            return Err(format!(
-                "{} is not a method; expected upper-case letters, like GET",
-                quoted(text)
-            ));
-        }
-        Ok(text.into())
-    }
-
-    fn shape(&self) -> Shape {
-        Shape::Text("a method like GET")
-    }
-}

@@ -13,6 +13,17 @@ pub(crate) struct Key<K, P> {
     pub(crate) about: &'static str,
 }
 
+impl<K, P> Key<K, P> {
+    pub(crate) const fn new(name: &'static str, kind: K, presence: P, about: &'static str) -> Self {
+        Self {
+            name,
+            kind,
+            presence,
+            about,
+        }
+    }
+}
+
 /// Whether a key must be there, and what holds where it isn't.
 pub(crate) trait Presence: Sync {
     /// What reading the key gives.
@@ -46,7 +57,7 @@ pub(crate) struct Required;
 pub(crate) struct Optional;
 
 /// Where the key is missing, this holds: written as in a file.
-pub(crate) struct Default(pub(crate) &'static str);
+pub(crate) struct Defaulted(pub(crate) &'static str);
 
 impl Presence for Required {
     type Output<V> = V;
@@ -92,7 +103,7 @@ impl Presence for Optional {
     }
 }
 
-impl Presence for Default {
+impl Presence for Defaulted {
     type Output<V> = V;
 
     fn present<V>(value: V) -> V {
@@ -106,7 +117,7 @@ impl Presence for Default {
         location: &Location,
         context: &Context<'_>,
     ) -> Option<K::Value> {
-        kind.read(&Node::scalar(self.0, location.clone()), context)
+        kind.read(&Node::from_default(self.0, location.clone()), context)
     }
 
     fn default(&self) -> Option<&'static str> {
@@ -122,6 +133,7 @@ pub(crate) trait AnyKey: Sync {
     fn default(&self) -> Option<&'static str>;
     fn is_required(&self) -> bool;
     /// Reads `node` for its problems alone.
+    #[cfg(test)]
     fn check(&self, node: &Node, context: &Context<'_>);
 }
 
@@ -146,6 +158,7 @@ impl<K: Kind, P: Presence> AnyKey for Key<K, P> {
         self.presence.is_required()
     }
 
+    #[cfg(test)]
     fn check(&self, node: &Node, context: &Context<'_>) {
         let _ = self.kind.read(node, context);
     }

@@ -14,21 +14,25 @@ mod http;
 mod key;
 mod paths;
 mod quantity;
+mod ranges;
 mod scalar;
 mod shape;
 mod table;
 
-pub(crate) use address::{Address, Range, Socket};
+pub(crate) use address::{Range, Socket};
 pub(crate) use choice::Choice;
-pub(crate) use collection::{Either, ListOf, Located, Named, OneOrList, WithLocation};
+pub(crate) use collection::{
+    EachOf, Either, ListOf, Located, Named, OneOrList, WithLocation, names,
+};
 pub(crate) use context::Context;
-pub(crate) use http::{HeaderFieldName, HeaderFieldValue, MethodName, Status};
-pub(crate) use key::{AnyKey, Default, Key, Optional, Required};
+pub(crate) use http::{HeaderFieldName, HeaderFieldValue, Status};
+pub(crate) use key::{AnyKey, Defaulted, Key, Optional, Required};
 pub(crate) use paths::{FilePath, LogPath};
-pub(crate) use quantity::{DurationIn, Flag, Integer, SizeIn, show_duration};
+pub(crate) use quantity::{DurationIn, Flag, Integer, SizeIn};
+pub(crate) use ranges::{Lists, RANGES_INLINE_MAX, RangeItem, RangeOrList, Ranges};
 pub(crate) use scalar::{FromText, ScalarKind, Text};
 pub(crate) use shape::Shape;
-pub(crate) use table::{Fields, Later, Table, TableInfo};
+pub(crate) use table::{Fields, Later, Nested, Table, TableInfo};
 
 use crate::document::Node;
 

@@ -73,6 +73,22 @@ pub(crate) struct DurationIn {
     pub(crate) max: Duration,
 }
 
+impl DurationIn {
+    pub(crate) const fn millis(min: u64, max: u64) -> Self {
+        Self {
+            min: Duration::from_millis(min),
+            max: Duration::from_millis(max),
+        }
+    }
+
+    pub(crate) const fn seconds(min: u64, max: u64) -> Self {
+        Self {
+            min: Duration::from_secs(min),
+            max: Duration::from_secs(max),
+        }
+    }
+}
+
 /// The units, longest first, with their milliseconds.
 const TIME_UNITS: [(&str, u64); 5] = [
     ("d", 86_400_000),

@@ -44,6 +44,21 @@ impl<T> Kind for Table<T> {
     }
 }
 
+/// A table that may hold itself.
+pub(crate) struct Nested<T: 'static>(pub(crate) &'static Table<T>);
+
+impl<T> Kind for Nested<T> {
+    type Value = T;
+
+    fn read(&self, node: &Node, context: &Context<'_>) -> Option<T> {
+        self.0.read(node, context)
+    }
+
+    fn shape(&self) -> Shape {
+        self.0.shape()
+    }
+}
+
 /// The keys that one mapping of a file gives.
 pub(crate) struct Fields<'n> {
     entries: &'n [Entry],
@@ -51,6 +66,8 @@ pub(crate) struct Fields<'n> {
     context: &'n Context<'n>,
     /// Whether all keys are known.
     known: bool,
+    /// Keys that an unknown one is probably meant to be: they aren't missing.
+    mistyped: Vec<&'static str>,
 }
 
 impl<'n> Fields<'n> {
@@ -70,18 +87,18 @@ impl<'n> Fields<'n> {
             context.error(&node.location, expected);
             return None;
         };
-        let unknown = entries
+        let is_unknown = |entry: &&Entry| info.keys.iter().all(|key| key.name() != &*entry.key);
+        let unknown: Vec<&Entry> = entries.iter().filter(is_unknown).collect();
+        unknown
             .iter()
-            .filter(|entry| info.keys.iter().all(|key| key.name() != &*entry.key));
-        let known = unknown
-            .map(|entry| report_unknown(entry, info, context))
-            .count()
-            == 0;
+            .for_each(|entry| report_unknown(entry, info, context));
+        let meant = |entry: &&Entry| closest(&entry.key, info.keys.iter().map(|key| key.name()));
         Some(Self {
             entries,
             location: &node.location,
             context,
-            known,
+            known: unknown.is_empty(),
+            mistyped: unknown.iter().filter_map(meant).collect(),
         })
     }
 
@@ -89,6 +106,7 @@ impl<'n> Fields<'n> {
     pub(crate) fn get<K: Kind, P: Presence>(&self, key: &Key<K, P>) -> Option<P::Output<K::Value>> {
         match self.entry(key) {
             Some(entry) => key.kind.read(&entry.value, self.context).map(P::present),
+            None if self.mistyped.contains(&key.name) => None,
             None => key
                 .presence
                 .absent(key.name, &key.kind, self.location, self.context),
@@ -111,6 +129,17 @@ impl<'n> Fields<'n> {
         self.entry(key).map(|entry| &entry.value)
     }
 
+    /// Whether the mapping behind `key` gives `inner`.
+    pub(crate) fn names_inside(&self, key: &dyn AnyKey, inner: &str) -> bool {
+        let content = self.node(key).map(|node| &node.content);
+        matches!(content, Some(Content::Mapping(entries)) if entries.iter().any(|entry| &*entry.key == inner))
+    }
+
+    /// Whether each key of the mapping is a known one; the others have been reported.
+    pub(crate) fn all_known(&self) -> bool {
+        self.known
+    }
+
     /// Where the mapping starts.
     pub(crate) fn location(&self) -> &'n Location {
         self.location
@@ -118,6 +147,15 @@ impl<'n> Fields<'n> {
 
     pub(crate) fn context(&self) -> &'n Context<'n> {
         self.context
+    }
+
+    /// What `made` holds; what is wrong with it is reported at `key`.
+    pub(crate) fn accept<T, E: std::fmt::Display>(
+        &self,
+        made: Result<T, E>,
+        key: &dyn AnyKey,
+    ) -> Option<T> {
+        self.context.accept(made, self.location_of(key))
     }
 
     fn entry(&self, key: &dyn AnyKey) -> Option<&'n Entry> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use palisade_vocabulary::ByteSize;
 use proptest::prelude::*;
 
+use super::quantity::show_duration;
 use super::*;
 use crate::files::Memory;
 
@@ -184,12 +185,6 @@ fn choices_know_typos_and_later_words() {
 
 #[test]
 fn addresses() {
-    check(&Address, "\"::ffff:192.0.2.1\"", "Ip(192.0.2.1)");
-    check(
-        &Address,
-        "192.0.2.256",
-        "etc/f:1:1: error: \"192.0.2.256\" is not an IP address; expected one like 192.0.2.1 or 2001:db8::1",
-    );
     check(
         &Range,
         "10.1.2.3/8",
@@ -224,8 +219,6 @@ fn words_of_http() {
     );
     check(&HeaderFieldValue, "max-age=1; x", "\"max-age=1; x\"");
     assert!(read(&HeaderFieldValue, "\"a\\r\\nb: c\"").contains("can't be sent as a header"));
-    check(&MethodName, "GET", "\"GET\"");
-    assert!(read(&MethodName, "get").contains("is not a method"));
 }
 
 #[test]
@@ -309,13 +302,13 @@ static LABEL: Key<Text, Optional> = Key {
     presence: Optional,
     about: "",
 };
-static WAIT: Key<DurationIn, Default> = Key {
+static WAIT: Key<DurationIn, Defaulted> = Key {
     name: "wait",
     kind: DurationIn {
         min: Duration::ZERO,
         max: Duration::from_secs(60),
     },
-    presence: Default("10s"),
+    presence: Defaulted("10s"),
     about: "",
 };
 static POINT: TableInfo = TableInfo {

@@ -1,0 +1,218 @@
+//! `access`: lists of addresses, rule files and rules.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use palisade_vocabulary::Cidr;
+
+use super::rules::{self, ReadRule};
+use crate::Location;
+use crate::document::{Content, Node};
+use crate::reader::{
+    Context, EachOf, Either, Fields, FilePath, Key, Kind, Later, Lists, Located, Named, OneOrList,
+    Optional, RANGES_INLINE_MAX, Range, Required, ScalarKind, Shape, Table, TableInfo,
+    WithLocation,
+};
+
+const LISTS_MAX: usize = 1_000;
+const RULE_FILES_MAX: usize = 1_000;
+
+/// The longest list file: some three million addresses.
+const LIST_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// The longest rule file, and the longest settings file.
+pub(crate) const YAML_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+pub(super) const ACCESS: Table<Vec<ReadRule>> = Table { info: &INFO, lower };
+
+static INFO: TableInfo = TableInfo {
+    name: "access",
+    about: "Lists of addresses, and the access rules of all sites.",
+    keys: &[&LISTS, &RULE_FILES, &RULES],
+    later: &[],
+};
+
+static LISTS: Key<Named<Either<RangeList, Table<Arc<[Cidr]>>>>, Optional> = Key::new(
+    "lists",
+    Named {
+        of: Either {
+            plain: RangeList,
+            table: LIST_FILE,
+        },
+        max: LISTS_MAX,
+    },
+    Optional,
+    "Lists of addresses and ranges, by name: written out, or a file with one a line. Used as `$name` wherever addresses are expected.",
+);
+static RULE_FILES: Key<OneOrList<WithLocation<FilePath>>, Optional> = Key::new(
+    "rule_files",
+    OneOrList {
+        of: WithLocation(FilePath {
+            what: "the path of a rule file, or a pattern like rules/*.yaml",
+        }),
+        max: RULE_FILES_MAX,
+    },
+    Optional,
+    "Files with rules, in order; `*`, `?` and `[...]` may stand in the last part of a path. Each file holds `rules:` as below. They run after `rules`, so that your own come first.",
+);
+static RULES: Key<EachOf<Table<ReadRule>>, Optional> =
+    Key::new("rules", rules::RULES, Optional, "Rules, in order.");
+
+fn lower(fields: &Fields<'_>) -> Option<Vec<ReadRule>> {
+    read_lists(fields);
+    let (files, rules) = (fields.get(&RULE_FILES), fields.get(&RULES));
+    let from_files = read_rule_files(files?.unwrap_or_default(), fields.context());
+    let mut all = rules?.unwrap_or_default();
+    all.extend(from_files);
+    Some(all)
+}
+
+/// Gives the lists to all who read addresses after this.
+fn read_lists(fields: &Fields<'_>) {
+    let context = fields.context();
+    let Some(node) = fields.node(&LISTS) else {
+        context.set_lists(Lists::Known(HashMap::new()));
+        return;
+    };
+    let read = fields.get(&LISTS).flatten();
+    let Content::Mapping(entries) = &node.content else {
+        return;
+    };
+    // A list with a problem keeps its name, so that what uses it isn't reported too.
+    let mut lists: HashMap<Arc<str>, Option<Arc<[Cidr]>>> = entries
+        .iter()
+        .map(|entry| (entry.key.clone(), None))
+        .collect();
+    for (name, ranges) in read.unwrap_or_default() {
+        lists.insert(name.value, Some(ranges));
+    }
+    context.set_lists(Lists::Known(lists));
+}
+
+/// Ranges that are written out.
+struct RangeList;
+
+const RANGES: OneOrList<Range> = OneOrList {
+    of: Range,
+    max: RANGES_INLINE_MAX,
+};
+
+impl Kind for RangeList {
+    type Value = Arc<[Cidr]>;
+
+    fn read(&self, node: &Node, context: &Context<'_>) -> Option<Arc<[Cidr]>> {
+        RANGES.read(node, context).map(Into::into)
+    }
+
+    fn shape(&self) -> Shape {
+        RANGES.shape()
+    }
+}
+
+const LIST_FILE: Table<Arc<[Cidr]>> = Table {
+    info: &LIST_FILE_INFO,
+    lower: |fields| {
+        let path = fields.get(&FILE)?;
+        let file = fields
+            .context()
+            .read_file(&path, LIST_BYTES_MAX, fields.location_of(&FILE))?;
+        parse_list(&path, &file.bytes, fields.context())
+    },
+};
+
+static LIST_FILE_INFO: TableInfo = TableInfo {
+    name: "access.lists",
+    about: "A list in a file: one address or range a line; what follows `#` or `;` is a comment.",
+    keys: &[&FILE],
+    later: &[
+        Later {
+            key: "url",
+            what: "lists from the network",
+        },
+        Later {
+            key: "refresh",
+            what: "lists from the network",
+        },
+    ],
+};
+
+static FILE: Key<FilePath, Required> = Key::new(
+    "file",
+    FilePath {
+        what: "the path of a list file",
+    },
+    Required,
+    "The file.",
+);
+
+/// One range a line. Every bad line is reported; a list with one is not used at all, since a block
+/// list that quietly lost a line would let somebody in.
+fn parse_list(path: &Path, bytes: &[u8], context: &Context<'_>) -> Option<Arc<[Cidr]>> {
+    let file: Arc<Path> = path.into();
+    let mut ranges = Some(Vec::new());
+    for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+        let text = String::from_utf8_lossy(line);
+        let value = text.split(['#', ';']).next().unwrap_or_default();
+        let value = value.trim_start_matches('\u{feff}').trim();
+        if value.is_empty() {
+            continue;
+        }
+        match (Range.parse(value), &mut ranges) {
+            (Ok(range), Some(ranges)) => ranges.push(range),
+            (Ok(_), None) => {}
+            (Err(message), _) => {
+                let column = text.chars().take_while(|c| c.is_whitespace()).count() + 1;
+                let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+                context.error(
+                    &Location::new(file.clone(), count(index + 1), count(column)),
+                    message,
+                );
+                ranges = None;
+            }
+        }
+    }
+    ranges.map(Into::into)
+}
+
+/// The rules of all files; a file that can't be read was reported.
+fn read_rule_files(patterns: Vec<Located<PathBuf>>, context: &Context<'_>) -> Vec<ReadRule> {
+    let mut rules = Vec::new();
+    for pattern in patterns {
+        let files = context.matching_files(&pattern.value, &pattern.location);
+        for path in files.unwrap_or_default() {
+            rules.extend(read_rule_file(&path, &pattern.location, context).unwrap_or_default());
+        }
+    }
+    rules
+}
+
+fn read_rule_file(
+    path: &Path,
+    named_at: &Location,
+    context: &Context<'_>,
+) -> Option<Vec<ReadRule>> {
+    let file = context.read_file(path, YAML_BYTES_MAX, named_at)?;
+    let root = context.parse_yaml(&path.into(), &file.bytes)?;
+    RULE_FILE.read(&root, context)
+}
+
+const RULE_FILE: Table<Vec<ReadRule>> = Table {
+    info: &RULE_FILE_INFO,
+    lower: |fields| fields.get(&FILE_RULES),
+};
+
+/// Not part of the settings file itself: the reference names it apart.
+pub(super) static RULE_FILE_INFO: TableInfo = TableInfo {
+    name: "rule file",
+    about: "A file that `access.rule_files` names.",
+    keys: &[&FILE_RULES],
+    later: &[],
+};
+
+static FILE_RULES: Key<EachOf<Table<ReadRule>>, Required> = Key::new(
+    "rules",
+    rules::RULES,
+    Required,
+    "Rules, in order; see `access.rules`.",
+);

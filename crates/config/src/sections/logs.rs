@@ -1,0 +1,95 @@
+//! `logs`: what is written, where, in which form.
+
+use std::path::PathBuf;
+
+use palisade_telemetry::{AccessFormat, AccessLogSettings, LogSettings, Sink};
+
+use crate::reader::{Choice, Defaulted, Key, Later, LogPath, Optional, Required, Table, TableInfo};
+
+pub(super) const LOGS: Table<LogSettings> = Table {
+    info: &INFO,
+    lower: |fields| {
+        let (access, decisions) = (fields.get(&ACCESS), fields.get(&DECISIONS));
+        Some(LogSettings {
+            access: access?,
+            decisions: decisions?,
+        })
+    },
+};
+
+static INFO: TableInfo = TableInfo {
+    name: "logs",
+    about: "What is written. A log that is not named is not written.",
+    keys: &[&ACCESS, &DECISIONS],
+    later: &[Later {
+        key: "audit",
+        what: "the audit log of the WAF",
+    }],
+};
+
+static ACCESS: Key<Table<AccessLogSettings>, Optional> = Key::new(
+    "access",
+    ACCESS_TABLE,
+    Optional,
+    "One line a request; a CrowdSec agent can read it. Without the requests that a decision refused, so that a ban can't renew itself.",
+);
+static DECISIONS: Key<Table<Sink>, Optional> = Key::new(
+    "decisions",
+    DECISIONS_TABLE,
+    Optional,
+    "One JSON object a refused or would-be-refused request: which check, rule or decision, and why.",
+);
+
+const ACCESS_TABLE: Table<AccessLogSettings> = Table {
+    info: &ACCESS_INFO,
+    lower: |fields| {
+        let (path, format) = (fields.get(&PATH), fields.get(&FORMAT));
+        Some(AccessLogSettings {
+            sink: sink(path?),
+            format: format?,
+        })
+    },
+};
+
+static ACCESS_INFO: TableInfo = TableInfo {
+    name: "logs.access",
+    about: "The access log.",
+    keys: &[&PATH, &FORMAT],
+    later: &[],
+};
+
+static PATH: Key<LogPath, Required> = Key::new(
+    "path",
+    LogPath,
+    Required,
+    "The file, appended to and made with mode 0640; `\"-\"` is standard output.",
+);
+static FORMAT: Key<Choice<AccessFormat>, Defaulted> = Key::new(
+    "format",
+    Choice {
+        words: &[
+            ("combined", AccessFormat::Combined),
+            ("json", AccessFormat::Json),
+            ("caddy", AccessFormat::Caddy),
+        ],
+        later: &[],
+    },
+    Defaulted("combined"),
+    "`combined`: as Apache and nginx, with the virtual host in front. `json`: everything that is known. `caddy`: as Caddy.",
+);
+
+const DECISIONS_TABLE: Table<Sink> = Table {
+    info: &DECISIONS_INFO,
+    lower: |fields| fields.get(&PATH).map(sink),
+};
+
+static DECISIONS_INFO: TableInfo = TableInfo {
+    name: "logs.decisions",
+    about: "The decision log.",
+    keys: &[&PATH],
+    later: &[],
+};
+
+fn sink(path: Option<PathBuf>) -> Sink {
+    path.map_or(Sink::Stdout, Sink::File)
+}

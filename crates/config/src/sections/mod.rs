@@ -1,0 +1,267 @@
+//! The sections of the settings file: which keys each has, and what is made of them.
+//!
+//! One file for each section. Each reads what it says by itself; [`cross_checks`] judges what
+//! sections say together.
+
+mod access;
+mod blocking;
+mod conditions;
+mod credentials;
+mod cross_checks;
+mod crowdsec;
+mod doors;
+mod geo;
+mod header_edits;
+mod listener_tls;
+mod listeners;
+mod logs;
+mod path_forms;
+mod routes;
+mod rules;
+mod sites;
+mod upstreams;
+
+use std::sync::Arc;
+
+use palisade_gate::settings::{BlockingSettings, GateSettings};
+use palisade_geo::GeoDatabases;
+use palisade_telemetry::LogSettings;
+use palisade_vocabulary::Mode;
+
+use crate::document::Node;
+use crate::reader::{
+    Choice, Context, Defaulted, EachOf, Fields, FilePath, Key, Kind, Later, Named, OneOrList,
+    Optional, Ranges, Required, Table, TableInfo, WithLocation,
+};
+use crate::settings::Settings;
+use cross_checks::Together;
+
+pub(crate) use access::YAML_BYTES_MAX;
+
+/// The settings of the whole file; `None` where something is wrong, which has been reported.
+pub(crate) fn read(root: &Node, context: &Context<'_>) -> Option<Settings> {
+    ROOT.read(root, context)
+}
+
+/// What the reference and the JSON Schema are made from.
+pub(crate) fn root() -> &'static TableInfo {
+    ROOT.info
+}
+
+/// The mappings of other files than the settings file.
+pub(crate) fn other_files() -> [&'static TableInfo; 1] {
+    [&access::RULE_FILE_INFO]
+}
+
+const ROOT: Table<Settings> = Table { info: &INFO, lower };
+
+static INFO: TableInfo = TableInfo {
+    name: "palisade.yaml",
+    about: "The settings file.",
+    keys: &[
+        &INCLUDE,
+        &STATE_DIRECTORY,
+        &LISTENERS,
+        &UPSTREAMS,
+        &SITES,
+        &TRUSTED_CLIENTS,
+        &ACCESS,
+        &GEO,
+        &CROWDSEC,
+        &BLOCKING,
+        &METRICS,
+        &ADMIN,
+        &LOGS,
+    ],
+    later: &LATER_CHECKS,
+};
+
+/// Checks that a later version has, everywhere that they can be asked for.
+pub(super) static LATER_CHECKS: [Later; 6] = [
+    Later {
+        key: "waf",
+        what: "SecLang rules",
+    },
+    Later {
+        key: "limits",
+        what: "rate limits",
+    },
+    Later {
+        key: "appsec",
+        what: "CrowdSec AppSec",
+    },
+    Later {
+        key: "challenge",
+        what: "challenges",
+    },
+    Later {
+        key: "throttle",
+        what: "throttling",
+    },
+    Later {
+        key: "detection",
+        what: "scenarios",
+    },
+];
+
+/// `mode` of sites and rules.
+const MODE_KIND: Choice<Mode> = Choice {
+    words: &[
+        ("block", Mode::Block),
+        ("detect", Mode::Detect),
+        ("off", Mode::Off),
+    ],
+    later: &[],
+};
+
+/// The most files and patterns under `include`.
+const INCLUDES_MAX: usize = 100;
+
+pub(crate) const INCLUDE_KIND: OneOrList<WithLocation<FilePath>> = OneOrList {
+    of: WithLocation(FilePath {
+        what: "the path of a settings file, or a pattern like sites/*.yaml",
+    }),
+    max: INCLUDES_MAX,
+};
+
+pub(crate) static INCLUDE: Key<OneOrList<WithLocation<FilePath>>, Optional> = Key::new(
+    "include",
+    INCLUDE_KIND,
+    Optional,
+    "More settings files; `*`, `?` and `[...]` may stand in the last part of a path. `listeners`, `sites`, `trusted_clients`, `access.rules` and `access.rule_files` of all files are joined, the including file's first; `upstreams`, `access.lists` and `logs` may be given in parts; anything else may be given in one file only.",
+);
+static STATE_DIRECTORY: Key<FilePath, Optional> = Key::new(
+    "state_directory",
+    FilePath {
+        what: "the path of a folder",
+    },
+    Optional,
+    "Where local decisions and the last known ones of CrowdSec are kept over a restart. Absent: nothing is saved.",
+);
+static LISTENERS: Key<EachOf<Table<listeners::ReadListener>>, Required> = Key::new(
+    "listeners",
+    listeners::LISTENERS,
+    Required,
+    "Where connections come in.",
+);
+static UPSTREAMS: Key<Named<Table<upstreams::ReadUpstream>>, Required> = Key::new(
+    "upstreams",
+    upstreams::UPSTREAMS,
+    Required,
+    "Pools of backend servers, by name.",
+);
+static SITES: Key<EachOf<Table<sites::ReadSite>>, Required> = Key::new(
+    "sites",
+    sites::SITES,
+    Required,
+    "Which hosts are answered for, and where their requests go.",
+);
+static TRUSTED_CLIENTS: Key<Ranges, Optional> = Key::new(
+    "trusted_clients",
+    Ranges,
+    Optional,
+    "Clients that pass decisions, access rules and every later check: addresses and lists only.",
+);
+static ACCESS: Key<Table<Vec<rules::ReadRule>>, Defaulted> = Key::new(
+    "access",
+    access::ACCESS,
+    Defaulted("{}"),
+    "Lists of addresses, and the access rules of all sites.",
+);
+static GEO: Key<Table<Arc<GeoDatabases>>, Defaulted> = Key::new(
+    "geo",
+    geo::GEO,
+    Defaulted("{}"),
+    "Databases that tell where an address is.",
+);
+static CROWDSEC: Key<Table<crowdsec::ReadCrowdSec>, Optional> = Key::new(
+    "crowdsec",
+    crowdsec::CROWDSEC,
+    Optional,
+    "Decisions of a CrowdSec LAPI. Absent: none are asked for.",
+);
+static BLOCKING: Key<Table<BlockingSettings>, Defaulted> = Key::new(
+    "blocking",
+    blocking::BLOCKING,
+    Defaulted("{}"),
+    "How a refusal looks.",
+);
+static METRICS: Key<Table<doors::ReadMetrics>, Optional> = Key::new(
+    "metrics",
+    doors::METRICS,
+    Optional,
+    "Metrics and health. Absent: off.",
+);
+static ADMIN: Key<Table<doors::ReadAdmin>, Optional> = Key::new(
+    "admin",
+    doors::ADMIN,
+    Optional,
+    "Status and local decisions. Absent: off.",
+);
+static LOGS: Key<Table<LogSettings>, Defaulted> = Key::new(
+    "logs",
+    logs::LOGS,
+    Defaulted("{}"),
+    "What is written. Absent: nothing.",
+);
+
+fn lower(fields: &Fields<'_>) -> Option<Settings> {
+    // First, since all that names addresses may use its lists.
+    let rules = fields.get(&ACCESS);
+    let (listeners, upstreams, sites) = (
+        fields.get(&LISTENERS),
+        fields.get(&UPSTREAMS),
+        fields.get(&SITES),
+    );
+    let trusted_clients = fields.get(&TRUSTED_CLIENTS);
+    let (geo, crowdsec, blocking) = (
+        fields.get(&GEO),
+        fields.get(&CROWDSEC),
+        fields.get(&BLOCKING),
+    );
+    let (metrics, admin, logs) = (fields.get(&METRICS), fields.get(&ADMIN), fields.get(&LOGS));
+    let state_directory = fields.get(&STATE_DIRECTORY);
+    Together {
+        fields,
+        upstream_names: crate::reader::names(fields.node(&UPSTREAMS)),
+        rules: rules.as_deref().unwrap_or_default(),
+        listeners: listeners.as_deref().unwrap_or_default(),
+        upstreams: upstreams.as_deref().unwrap_or_default(),
+        sites: sites.as_deref().unwrap_or_default(),
+        metrics: metrics.as_ref().and_then(Option::as_ref),
+        admin: admin.as_ref().and_then(Option::as_ref),
+        has_country: fields.names_inside(&GEO, "country_database"),
+        has_asn: fields.names_inside(&GEO, "asn_database"),
+    }
+    .report();
+    let crowdsec = crowdsec?;
+    let gate = GateSettings {
+        sites: sites?
+            .into_iter()
+            .map(sites::ReadSite::into_settings)
+            .collect(),
+        trusted_clients: trusted_clients?.unwrap_or_default(),
+        rules: rules?.into_iter().map(|rule| rule.rule).collect(),
+        decisions: crowdsec
+            .as_ref()
+            .map_or_else(Default::default, |crowdsec| crowdsec.policy),
+        blocking: blocking?,
+    };
+    Some(Settings {
+        state_directory: state_directory?,
+        listeners: listeners?
+            .into_iter()
+            .map(|listener| listener.settings)
+            .collect(),
+        upstreams: upstreams?
+            .into_iter()
+            .map(|(name, pool)| pool.named(name.value))
+            .collect(),
+        gate,
+        geo: geo?,
+        crowdsec: crowdsec.map(|crowdsec| crowdsec.stream),
+        metrics: metrics?.map(|metrics| metrics.settings),
+        admin: admin?.map(|admin| admin.settings),
+        logs: logs?,
+    })
+}

@@ -1,0 +1,55 @@
+//! Settings that were checked: what each crate needs, in its own type.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use palisade_gate::settings::GateSettings;
+use palisade_geo::GeoDatabases;
+use palisade_proxy::settings::ListenerSettings;
+use palisade_telemetry::LogSettings;
+use palisade_upstream::PoolSettings;
+
+/// All settings, valid by themselves and together: whoever has one needs no further check.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Where local decisions and the last good ones of LAPI are kept; `None` = nothing is saved.
+    pub state_directory: Option<PathBuf>,
+    /// The listeners, at least one, no address twice.
+    pub listeners: Vec<ListenerSettings>,
+    /// The pools; each name once.
+    pub upstreams: Vec<PoolSettings>,
+    /// What the checks of a request read. Every upstream that a site names is one of `upstreams`,
+    /// and every rule has an id of its own.
+    pub gate: GateSettings,
+    /// The databases that are configured and could be read.
+    pub geo: Arc<GeoDatabases>,
+    /// How LAPI is polled; `None` = it isn't.
+    pub crowdsec: Option<palisade_crowdsec::Settings>,
+    /// The metrics door; `None` = there is none.
+    pub metrics: Option<MetricsSettings>,
+    /// The admin door; `None` = there is none.
+    pub admin: Option<AdminSettings>,
+    /// The logs.
+    pub logs: LogSettings,
+}
+
+/// The metrics door: `/metrics`, `/healthz`, `/readyz`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetricsSettings {
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+/// The admin door: `/status` and local decisions. Has an address, a socket, or both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdminSettings {
+    /// Where it listens: a loopback address.
+    pub address: Option<SocketAddr>,
+    /// The Unix socket that it listens on.
+    pub socket: Option<PathBuf>,
+    /// The names, besides loopback ones, that a request to `address` may have as its Host: lower
+    /// case, without port.
+    pub hosts: Vec<Box<str>>,
+}
