@@ -36,11 +36,14 @@ impl<F: Fact> GeoDatabase<F> {
     /// When the bytes are no database, a truncated or corrupt one, or one in which no record
     /// tells the fact.
     pub fn from_bytes(bytes: impl Into<Arc<[u8]>>) -> Result<Self, GeoError> {
-        let bytes: Arc<[u8]> = bytes.into();
-        if bytes.len() > Self::BYTES_MAX {
+        Self::load(bytes.into(), Self::BYTES_MAX)
+    }
+
+    fn load(bytes: Arc<[u8]>, bytes_max: usize) -> Result<Self, GeoError> {
+        if bytes.len() > bytes_max {
             return Err(GeoError::TooLarge {
                 got: bytes.len(),
-                max: Self::BYTES_MAX,
+                max: bytes_max,
             });
         }
         let reader = Reader::from_source(Arc::clone(&bytes))

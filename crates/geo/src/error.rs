@@ -25,7 +25,7 @@ pub enum GeoError {
         /// Where it leads.
         target: u32,
     },
-    /// The search tree is deeper than an address has bits.
+    /// The search tree is deeper than an address has bits, or leads to its parts in very many ways.
     #[error("the database is corrupt: its search tree goes in circles; fetch it again")]
     TreeInCircles,
     /// A record can't be decoded.

@@ -125,3 +125,21 @@ fn targets(node: &[u8]) -> [u32; 2] {
         _ => [0; 2],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_of_each_size() {
+        assert_eq!(targets(&[1, 2, 3, 4, 5, 6]), [0x01_0203, 0x04_0506]);
+        assert_eq!(
+            targets(&[1, 2, 3, 0xab, 4, 5, 6]),
+            [0x0a01_0203, 0x0b04_0506]
+        );
+        assert_eq!(
+            targets(&[1, 2, 3, 4, 5, 6, 7, 8]),
+            [0x0102_0304, 0x0506_0708]
+        );
+    }
+}

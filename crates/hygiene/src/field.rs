@@ -70,6 +70,9 @@ impl LengthCheck {
 /// The longest method, in bytes; the longest registered one has 17.
 pub(crate) const METHOD_LEN_MAX: usize = 32;
 
+/// The largest Content-Length.
+const CONTENT_LENGTH_MAX: u64 = i64::MAX.unsigned_abs();
+
 /// A byte of a token (RFC 9110 section 5.6.2).
 pub(crate) const fn is_token_byte(byte: u8) -> bool {
     matches!(byte,
@@ -114,21 +117,18 @@ pub(crate) fn check_value(value: &[u8]) -> Result<(), Refusal> {
     })
 }
 
-/// A Content-Length: `1*DIGIT` (RFC 9110 section 8.6) that fits 64 bits. A list is refused though
-/// section 8.6 lets equal members count once: the two ends of a chain may choose differently.
+/// A Content-Length: `1*DIGIT` (RFC 9110 section 8.6) that fits 63 bits, since many servers count
+/// with a sign. A list is refused though section 8.6 lets equal members count once: the two ends of
+/// a chain may choose differently.
 pub(crate) fn parse_content_length(value: &[u8]) -> Result<u64, Refusal> {
-    if value.is_empty() {
-        return Err(RefusalReason::ContentLengthInvalid.into());
-    }
-    value.iter().try_fold(0_u64, |sum, byte| {
+    let bytes = value.iter().try_fold(0_u64, |sum, byte| {
         let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            return Err(RefusalReason::ContentLengthInvalid.into());
-        }
-        sum.checked_mul(10)
-            .and_then(|sum| sum.checked_add(u64::from(digit)))
-            .ok_or_else(|| RefusalReason::ContentLengthInvalid.into())
-    })
+        let sum = sum.checked_mul(10)?.checked_add(u64::from(digit))?;
+        (digit <= 9 && sum <= CONTENT_LENGTH_MAX).then_some(sum)
+    });
+    bytes
+        .filter(|_| !value.is_empty())
+        .ok_or_else(|| RefusalReason::ContentLengthInvalid.into())
 }
 
 /// Whether an `Expect` asks for 100 (Continue); any other is refused (RFC 9110 section 10.1.1).
@@ -156,7 +156,8 @@ mod tests {
         for (value, expected) in [
             ("0", Some(0)),
             ("0042", Some(42)),
-            ("18446744073709551615", Some(u64::MAX)),
+            ("9223372036854775807", Some(CONTENT_LENGTH_MAX)),
+            ("9223372036854775808", None),
             ("18446744073709551616", None),
             ("99999999999999999999999", None),
             ("", None),

@@ -115,8 +115,8 @@ reasons! {
 
     /// The target is over its limit.
     TargetTooLong = 414, "target_too_long", "the target has more bytes than the limit";
-    /// A control byte or space in the target.
-    TargetByte = 400, "target_byte", "a space, NUL or other control byte in the target";
+    /// A byte in the target that has to be escaped (RFC 3986 section 2).
+    TargetByte = 400, "target_byte", "a byte in the target that has to be escaped, such as a space, NUL, \" or <";
     /// A fragment: clients keep it for themselves (RFC 9110 section 7.1).
     TargetFragment = 400, "target_fragment", "a fragment (#) in the target";
     /// Not origin-form, absolute-form of `http` or `https`, or `*` of OPTIONS (RFC 9112 section 3.2).
@@ -165,7 +165,7 @@ reasons! {
 
     // Framing.
 
-    /// Content-Length is not `1*DIGIT` (RFC 9110 section 8.6), a list, or over 64 bits.
+    /// Content-Length is not `1*DIGIT` (RFC 9110 section 8.6), a list, or over 63 bits.
     ContentLengthInvalid = 400, "content_length_invalid", "Content-Length is not one number of bytes";
     /// More than one Content-Length, equal or not.
     ContentLengthRepeated = 400, "content_length_repeated", "more than one Content-Length header";

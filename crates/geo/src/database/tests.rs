@@ -260,13 +260,15 @@ fn one_node(target: u32, data: &[u8]) -> Vec<u8> {
     database(&[[target; 2]], data)
 }
 
+/// A record.
+const RECORD: &[u8] = b"\xe1\x4ccountry_code\x42DE";
+
 /// A record at the start of the data: node count 1 and the separator.
 const FIRST_RECORD: u32 = 17;
 
 #[test]
 fn corrupt_trees_are_refused() {
-    let record = b"\xe1\x4ccountry_code\x42DE";
-    let load = |target| GeoDatabase::<Country>::from_bytes(one_node(target, record));
+    let load = |target| GeoDatabase::<Country>::from_bytes(one_node(target, RECORD));
     assert_eq!(
         load(FIRST_RECORD).unwrap().look_up(ip("0.0.0.0")),
         country("DE")
@@ -281,15 +283,29 @@ fn corrupt_trees_are_refused() {
 
 #[test]
 fn trees_in_circles_are_refused() {
-    let circle = database(&[[0, FIRST_RECORD]], b"\xe1\x4ccountry_code\x42DE");
-    let error = GeoDatabase::<Country>::from_bytes(circle).unwrap_err();
-    assert_eq!(error, GeoError::TreeInCircles);
-    // So many ways to each node that no walk would end.
-    let nodes: Vec<[u32; 2]> = (0..64)
-        .map(|node| [(node + 1) % 64, (node + 2) % 64])
+    #[track_caller]
+    fn check(nodes: &[[u32; 2]]) {
+        let error = GeoDatabase::<Country>::from_bytes(database(nodes, RECORD)).unwrap_err();
+        assert_eq!(error, GeoError::TreeInCircles);
+    }
+    check(&[[0, FIRST_RECORD]]);
+    // A small circle in a large tree.
+    let record = 8 + 16;
+    check(&[[[0, record]; 1].as_slice(), &[[record; 2]; 7]].concat());
+    // No circle, but so many ways to each node that it is met at most levels.
+    let nodes: Vec<[u32; 2]> = (0..32)
+        .map(|node| [(node + 1).min(32), (node + 2).min(32)])
         .collect();
-    let error = GeoDatabase::<Country>::from_bytes(database(&nodes, &[0])).unwrap_err();
-    assert_eq!(error, GeoError::TreeInCircles);
+    check(&nodes);
+}
+
+#[test]
+fn a_part_may_be_led_to_by_several_ways() {
+    let record = 20 + 16;
+    let child = |node| if node < 20 { node } else { record };
+    let nodes: Vec<[u32; 2]> = (0..20).map(|node| [child(node + 1); 2]).collect();
+    let database = GeoDatabase::<Country>::from_bytes(database(&nodes, RECORD)).unwrap();
+    assert_eq!(database.look_up(ip("192.0.2.1")), country("DE"));
 }
 
 #[test]
@@ -341,8 +357,17 @@ fn corrupt_records_are_refused_with_their_place() {
 
 #[test]
 fn too_many_bytes_are_refused() {
-    let error = GeoDatabase::<Country>::from_bytes(vec![0; GeoDatabase::<Country>::BYTES_MAX + 1]);
-    assert!(matches!(error, Err(GeoError::TooLarge { .. })));
+    let bytes: Arc<[u8]> = sample().into();
+    let len = bytes.len();
+    assert!(GeoDatabase::<Country>::load(Arc::clone(&bytes), len).is_ok());
+    let error = GeoDatabase::<Country>::load(bytes, len - 1).unwrap_err();
+    assert_eq!(
+        error,
+        GeoError::TooLarge {
+            got: len,
+            max: len - 1
+        }
+    );
 }
 
 fn ranges() -> impl Strategy<Value = Vec<(Cidr, u32)>> {
@@ -361,6 +386,17 @@ fn ranges() -> impl Strategy<Value = Vec<(Cidr, u32)>> {
     prop::collection::vec(range, 1..20)
 }
 
+fn written(ranges: &[(Cidr, u32)], size: RecordSize, ipv4_only: bool) -> Vec<u8> {
+    let mut writer = MmdbWriter::new("Test").record_size(size);
+    if ipv4_only {
+        writer = writer.ipv4_only();
+    }
+    let insert = |writer: MmdbWriter, (range, asn): &(Cidr, u32)| {
+        writer.insert(*range, MmdbValue::field("asn", *asn))
+    };
+    ranges.iter().fold(writer, insert).build()
+}
+
 fn record_sizes() -> impl Strategy<Value = RecordSize> {
     prop_oneof![
         Just(RecordSize::Bits24),
@@ -371,27 +407,27 @@ fn record_sizes() -> impl Strategy<Value = RecordSize> {
 
 proptest! {
     #[test]
-    fn the_longest_range_answers(ranges in ranges(), size in record_sizes(), others: [u32; 4]) {
-        let writer = ranges.iter().fold(MmdbWriter::new("Test").record_size(size), |writer, (range, asn)| {
-            writer.insert(*range, MmdbValue::field("asn", *asn))
-        });
-        let database = GeoDatabase::<Asn>::from_bytes(writer.build()).unwrap();
+    fn the_longest_range_answers(
+        ranges in ranges(),
+        size in record_sizes(),
+        ipv4_only: bool,
+        others: [u32; 4],
+    ) {
+        let bytes = written(&ranges, size, ipv4_only);
+        prop_assert!(Reader::from_source(bytes.clone()).unwrap().verify().is_ok());
+        let Ok(database) = GeoDatabase::<Asn>::from_bytes(bytes) else {
+            prop_assert!(ipv4_only && ranges.iter().all(|(range, _)| !range.network().is_ipv4()));
+            return Ok(());
+        };
         let asked = ranges.iter().map(|(range, _)| range.network());
         for ip in asked.chain(others.map(|bits| Ip::from(Ipv4Addr::from(bits)))) {
+            let holding = ranges.iter().filter(|(range, _)| range.contains(ip));
             // Of equal ranges the last one.
-            let best = ranges.iter().filter(|(range, _)| range.contains(ip)).max_by_key(|(range, _)| range.prefix_len());
+            let best = holding.max_by_key(|(range, _)| range.prefix_len());
+            let best = best.filter(|_| ip.is_ipv4() || !ipv4_only);
             let expected = best.map_or(Known::Unlisted, |(_, asn)| Known::Is(Asn(*asn)));
             prop_assert_eq!(database.look_up(ip), expected, "{}", ip);
         }
-    }
-
-    #[test]
-    fn written_databases_are_valid(ranges in ranges(), size in record_sizes()) {
-        let writer = ranges.iter().fold(MmdbWriter::new("Test").record_size(size), |writer, (range, asn)| {
-            writer.insert(*range, MmdbValue::field("asn", *asn))
-        });
-        let reader = Reader::from_source(writer.build()).unwrap();
-        prop_assert!(reader.verify().is_ok());
     }
 
     #[test]

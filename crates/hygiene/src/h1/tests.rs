@@ -137,7 +137,9 @@ fn target_rows() {
     row("tab for space", line("GET\t/a\tHTTP/1.1"), Err(RequestLine));
     row("CR in URI", line("GET /a\rb HTTP/1.1"), Err(TargetByte));
     row("utf8 in URI", line("GET /ä HTTP/1.1"), Ok("GET /ä"));
-    row("high byte in URI", b"GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n", Ok("GET /\u{fffd}"));
+    row("high byte in URI", b"GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n", Err(TargetByte));
+    row("< in URI", line("GET /?<script> HTTP/1.1"), Err(TargetByte));
+    row("{|} in URI", line("GET /{|}?{|} HTTP/1.1"), Ok("GET /{|}"));
     row("fragment in URI", line("GET /a#b HTTP/1.1"), Err(TargetFragment));
     row("malformed escape in path", line("GET /%zz HTTP/1.1"), Err(MalformedEscape));
     row("malformed escape in query", line("GET /?a=%4 HTTP/1.1"), Err(MalformedEscape));
@@ -326,6 +328,20 @@ fn what_is_certain_is_said_before_the_head_is_complete() {
     assert_eq!(find(&body), Ok(Some(2..2 + get("X: y").len())));
 }
 
+#[test]
+fn a_head_is_held_to_its_limits_by_itself() {
+    let bytes = get("X: y");
+    let limits = |head_bytes| HeadLimits {
+        head_bytes,
+        ..HeadLimits::default()
+    };
+    assert!(check_head(bytes.as_bytes(), &limits(bytes.len())).is_ok());
+    let refusal = check_head(bytes.as_bytes(), &limits(bytes.len() - 1)).unwrap_err();
+    assert_eq!(refusal.reason, HeadTooLarge);
+    let refusal = check_head(&bytes.as_bytes()[..bytes.len() - 2], &limits(1000)).unwrap_err();
+    assert_eq!(refusal.reason, HeadIncomplete);
+}
+
 /// Pieces of almost-valid heads.
 fn pieces() -> impl Strategy<Value = Vec<u8>> {
     const WORDS: &[&str] = &[
@@ -392,7 +408,7 @@ fn good_heads() -> impl Strategy<Value = Vec<u8>> {
         .prop_map(|(name, space, value)| format!("{name}:{space}{value}\r\n"));
     (
         "[A-Z]{1,8}",
-        "/[!-\"$-~\u{a0}-\u{ff}]{0,20}",
+        "/[!$-;=?-_a-~\u{a0}-\u{ff}]{0,20}",
         prop::collection::vec(field, 0..6),
     )
         .prop_map(|(method, target, fields)| {
