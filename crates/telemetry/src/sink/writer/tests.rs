@@ -222,6 +222,14 @@ fn a_rotated_file_and_a_deleted_one_are_made_anew() {
     writer.submit(&line(2));
     writer.flush(PATIENCE).unwrap();
     assert_eq!(numbers(&fs::read_to_string(&path).unwrap()), [2]);
+
+    // As logrotate's `create` does it.
+    fs::rename(&path, &rotated).unwrap();
+    fs::write(&path, line(10)).unwrap();
+    writer.reopen();
+    writer.submit(&line(11));
+    writer.flush(PATIENCE).unwrap();
+    assert_eq!(numbers(&fs::read_to_string(&path).unwrap()), [10, 11]);
 }
 
 #[test]
