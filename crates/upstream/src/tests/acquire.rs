@@ -210,6 +210,24 @@ async fn ejection_drops_idle_connections() {
 }
 
 #[tokio::test]
+async fn a_trial_is_made_with_a_new_connection() {
+    let (_listener, good) = listener().await;
+    let pool = pool(settings(&[good]));
+    // Its answer began before the server broke, and ended after.
+    let long = acquire(&pool, need()).await.0.unwrap();
+    let mut later = need();
+    later.reuse = false;
+    for _ in 0..3 {
+        acquire(&pool, later).await.0.unwrap().server.failed(NOW);
+    }
+    keep(long);
+    assert_eq!(pool.status(NOW).servers[0].idle_connections, 1);
+    later.reuse = true;
+    later.now = NOW + Duration::from_secs(10);
+    assert!(!acquire(&pool, later).await.0.unwrap().reused);
+}
+
+#[tokio::test]
 async fn the_usual_case_is_a_small_future() {
     let (_listener, good) = listener().await;
     let pool = pool(settings(&[good]));

@@ -1,0 +1,117 @@
+//! A request that finds an idle connection allocates nothing here, nor does the choice of a server.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use palisade_client_address::Endpoint;
+use palisade_upstream::{
+    Acquired, Balance, Need, Pool, PoolSettings, ProxySource, ProxyVersion, ServerAddress, Servers,
+    Tried, Upstreams,
+};
+use palisade_vocabulary::Tick;
+use tokio::net::TcpListener;
+
+/// Counts the allocations of each thread.
+struct CountingAllocator;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+#[expect(
+    unsafe_code,
+    reason = "an allocator can't be written without; it only counts and passes on"
+)]
+// SAFETY: every call goes to `System` with the caller's own arguments.
+unsafe impl GlobalAlloc for CountingAllocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: as the caller promises.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promises.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
+
+const NOW: Tick = Tick::from_millis(1000);
+
+fn settings(addresses: &[&str]) -> PoolSettings {
+    let addresses = addresses
+        .iter()
+        .map(|text| text.parse::<ServerAddress>().unwrap());
+    PoolSettings::new(
+        "app",
+        Servers::new(addresses.map(Into::into).collect()).unwrap(),
+    )
+}
+
+fn need() -> Need {
+    let end = |text: &str, port| Endpoint {
+        ip: text.parse().unwrap(),
+        port,
+    };
+    let source = ProxySource {
+        source: end("203.0.113.7", 40_000),
+        destination: end("192.0.2.1", 443),
+    };
+    Need::new(source, NOW)
+}
+
+async fn acquire_and_keep(pool: &Pool, need: &Need) -> bool {
+    let acquired = pool.acquire(need, &mut ()).await.unwrap();
+    let Acquired {
+        connection,
+        reused,
+        mut server,
+    } = acquired;
+    server.answered();
+    server.keep(connection, NOW);
+    reused
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_taken_and_given_back_without_allocating() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    for proxy_protocol in [None, Some(ProxyVersion::V2)] {
+        let mut settings = settings(&[&address]);
+        settings.proxy_protocol = proxy_protocol;
+        let upstreams = Upstreams::build(vec![settings]).unwrap();
+        let pool = upstreams.get("app").unwrap();
+        let need = need();
+        assert!(!acquire_and_keep(pool, &need).await, "the first connects");
+        let before = ALLOCATIONS.get();
+        for _ in 0..100 {
+            assert!(acquire_and_keep(pool, &need).await);
+        }
+        assert_eq!(ALLOCATIONS.get() - before, 0, "{proxy_protocol:?}");
+    }
+}
+
+#[test]
+fn a_choice_allocates_nothing() {
+    for balance in [
+        Balance::RoundRobin,
+        Balance::LeastConnections,
+        Balance::ClientAddress,
+    ] {
+        let mut settings = settings(&["a:1", "b:1", "c:1"]);
+        settings.balance = balance;
+        let upstreams = Upstreams::build(vec![settings]).unwrap();
+        let pool = upstreams.get("app").unwrap();
+        let client = need().source.source.ip;
+        let before = ALLOCATIONS.get();
+        for _ in 0..100 {
+            assert!(pool.pick(client, NOW, Tried::default()).is_some());
+        }
+        assert_eq!(ALLOCATIONS.get() - before, 0, "{balance:?}");
+    }
+}
