@@ -106,7 +106,7 @@ impl Poller {
     /// told to the observer, and the start goes on without it.
     #[must_use]
     pub fn with_state_directory(mut self, state_directory: &Path) -> Self {
-        let file = SavedFile::new(state_directory, self.status.lapi_url().as_str());
+        let file = SavedFile::of_lapi(state_directory, self.status.lapi_url().as_str());
         let now = self.clock.now();
         match file.load(now) {
             Ok(None) => {}

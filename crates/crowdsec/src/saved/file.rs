@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use palisade_decisions::Decision;
+use palisade_decisions::{Decision, SourceId};
 use palisade_vocabulary::Tick;
 
 use super::{Now, Restored, SavedError, decode, encode};
@@ -14,23 +14,37 @@ use super::{Now, Restored, SavedError, decode, encode};
 /// The longest file that is read or kept: some ten million decisions.
 const BYTES_MAX: u64 = 1 << 30;
 
-/// Where the decisions of one LAPI are saved. One process writes it.
+/// Where the decisions of one source are saved. One process writes it.
+///
+/// All of its methods wait for the disk: call them where that holds nobody up.
 #[derive(Clone, Debug)]
-pub(crate) struct SavedFile {
+pub struct SavedFile {
     path: PathBuf,
-    lapi_url: String,
+    source: String,
 }
 
 impl SavedFile {
-    /// The file in `state_directory`.
-    pub(crate) fn new(state_directory: &Path, lapi_url: &str) -> Self {
+    /// The decisions of the LAPI at `lapi_url`, in `state_directory`.
+    #[must_use]
+    pub fn of_lapi(state_directory: &Path, lapi_url: &str) -> Self {
         Self {
             path: state_directory.join("crowdsec-decisions.jsonl"),
-            lapi_url: lapi_url.to_owned(),
+            source: lapi_url.to_owned(),
         }
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    /// The operator's own decisions, in `state_directory`.
+    #[must_use]
+    pub fn of_operator(state_directory: &Path) -> Self {
+        Self {
+            path: state_directory.join("local-decisions.jsonl"),
+            source: SourceId::Local.as_str().to_owned(),
+        }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
@@ -39,7 +53,7 @@ impl SavedFile {
     ///
     /// # Errors
     /// When the file can't be read or used.
-    pub(crate) fn load(&self, now: Tick) -> Result<Option<Restored>, SavedError> {
+    pub fn load(&self, now: Tick) -> Result<Option<Restored>, SavedError> {
         let bytes = match self.read() {
             Err(SavedError::Io(_)) if !self.path.exists() => return Ok(None),
             bytes => bytes,
@@ -48,7 +62,7 @@ impl SavedFile {
             tick: now,
             unix_millis: unix_millis(),
         };
-        match bytes.and_then(|bytes| decode(&bytes, &self.lapi_url, now)) {
+        match bytes.and_then(|bytes| decode(&bytes, &self.source, now)) {
             Ok(restored) => Ok(Some(restored)),
             Err(SavedError::Io(reason)) => Err(SavedError::Io(reason)),
             Err(error) => {
@@ -58,11 +72,12 @@ impl SavedFile {
         }
     }
 
-    /// Replaces the file: readers and crashes find either the old one or the new one, whole.
+    /// Replaces what is in the file by `decisions`, each with how long it still holds: readers and
+    /// crashes find either the old content or the new one, whole.
     ///
     /// # Errors
     /// When the disk says no; the old file is as it was then.
-    pub(crate) fn save(&self, decisions: &[(Decision, Duration)]) -> Result<(), SavedError> {
+    pub fn save(&self, decisions: &[(Decision, Duration)]) -> Result<(), SavedError> {
         let unfinished = self.beside("tmp");
         let result = self.write(&unfinished, decisions);
         if result.is_err() {
@@ -94,7 +109,7 @@ impl SavedFile {
             .mode(0o600)
             .open(unfinished)?;
         let mut out = BufWriter::with_capacity(1 << 16, file);
-        encode(decisions, &self.lapi_url, unix_millis(), &mut out)?;
+        encode(decisions, &self.source, unix_millis(), &mut out)?;
         out.flush()?;
         let file = out.get_ref();
         check_len(file)?;

@@ -1,7 +1,8 @@
 //! Known decisions on disk, so that a restart while LAPI is down begins with what was known.
 //!
-//! The format is lines of JSON: a header, one array for each decision, and a last line that says
-//! how many there were. `encode` and `decode` know the format; `file` knows the disk.
+//! The format is lines of JSON: a header that says whose decisions they are, one array for each
+//! decision, and a last line that says how many there were. `encode` and `decode` know the format;
+//! `file` knows the disk. Local decisions are kept in the same way.
 //!
 //! Ticks mean nothing to another process, so ends are written by the wall clock, which may jump:
 //! forwards, decisions end early by the jump (LAPI's next snapshot brings them back); backwards to
@@ -22,10 +23,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::interner::Interner;
 
-pub(crate) use file::SavedFile;
+pub use file::SavedFile;
 
 /// What the first line calls itself.
-const FORMAT: &str = "palisade-crowdsec-decisions";
+const FORMAT: &str = "palisade-decisions";
 /// The version of the format that is written, and the only one that is read.
 const VERSION: u32 = 1;
 
@@ -37,13 +38,13 @@ pub(crate) struct Now {
     pub(crate) unix_millis: u64,
 }
 
-/// What a file said.
+/// What a file of saved decisions said.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Restored {
-    /// What holds still.
-    pub(crate) decisions: Vec<Decision>,
+pub struct Restored {
+    /// What holds still, each until the tick at which it would have ended anyway.
+    pub decisions: Vec<Decision>,
     /// How many had ended.
-    pub(crate) ended: usize,
+    pub ended: usize,
 }
 
 /// Why decisions can't be saved, or saved ones can't be used.
@@ -70,11 +71,13 @@ pub enum SavedError {
         /// Its version.
         got: u32,
     },
-    /// Its decisions are those of another LAPI, whose ids mean other decisions.
-    #[error("line 1: its decisions are those of {got}, not of the LAPI in the settings")]
-    OtherLapi {
-        /// That LAPI.
+    /// Its decisions are those of another source (another LAPI), whose ids mean other decisions.
+    #[error("line 1: its decisions are those of {got}; expected those of {expected}")]
+    OtherSource {
+        /// That source.
         got: String,
+        /// Whose are expected: the URL of the LAPI in the settings, or `local`.
+        expected: String,
     },
     /// A line is not as it was written.
     #[error("line {line}: {reason}")]
@@ -96,7 +99,7 @@ impl From<io::Error> for SavedError {
 struct Header {
     format: String,
     version: u32,
-    lapi_url: String,
+    source: String,
     saved_at_unix_millis: u64,
 }
 
@@ -117,20 +120,20 @@ struct Row<'a>(
     u64,
 );
 
-/// Writes `decisions`, each with how long it still holds at `unix_millis`, to `out`.
+/// Writes the decisions of `source`, each with how long it still holds at `unix_millis`, to `out`.
 ///
 /// # Errors
 /// Those of `out`.
 pub(crate) fn encode(
     decisions: &[(Decision, Duration)],
-    lapi_url: &str,
+    source: &str,
     unix_millis: u64,
     out: &mut impl Write,
 ) -> io::Result<()> {
     let header = Header {
         format: FORMAT.to_owned(),
         version: VERSION,
-        lapi_url: lapi_url.to_owned(),
+        source: source.to_owned(),
         saved_at_unix_millis: unix_millis,
     };
     write_line(out, &header)?;
@@ -158,14 +161,14 @@ fn write_line(out: &mut impl Write, line: &impl Serialize) -> io::Result<()> {
     out.write_all(b"\n")
 }
 
-/// Reads what [`encode`] wrote for the LAPI at `lapi_url`.
+/// Reads what [`encode`] wrote for `source`.
 ///
 /// # Errors
 /// When any line is not as it was written, or lines are missing: nothing of the file is used then.
-pub(crate) fn decode(bytes: &[u8], lapi_url: &str, now: Now) -> Result<Restored, SavedError> {
+pub(crate) fn decode(bytes: &[u8], source: &str, now: Now) -> Result<Restored, SavedError> {
     let mut lines = bytes.split(|byte| *byte == b'\n').enumerate();
     let first = lines.next().map(|(_, line)| line).unwrap_or_default();
-    let header = read_header(first, lapi_url)?;
+    let header = read_header(first, source)?;
     // A wall clock that is behind the file was wrong then or is wrong now.
     let now = Now {
         unix_millis: now.unix_millis.max(header.saved_at_unix_millis),
@@ -197,7 +200,7 @@ pub(crate) fn decode(bytes: &[u8], lapi_url: &str, now: Now) -> Result<Restored,
     })
 }
 
-fn read_header(line: &[u8], lapi_url: &str) -> Result<Header, SavedError> {
+fn read_header(line: &[u8], source: &str) -> Result<Header, SavedError> {
     let header: Header = serde_json::from_slice(line).map_err(|_| SavedError::Foreign)?;
     if header.format != FORMAT {
         return Err(SavedError::Foreign);
@@ -207,13 +210,12 @@ fn read_header(line: &[u8], lapi_url: &str) -> Result<Header, SavedError> {
             got: header.version,
         });
     }
-    if header.lapi_url != lapi_url {
-        let got = header
-            .lapi_url
-            .chars()
-            .take(200)
-            .flat_map(char::escape_default);
-        return Err(SavedError::OtherLapi { got: got.collect() });
+    if header.source != source {
+        let got = header.source.chars().take(200);
+        return Err(SavedError::OtherSource {
+            got: got.flat_map(char::escape_default).collect(),
+            expected: source.to_owned(),
+        });
     }
     Ok(header)
 }

@@ -7,7 +7,7 @@ use super::*;
 
 const LAPI: &str = "http://127.0.0.1:8080/";
 const SAVED_AT: u64 = 1_800_000_000_000;
-const HEADER: &str = r#"{"format":"palisade-crowdsec-decisions","version":1,"lapi_url":"http://127.0.0.1:8080/","saved_at_unix_millis":1800000000000}"#;
+const HEADER: &str = r#"{"format":"palisade-decisions","version":1,"source":"http://127.0.0.1:8080/","saved_at_unix_millis":1800000000000}"#;
 const ROW: &str = r#"[7,"Ip","192.0.2.7","ban","cscli","by hand",1800000060000]"#;
 
 fn decision(id: u64, value: &str, remedy: &str, scenario: &str) -> Decision {
@@ -103,8 +103,7 @@ fn what_was_not_written_is_not_read() {
         "error: line 1: its format has version 2; expected 1",
     );
     let other = HEADER.replace("127.0.0.1", "192.0.2.1");
-    let expected =
-        "its decisions are those of http://192.0.2.1:8080/, not of the LAPI in the settings";
+    let expected = "its decisions are those of http://192.0.2.1:8080/; expected those of http://127.0.0.1:8080/";
     check(&other, &format!("error: line 1: {expected}"));
     check(HEADER, "error: line 1: the last line is missing");
     check(&file(&[HEADER, ROW]), "error: line 3: not a decision");
@@ -158,7 +157,7 @@ proptest! {
 #[test]
 fn a_file_is_private_and_replaced_whole() {
     let directory = tempfile::tempdir().unwrap();
-    let file = SavedFile::new(directory.path(), LAPI);
+    let file = SavedFile::of_lapi(directory.path(), LAPI);
     let now = Tick::from_millis(1_000);
     assert_eq!(file.load(now).unwrap(), None);
     let hour = Duration::from_secs(3_600);
@@ -180,7 +179,7 @@ fn a_file_is_private_and_replaced_whole() {
 #[test]
 fn what_cannot_be_used_is_put_aside() {
     let directory = tempfile::tempdir().unwrap();
-    let file = SavedFile::new(directory.path(), LAPI);
+    let file = SavedFile::of_lapi(directory.path(), LAPI);
     fs::write(file.path(), "someone else's").unwrap();
     assert_eq!(file.load(Tick::from_millis(0)), Err(SavedError::Foreign));
     assert_eq!(file.load(Tick::from_millis(0)), Ok(None));
@@ -191,9 +190,9 @@ fn what_cannot_be_used_is_put_aside() {
 #[test]
 fn a_full_or_missing_disk_is_an_error_and_leaves_nothing() {
     let directory = tempfile::tempdir().unwrap();
-    let file = SavedFile::new(&directory.path().join("missing"), LAPI);
+    let file = SavedFile::of_lapi(&directory.path().join("missing"), LAPI);
     assert!(matches!(file.save(&[]), Err(SavedError::Io(_))));
-    let in_the_way = SavedFile::new(directory.path(), LAPI);
+    let in_the_way = SavedFile::of_lapi(directory.path(), LAPI);
     fs::create_dir(in_the_way.path()).unwrap();
     assert!(matches!(in_the_way.save(&[]), Err(SavedError::Io(_))));
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
