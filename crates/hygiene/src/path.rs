@@ -42,7 +42,7 @@ pub struct PathPolicy {
 }
 
 /// Buffers for paths that are not canonical as sent. Kept by the connection, so that its requests
-/// allocate nothing; holds at most three bytes for two of the longest target.
+/// allocate nothing; each of the two grows to the length of the longest path at most.
 #[derive(Debug, Default)]
 pub struct PathScratch {
     canonical: Vec<u8>,
@@ -81,7 +81,7 @@ pub fn canonicalise<'a>(
     })
 }
 
-/// Appends `view`'s canonical path, encoded so that its canonical form is itself, and the query.
+/// Appends a canonical path, encoded so that its canonical form is itself, and the query.
 ///
 /// This is what a backend gets where the site says `forward_path: canonical`.
 pub fn write_canonical_target(canonical: &[u8], query: Option<&[u8]>, out: &mut Vec<u8>) {

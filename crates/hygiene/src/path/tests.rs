@@ -275,6 +275,7 @@ proptest! {
     fn every_path_is_resolved(raw in paths(), policy in policies()) {
         if let Ok(view) = canonicalise(&raw, &policy, &mut PathScratch::default()) {
             prop_assert!(is_resolved(view.canonical), "{}", view.canonical.escape_ascii());
+            prop_assert!(view.canonical.len() <= raw.len());
             let without_params = view.without_params.unwrap_or(b"/");
             prop_assert!(is_resolved(without_params), "{}", without_params.escape_ascii());
             prop_assert!(!without_params.contains(&b';'));
