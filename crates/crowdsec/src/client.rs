@@ -4,8 +4,9 @@ mod tls;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tls_tests;
 
-use std::io::BufReader;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -101,9 +102,7 @@ impl LapiClient {
         let answered_at = self.clock.now();
         let (sender, pieces) = mpsc::channel(PIECES_MAX);
         // A parser of megabytes must not hold up the requests of this thread.
-        let parsing = spawn_blocking(move || {
-            parse_answer(BufReader::new(ChunkReader::new(pieces)), answered_at)
-        });
+        let parsing = spawn_blocking(move || parse_answer(ChunkReader::new(pieces), answered_at));
         let received = self.forward_body(response, sender).await;
         let parsed = parsing.await;
         let bytes = received?;

@@ -39,4 +39,7 @@ pub use settings::{
     SettingsError, UpdateInterval,
 };
 pub use status::{DecisionTotals, LapiStatus, LastFailure};
-pub use wire::{DecisionProblem, FieldProblem, SkippedDecision, SkippedDecisions};
+pub use wire::{
+    DecisionProblem, DocumentError, FieldProblem, SkippedDecision, SkippedDecisions, StreamAnswer,
+    parse_answer,
+};

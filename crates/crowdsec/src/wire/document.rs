@@ -51,15 +51,24 @@ pub(crate) fn read_document(
 
 /// Why a document can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum DocumentError {
+#[non_exhaustive]
+pub enum DocumentError {
     /// It ends before its end.
     #[error("the answer stops at line {line}, column {column}")]
-    Truncated { line: usize, column: usize },
+    Truncated {
+        /// The line, from 1.
+        line: usize,
+        /// The byte in the line, from 1; 0 before its first.
+        column: usize,
+    },
     /// It is no JSON, or other JSON.
     #[error("line {line}, column {column}: {reason}")]
     Malformed {
+        /// The line, from 1.
         line: usize,
+        /// The byte in the line, from 1; 0 before its first.
         column: usize,
+        /// What was expected.
         reason: String,
     },
     /// Its bytes can't be read to the end; whoever sends them knows why.

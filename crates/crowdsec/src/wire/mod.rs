@@ -14,7 +14,6 @@ mod stream;
 mod tests;
 
 pub(crate) use chunk_reader::{ChunkReader, Piece};
-pub(crate) use document::DocumentError;
+pub use document::DocumentError;
 pub use raw::FieldProblem;
-pub use stream::{DecisionProblem, SkippedDecision, SkippedDecisions};
-pub(crate) use stream::{StreamAnswer, parse_answer};
+pub use stream::{DecisionProblem, SkippedDecision, SkippedDecisions, StreamAnswer, parse_answer};

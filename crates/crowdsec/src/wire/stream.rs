@@ -1,7 +1,7 @@
 //! From the decisions on the wire to those of the table.
 
 use std::fmt;
-use std::io;
+use std::io::{self, BufReader};
 
 use palisade_decisions::{Decision, DecisionId, Deletion, Delta, Remedy, Scope, ScopeError};
 use palisade_vocabulary::Tick;
@@ -14,30 +14,30 @@ use crate::poll_error::excerpt;
 
 /// What a whole answer of the stream says.
 #[derive(Debug, Default)]
-pub(crate) struct StreamAnswer {
+pub struct StreamAnswer {
     /// What is to be applied.
-    pub(crate) delta: Delta,
+    pub delta: Delta,
     /// What could not be understood and was left out.
-    pub(crate) skipped: SkippedDecisions,
+    pub skipped: SkippedDecisions,
 }
 
 /// Reads the answer in `reader`, which came at `now`: how long decisions last is counted from then,
-/// so that the clocks of LAPI and of this machine need not agree. `reader` is read byte by byte.
+/// so that the clocks of LAPI and of this machine need not agree.
 ///
 /// # Errors
 /// When the document is truncated or malformed. A decision that can't be understood is no error:
 /// it is left out and counted.
-pub(crate) fn parse_answer(
-    reader: impl io::Read,
-    now: Tick,
-) -> Result<StreamAnswer, DocumentError> {
+///
+/// Sans-I/O, for any bytes; memory is bounded by what `reader` gives.
+pub fn parse_answer(reader: impl io::Read, now: Tick) -> Result<StreamAnswer, DocumentError> {
     let mut builder = AnswerBuilder {
         now,
         answer: StreamAnswer::default(),
         origins: Interner::default(),
         scenarios: Interner::default(),
     };
-    read_document(reader, &mut builder)?;
+    // The JSON reader asks for one byte at a time.
+    read_document(BufReader::new(reader), &mut builder)?;
     Ok(builder.answer)
 }
 
