@@ -3,6 +3,12 @@
 //! `cargo bench -p palisade-decisions --bench table`. Prints one line a figure; the smallest of
 //! several rounds, which is what the code costs when nothing else runs.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a benchmark may panic"
+)]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -118,13 +124,25 @@ fn decisions(mix: Mix, first_id: u64, count: usize, random: &mut Random) -> Vec<
     made.collect()
 }
 
-fn deletions(decisions: &[Decision]) -> Vec<Deletion> {
+/// The document that brings `decisions`.
+fn added(decisions: &[Decision]) -> Delta {
+    Delta {
+        deleted: Vec::new(),
+        added: decisions.to_vec(),
+    }
+}
+
+/// The document that takes `decisions` back.
+fn deleted(decisions: &[Decision]) -> Delta {
     let deleted = decisions.iter().map(|decision| Deletion {
         scope: decision.scope,
         id: decision.id,
         remedy: Some(decision.remedy),
     });
-    deleted.collect()
+    Delta {
+        deleted: deleted.collect(),
+        added: Vec::new(),
+    }
 }
 
 fn place() -> Place {
@@ -134,17 +152,25 @@ fn place() -> Place {
     }
 }
 
-/// The smallest time of one call of `run`, of `rounds`.
-fn smallest(rounds: usize, mut run: impl FnMut() -> Duration) -> Duration {
-    (0..rounds).map(|_| run()).min().unwrap_or_default()
+fn timed<T>(run: impl FnOnce() -> T) -> Duration {
+    let start = Instant::now();
+    black_box(run());
+    start.elapsed()
 }
 
+/// The smallest time of `rounds` rounds.
+fn smallest(rounds: usize, round: impl FnMut() -> Duration) -> Duration {
+    let times = std::iter::repeat_with(round).take(rounds);
+    times.min().unwrap_or_default()
+}
+
+#[expect(clippy::print_stdout, reason = "figures are what a benchmark is for")]
 fn print(name: &str, figure: f64, unit: &str) {
-    let mut line = format!("{name:<64} {figure:>12.1} {unit}\n");
-    #[expect(clippy::print_stdout, reason = "figures are what a benchmark is for")]
-    {
-        print!("{}", std::mem::take(&mut line));
-    }
+    println!("{name:<64} {figure:>10.1} {unit}");
+}
+
+fn print_millis(name: &str, duration: Duration) {
+    print(name, duration.as_secs_f64() * 1000.0, "ms");
 }
 
 /// Time of one look-up in a table of `count`: apart from each other, as a processor overlaps them,
@@ -152,54 +178,40 @@ fn print(name: &str, figure: f64, unit: &str) {
 fn bench_lookup(mix: Mix, count: usize) {
     const LOOKUPS: usize = 32_768;
     let mut random = Random(7);
+    let held = decisions(mix, 1, count, &mut random);
+    let banned = |random: &mut Random| match held[random.below(count as u64) as usize].scope {
+        Scope::Address(range) => range.network(),
+        other => panic!("{other} is no range"),
+    };
+    let any = if mix == Mix::V6 { v6 } else { v4 };
+    let any_clients: Vec<Ip> = (0..LOOKUPS).map(|_| any(&mut random)).collect();
+    let banned_clients: Vec<Ip> = (0..LOOKUPS).map(|_| banned(&mut random)).collect();
     let table = DecisionTable::new();
-    let added = decisions(mix, 1, count, &mut random);
-    let banned: Vec<Ip> = added
-        .iter()
-        .filter_map(|decision| match decision.scope {
-            Scope::Address(range) => Some(range.network()),
-            _ => None,
-        })
-        .collect();
-    table.apply(
-        SourceId::CrowdSec,
-        Delta {
-            deleted: Vec::new(),
-            added,
-        },
-        NOW,
-    );
-    let client = if mix == Mix::V6 { v6 } else { v4 };
-    let clients: Vec<Ip> = (0..LOOKUPS).map(|_| client(&mut random)).collect();
-    let found: Vec<Ip> = (0..LOOKUPS)
-        .map(|_| banned[random.below(count as u64) as usize])
-        .collect();
+    table.apply(SourceId::CrowdSec, added(&held), NOW);
+    drop(held);
 
-    for (kind, addresses) in [("any client", &clients), ("banned client", &found)] {
-        let place = place();
-        let apart = smallest(25, || {
-            let start = Instant::now();
-            for address in addresses {
-                black_box(table.lookup(black_box(*address), &place, NOW));
-            }
-            start.elapsed()
-        });
-        let after_each_other = smallest(25, || {
-            let start = Instant::now();
-            let mut next = 0;
-            for round in 0..LOOKUPS {
-                let hit = black_box(table.lookup(addresses[next], &place, NOW)).is_some();
-                next = (round * 7919 + usize::from(hit)) & (LOOKUPS - 1);
-            }
-            start.elapsed()
-        });
+    let place = place();
+    for (kind, clients) in [
+        ("any client", any_clients),
+        ("banned client", banned_clients),
+    ] {
         let name = format!("look-up, {count} {mix:?}, {kind}");
-        print(&name, apart.as_nanos() as f64 / LOOKUPS as f64, "ns");
-        print(
-            &format!("{name}, one after the other"),
-            after_each_other.as_nanos() as f64 / LOOKUPS as f64,
-            "ns",
-        );
+        let apart = || {
+            for client in &clients {
+                black_box(table.lookup(black_box(*client), &place, NOW));
+            }
+        };
+        let time = smallest(25, || timed(apart));
+        print(&name, time.as_nanos() as f64 / LOOKUPS as f64, "ns");
+        let after_each_other = || {
+            (0..LOOKUPS).fold(0, |next, round| {
+                let found = table.lookup(clients[next], &place, NOW).is_some();
+                (round * 7919 + usize::from(found)) % LOOKUPS
+            })
+        };
+        let time = smallest(25, || timed(after_each_other));
+        let name = format!("{name}, one after the other");
+        print(&name, time.as_nanos() as f64 / LOOKUPS as f64, "ns");
     }
 }
 
@@ -207,180 +219,107 @@ fn bench_lookup(mix: Mix, count: usize) {
 fn bench_memory(mix: Mix, count: usize) {
     let before = LIVE_BYTES.load(Ordering::Relaxed);
     let table = DecisionTable::new();
-    let added = decisions(mix, 1, count, &mut Random(11));
-    table.apply(
-        SourceId::CrowdSec,
-        Delta {
-            deleted: Vec::new(),
-            added,
-        },
-        NOW,
-    );
+    let held = decisions(mix, 1, count, &mut Random(11));
+    table.apply(SourceId::CrowdSec, added(&held), NOW);
+    drop(held);
     let bytes = LIVE_BYTES.load(Ordering::Relaxed) - before;
-    print(
-        &format!("memory, {count} {mix:?}"),
-        bytes as f64 / table.len() as f64,
-        "bytes/decision",
-    );
-    print(
-        &format!("memory, {count} {mix:?}, own estimate"),
-        table.bytes_resident() as f64 / table.len() as f64,
-        "bytes/decision",
-    );
-}
-
-fn millis(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1000.0
-}
-
-/// Time of documents of several sizes.
-fn bench_documents(mix: Mix) {
-    const HELD: usize = 1_000_000;
-    let mut random = Random(13);
-    for count in [50_000, HELD] {
-        let added = decisions(mix, 1, count, &mut random);
-        let first = smallest(5, || {
-            let delta = Delta {
-                deleted: Vec::new(),
-                added: added.clone(),
-            };
-            let table = DecisionTable::new();
-            let start = Instant::now();
-            table.apply_snapshot(SourceId::CrowdSec, delta, NOW);
-            start.elapsed()
-        });
-        print(
-            &format!("first snapshot of {count} {mix:?}"),
-            millis(first),
-            "ms",
-        );
+    for (name, bytes) in [("", bytes), (", own estimate", table.bytes_resident())] {
+        let name = format!("memory, {count} {mix:?}{name}");
+        print(&name, bytes as f64 / table.len() as f64, "bytes/decision");
     }
+}
+
+/// Time of first snapshots.
+fn bench_first_snapshots(mix: Mix) {
+    for count in [50_000, 1_000_000] {
+        let held = decisions(mix, 1, count, &mut Random(13));
+        let time = smallest(5, || {
+            let (table, snapshot) = (DecisionTable::new(), added(&held));
+            timed(|| table.apply_snapshot(SourceId::CrowdSec, snapshot, NOW))
+        });
+        print_millis(&format!("first snapshot of {count} {mix:?}"), time);
+    }
+}
+
+/// Time of documents into a table of a million.
+fn bench_documents(mix: Mix) {
+    let mut random = Random(13);
     let table = DecisionTable::new();
-    let held = decisions(mix, 1, HELD, &mut random);
-    let snapshot = || Delta {
-        deleted: Vec::new(),
-        added: held.clone(),
-    };
-    table.apply_snapshot(SourceId::CrowdSec, snapshot(), NOW);
+    let held = decisions(mix, 1, 1_000_000, &mut random);
+    table.apply_snapshot(SourceId::CrowdSec, added(&held), NOW);
+    let apply = |delta: Delta| timed(|| table.apply(SourceId::CrowdSec, delta, NOW));
     for count in [10, 50_000] {
-        let added = decisions(mix, 2_000_000, count, &mut random);
-        let deleted = deletions(&added);
-        let (mut adding, mut deleting) = (Duration::MAX, Duration::MAX);
-        for _ in 0..5 {
-            let delta = Delta {
-                deleted: Vec::new(),
-                added: added.clone(),
-            };
-            let start = Instant::now();
-            table.apply(SourceId::CrowdSec, delta, NOW);
-            adding = adding.min(start.elapsed());
-            let delta = Delta {
-                deleted: deleted.clone(),
-                added: Vec::new(),
-            };
-            let start = Instant::now();
-            table.apply(SourceId::CrowdSec, delta, NOW);
-            deleting = deleting.min(start.elapsed());
-        }
-        print(
-            &format!("{count} added to 1000000 {mix:?}"),
-            millis(adding),
-            "ms",
-        );
-        print(
+        let more = decisions(mix, 2_000_000, count, &mut random);
+        let rounds = (0..5).map(|_| (apply(added(&more)), apply(deleted(&more))));
+        let (adding, deleting): (Vec<Duration>, Vec<Duration>) = rounds.unzip();
+        let least = |times: Vec<Duration>| times.into_iter().min().unwrap_or_default();
+        print_millis(&format!("{count} added to 1000000 {mix:?}"), least(adding));
+        print_millis(
             &format!("{count} deleted from 1000000 {mix:?}"),
-            millis(deleting),
-            "ms",
+            least(deleting),
         );
     }
     let again = smallest(3, || {
-        let delta = snapshot();
-        let start = Instant::now();
-        table.apply_snapshot(SourceId::CrowdSec, delta, NOW);
-        start.elapsed()
+        let snapshot = added(&held);
+        timed(|| table.apply_snapshot(SourceId::CrowdSec, snapshot, NOW))
     });
-    print(
+    print_millis(
         &format!("the same snapshot of 1000000 {mix:?} again"),
-        millis(again),
-        "ms",
+        again,
     );
     let late = NOW + Duration::from_secs(3600 + 60_000);
-    let start = Instant::now();
-    let purged = table.purge_expired(late);
-    print(
-        &format!("{purged} of 1000000 {mix:?} purged"),
-        millis(start.elapsed()),
-        "ms",
+    let purging = timed(|| table.purge_expired(late));
+    print_millis(
+        &format!("purge, {} of 1000000 {mix:?} left", table.len()),
+        purging,
     );
 }
 
 /// Time of single look-ups while another thread applies documents of 50,000, and while it doesn't.
 fn bench_readers_under_writes() {
-    const LOOKUPS: usize = 1_000_000;
     let mut random = Random(17);
     let table = DecisionTable::new();
-    let added = decisions(Mix::Singles, 1, 1_000_000, &mut random);
-    table.apply(
-        SourceId::CrowdSec,
-        Delta {
-            deleted: Vec::new(),
-            added,
-        },
-        NOW,
-    );
-    let delta = decisions(Mix::Singles, 2_000_000, 50_000, &mut random);
-    let measure = |name: &str| {
-        let mut random = Random(19);
-        let mut nanos: Vec<u64> = Vec::with_capacity(LOOKUPS);
-        for _ in 0..LOOKUPS {
-            let client = v4(&mut random);
-            let start = Instant::now();
-            black_box(table.lookup(client, &Place::UNAVAILABLE, NOW));
-            nanos.push(start.elapsed().as_nanos() as u64);
-        }
-        nanos.sort_unstable();
-        for (part, per_mille) in [("median", 500), ("99.9 %", 999)] {
-            print(
-                &format!("look-up with clock reads, {name}, {part}"),
-                nanos[LOOKUPS / 1000 * per_mille] as f64,
-                "ns",
-            );
-        }
-    };
-    measure("no writer");
+    let held = decisions(Mix::Singles, 1, 1_000_000, &mut random);
+    table.apply(SourceId::CrowdSec, added(&held), NOW);
+    let more = decisions(Mix::Singles, 2_000_000, 50_000, &mut random);
+    print_percentiles(&table, "no writer");
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
-                let added = Delta {
-                    deleted: Vec::new(),
-                    added: delta.clone(),
-                };
-                table.apply(SourceId::CrowdSec, added, NOW);
-                let deleted = Delta {
-                    deleted: deletions(&delta),
-                    added: Vec::new(),
-                };
-                table.apply(SourceId::CrowdSec, deleted, NOW);
+                table.apply(SourceId::CrowdSec, added(&more), NOW);
+                table.apply(SourceId::CrowdSec, deleted(&more), NOW);
             }
         });
-        measure("50000 changed over and over");
+        print_percentiles(&table, "50000 changed over and over");
         stop.store(true, Ordering::Relaxed);
     });
 }
 
+fn print_percentiles(table: &DecisionTable, name: &str) {
+    const LOOKUPS: usize = 1_000_000;
+    let mut random = Random(19);
+    let mut nanos: Vec<u64> = Vec::with_capacity(LOOKUPS);
+    for _ in 0..LOOKUPS {
+        let client = v4(&mut random);
+        let time = timed(|| table.lookup(client, &Place::UNAVAILABLE, NOW));
+        nanos.push(time.as_nanos() as u64);
+    }
+    nanos.sort_unstable();
+    for (part, per_mille) in [("median", 500), ("99.9 %", 999)] {
+        let name = format!("look-up and clock, {name}, {part}");
+        print(&name, nanos[LOOKUPS / 1000 * per_mille] as f64, "ns");
+    }
+}
+
 fn main() {
-    let quick = std::env::args().any(|a| a == "lookup");
     for mix in [Mix::Singles, Mix::Lists, Mix::V6] {
         for count in [1_000, 50_000, 1_000_000] {
             bench_lookup(mix, count);
         }
         bench_memory(mix, 1_000_000);
+        bench_first_snapshots(mix);
+        bench_documents(mix);
     }
-    if quick {
-        return;
-    }
-    bench_documents(Mix::Singles);
-    bench_documents(Mix::Lists);
     bench_readers_under_writes();
 }

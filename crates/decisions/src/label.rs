@@ -175,10 +175,17 @@ impl Dictionary {
         self.last = None;
         self.unused.clear();
         for (number, (label, count)) in self.labels.iter().zip(&self.counts).enumerate() {
-            if *count == 0 {
-                self.index.remove(&label.reason);
-                self.unused.extend(u16::try_from(number).map(LabelIndex));
+            let Ok(index) = u16::try_from(number).map(LabelIndex) else {
+                return;
+            };
+            if *count > 0 {
+                continue;
             }
+            // The reason may have another place by now: it came back and got the next one free.
+            if self.index.get(&label.reason) == Some(&index) {
+                self.index.remove(&label.reason);
+            }
+            self.unused.push(index);
         }
     }
 }
@@ -289,6 +296,20 @@ mod tests {
             LabelIndex(23)
         );
         assert_eq!(dictionary.labels().len(), LABELS_MAX + 1);
+    }
+
+    #[test]
+    fn a_reason_that_comes_back_is_kept_once() {
+        let mut dictionary = Dictionary::default();
+        let first = add(&mut dictionary, "cscli", "comes back");
+        let second = add(&mut dictionary, "cscli", "goes");
+        dictionary.leave(first);
+        dictionary.leave(second);
+        dictionary.forget_unused();
+        let back = add(&mut dictionary, "cscli", "comes back");
+        assert_eq!(back, second, "the next place free is another's");
+        dictionary.forget_unused();
+        assert_eq!(add(&mut dictionary, "cscli", "comes back"), back);
     }
 
     #[test]

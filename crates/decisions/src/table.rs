@@ -20,7 +20,6 @@ use crate::{Applied, Delta, RemedyKind, SourceId};
 ///
 /// Readers take no lock and see either all of a document or nothing of it. Writers wait for each
 /// other. See the crate's documentation for what a document does.
-#[derive(Debug)]
 pub struct DecisionTable {
     pub(crate) root: ArcSwap<Root>,
     writer: Mutex<Writer>,
@@ -52,6 +51,14 @@ struct Writer {
 impl Default for DecisionTable {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl std::fmt::Debug for DecisionTable {
+    /// The number of decisions, not a million of them.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut table = f.debug_struct("DecisionTable");
+        table.field("len", &self.len()).finish_non_exhaustive()
     }
 }
 
@@ -236,19 +243,12 @@ impl Writer {
         }
     }
 
-    /// Drops the version that was replaced, here and not in the reader that lets go of it last: to
-    /// free a million decisions takes milliseconds.
+    /// Drops the version that was replaced here, and not in the reader that lets go of it last: to
+    /// free a million decisions takes milliseconds. A reader holds a version for less than a
+    /// microsecond; what one still holds waits for the next document.
     fn retire(&mut self, old: Arc<Root>) {
-        /// A reader holds a version for less than a microsecond, unless it is preempted.
-        const YIELDS_MAX: usize = 64;
         self.retired.push(old);
-        for _ in 0..YIELDS_MAX {
-            self.retired.retain(|root| Arc::strong_count(root) > 1);
-            if self.retired.is_empty() {
-                return;
-            }
-            std::thread::yield_now();
-        }
+        self.retired.retain(|root| Arc::strong_count(root) > 1);
     }
 }
 
