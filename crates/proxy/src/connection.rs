@@ -53,8 +53,7 @@ impl ConnectionFacts {
     /// without TLS.
     pub(crate) fn certificate_is_for(&self, host: &str) -> bool {
         self.tls.as_ref().is_none_or(|tls| {
-            let server_name = tls.facts.server_name.as_deref();
-            server_name == Some(host) || tls.acceptor.serves(server_name, host)
+            tls.acceptor.serves(tls.facts.server_name.as_deref(), host)
         })
     }
 }

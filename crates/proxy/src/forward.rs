@@ -161,8 +161,8 @@ impl Forwarding<'_> {
                     need.reuse = false;
                 }
                 Err(AskError::Backend(error)) => {
-                    let now = facts.shared.clock.now();
-                    if server.failed(now) {
+                    // A connection that was idle says nothing about the server.
+                    if !reused && server.failed(facts.shared.clock.now()) {
                         self.backend.metrics().ejected();
                     }
                     return Err(Failure::Backend {

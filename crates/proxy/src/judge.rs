@@ -41,8 +41,6 @@ pub struct Case<'a> {
     pub method: &'a str,
     /// The canonical host; `None` only on HTTP/1.0.
     pub host: Option<&'a str>,
-    /// The host and port as the client sent them; empty where there is none.
-    pub host_as_sent: &'a str,
     /// The target.
     pub target: &'a Target<'a>,
     /// The header fields.
@@ -98,7 +96,7 @@ pub trait Witness {
     /// The client was resolved.
     fn client(&mut self, _client: &ClientAddr) {}
     /// The site was found.
-    fn site(&mut self, _site: Option<&Site>) {}
+    fn site(&mut self, _site: Option<&Arc<Site>>) {}
     /// The path was made canonical.
     fn view(&mut self, _view: &RequestView<'_>) {}
     /// A check had its say.
@@ -114,7 +112,7 @@ pub fn judge(court: &Court<'_>, case: &Case<'_>, scratch: &mut Scratch, witness:
     let client = resolve(case.connection, case.headers, court.hops);
     witness.client(&client);
     let site = court.snapshot.sites.find(case.host.unwrap_or_default()).cloned();
-    witness.site(site.as_deref());
+    witness.site(site.as_ref());
     let said = match &site {
         None => Said::at_once(Ruling::NoSite),
         Some(site) => judge_for(court, case, &client, site, scratch, witness),

@@ -25,5 +25,5 @@ mod tunnel;
 
 pub use certificates::TlsError;
 pub use clock::Clock;
-pub use listener::{ListenError, Listener};
+pub use listener::{DRAIN_TIME, ListenError, Listener};
 pub use shared::{Generation, Shared};

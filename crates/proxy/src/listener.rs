@@ -8,6 +8,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::certificates::{TlsAcceptor, TlsError};
 use crate::connection;
@@ -20,6 +22,9 @@ const BACKLOG: i32 = 65_535;
 
 /// How long to wait when the process has no file descriptors left, before trying again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long connections may take to end what they are at when the process drains.
+pub const DRAIN_TIME: Duration = Duration::from_secs(30);
 
 /// A bound socket with its settings.
 pub struct Listener {
@@ -93,6 +98,12 @@ impl Listener {
         }))
     }
 
+    /// What the operator chose for it.
+    #[must_use]
+    pub fn settings(&self) -> &ListenerSettings {
+        &self.settings
+    }
+
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
@@ -110,7 +121,8 @@ impl Listener {
         Ok(())
     }
 
-    /// Accepts connections until the process drains. Every worker thread runs one of these on the
+    /// Accepts connections until the process drains, and ends when they have, or after
+    /// [`DRAIN_TIME`]. Every worker thread runs one of these on the
     /// same socket, and serves on its own thread what it accepts.
     ///
     /// # Errors
@@ -118,23 +130,30 @@ impl Listener {
     pub async fn accept(self: Arc<Self>, shared: Arc<Shared>) -> io::Result<()> {
         let socket = TcpListener::from_std(self.socket.try_clone()?)?;
         let mut draining = shared.draining.clone();
+        let mut connections = JoinSet::new();
         loop {
             let accepted = tokio::select! {
                 biased;
-                _ = draining.wait_for(|draining| *draining) => return Ok(()),
+                _ = draining.wait_for(|draining| *draining) => break,
+                Some(_) = connections.join_next() => continue,
                 accepted = socket.accept() => accepted,
             };
             match accepted {
                 Ok((tcp, peer)) => {
                     let connection =
                         connection::serve(tcp, peer, Arc::clone(&self), Arc::clone(&shared));
-                    tokio::spawn(connection);
+                    connections.spawn(connection);
                 }
                 Err(error) if is_of_one_connection(&error) => {}
                 // No descriptors or no memory: those that we have end sooner or later.
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
         }
+        drop(socket);
+        let ended = async { while connections.join_next().await.is_some() {} };
+        // Whoever is not done by then is cut off.
+        let _ = timeout(DRAIN_TIME, ended).await;
+        Ok(())
     }
 }
 

@@ -98,7 +98,6 @@ fn decide(
         version: incoming.version,
         method: incoming.method,
         host,
-        host_as_sent: incoming.host.as_ref().map_or("", |host| host.as_sent),
         target: &incoming.target,
         headers,
         certificate_is_for_host: host.is_none_or(|host| facts.certificate_is_for(host)),

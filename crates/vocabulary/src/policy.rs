@@ -12,6 +12,18 @@ pub enum Mode {
     Off,
 }
 
+impl Mode {
+    /// As the settings name it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Block => "block",
+            Self::Detect => "detect",
+            Self::Off => "off",
+        }
+    }
+}
+
 /// What happens to requests when something upstream of a decision fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FailurePolicy {

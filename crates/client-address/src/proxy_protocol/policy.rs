@@ -14,6 +14,17 @@ pub enum ProxyMode {
     Optional,
 }
 
+impl ProxyMode {
+    /// As the settings name it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Required => "required",
+            Self::Optional => "optional",
+        }
+    }
+}
+
 /// Which peers of a listener may, or have to, send a PROXY header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProxyPolicy {

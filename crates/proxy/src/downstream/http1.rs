@@ -8,6 +8,7 @@ use palisade_transport::Connection;
 use pingora_core::ErrorType;
 use pingora_core::protocols::http::v1::server::HttpSession;
 use pingora_http::{RequestHeader, ResponseHeader};
+use tokio::time::timeout;
 
 use super::{BodyError, Gone};
 use crate::http1;
@@ -15,10 +16,11 @@ use crate::http1;
 /// One request on a connection that speaks HTTP/1.
 pub(crate) struct Http1 {
     session: HttpSession,
-    /// The connection can't be used again, whatever the client thinks.
-    close: bool,
     /// The answer broke off.
     aborted: bool,
+    /// How long the client may take nothing of the answer. Pingora holds parts of a body to it; heads
+    /// and ends are held to it here.
+    write_timeout: Duration,
 }
 
 /// What a connection is left with when a request is over.
@@ -45,8 +47,8 @@ impl Http1 {
         match session.read_request().await {
             Ok(Some(_)) => Ok(Self {
                 session,
-                close: false,
                 aborted: false,
+                write_timeout: Duration::from_secs(60),
             }),
             Ok(None) | Err(_) => Err(session.into_inner().into_any().downcast().ok()),
         }
@@ -84,15 +86,12 @@ impl Http1 {
             // RFC 9110 section 15.2: a server must not send one to an HTTP/1.0 client.
             return Ok(());
         }
-        let sent = self.session.write_response_header(Box::new(head)).await;
-        sent.map_err(|_| Gone)
+        self.send_head(Box::new(head)).await
     }
 
     pub(super) async fn send_head(&mut self, head: Box<ResponseHeader>) -> Result<(), Gone> {
-        if self.close {
-            self.session.set_server_keepalive(None);
-        }
-        self.session.write_response_header(head).await.map_err(|_| Gone)
+        let sent = timeout(self.write_timeout, self.session.write_response_header(head)).await;
+        sent.map_err(|_| Gone)?.map_err(|_| Gone)
     }
 
     pub(super) async fn send_body(&mut self, part: &[u8]) -> Result<(), Gone> {
@@ -103,9 +102,9 @@ impl Http1 {
     }
 
     pub(super) async fn finish(&mut self) -> Result<(), Gone> {
-        match self.session.finish_body().await {
-            Ok(_) => Ok(()),
-            Err(_) => Err(Gone),
+        match timeout(self.write_timeout, self.session.finish_body()).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(Gone),
         }
     }
 
@@ -118,13 +117,9 @@ impl Http1 {
         let _ = self.session.read_body_or_idle(true).await;
     }
 
-    pub(super) fn set_write_timeout(&mut self, timeout: Duration) {
-        self.session.set_write_timeout(Some(timeout));
-    }
-
-    /// No further request on this connection.
-    pub(crate) fn close_after(&mut self) {
-        self.close = true;
+    pub(super) fn set_write_timeout(&mut self, write_timeout: Duration) {
+        self.write_timeout = write_timeout;
+        self.session.set_write_timeout(Some(write_timeout));
     }
 
     /// The session itself, for an upgraded connection.
@@ -143,7 +138,7 @@ impl Http1 {
             // Closing at once, without the end of the answer, is what tells the client.
             return None;
         }
-        if self.close || draining || !self.session.will_keepalive() {
+        if draining || !self.session.will_keepalive() {
             http1::end(self.into_connection()?).await;
             return None;
         }

@@ -1,0 +1,270 @@
+//! `palisade explain`: what would become of a request, and why.
+//!
+//! Runs what the proxy runs: hygiene's check of the head, then `judge`, with a witness that writes
+//! each step down.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow, bail};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use palisade_access::RuleExplanation;
+use palisade_client_address::resolve::explain as explain_hops;
+use palisade_config::Settings;
+use palisade_decisions::DecisionTable;
+use palisade_gate::{Cause, Record, RecordKind, Refusal, Rules, Site, Snapshot, State, Verdict};
+use palisade_hygiene::HeadLimits;
+use palisade_hygiene::h1::check_head;
+use palisade_proxy::judge::{Case, Court, Ruling, Scratch, Witness, judge};
+use palisade_proxy::settings::ListenerSettings;
+use palisade_vocabulary::{ClientAddr, Ip, Known, RequestView, Scheme, Tick};
+
+use crate::arguments::Explain;
+use crate::{Exit, load, saved, say};
+
+pub(crate) fn explain(arguments: &Explain) -> Result<Exit> {
+    let loaded = match load::load(&arguments.config) {
+        Ok(loaded) => loaded,
+        Err(exit) => return Ok(exit),
+    };
+    let settings = &loaded.settings;
+    let listener = listener(arguments, settings)?;
+    let request = Request::parse(arguments)?;
+    let limits = HeadLimits {
+        head_bytes: listener.limits.head_bytes.as_usize(),
+        headers: listener.limits.headers,
+        target_bytes: listener.limits.target_bytes.as_usize(),
+    };
+    let head = match check_head(&request.head, &limits) {
+        Ok(head) => head,
+        Err(refusal) => {
+            say(&format!("hygiene            refused: {refusal} ({})", refusal.reason.as_str()));
+            say(&format!("\n=> {} refused, no backend hears of it", refusal.status()));
+            return Ok(Exit::Done);
+        }
+    };
+    say("hygiene            the head is clean");
+    let connection = ClientAddr {
+        port: None,
+        ..ClientAddr::peer(Ip::new(arguments.client), 0)
+    };
+    for step in explain_hops(&connection, &request.headers, &listener.client_address) {
+        say(&format!("client address     {step}"));
+    }
+    let now = Tick::default();
+    let state = state(settings, now)?;
+    let snapshot = snapshot(settings)?;
+    let court = Court {
+        snapshot: &snapshot,
+        state: &state,
+        hops: &listener.client_address,
+        now,
+    };
+    let case = Case {
+        connection: &connection,
+        scheme: request.scheme,
+        version: head.version,
+        method: head.method,
+        host: head.host.as_ref().map(|host| host.name()),
+        target: &head.target,
+        headers: &request.headers,
+        certificate_is_for_host: true,
+    };
+    let mut writer = Writer {
+        snapshot: &snapshot,
+        site: None,
+    };
+    let judged = judge(&court, &case, &mut Scratch::default(), &mut writer);
+    for record in &judged.records {
+        say(&format!("recorded           {}", shown_record(record)));
+    }
+    say(&format!("\n=> {}", shown_ruling(&judged.ruling)));
+    Ok(Exit::Done)
+}
+
+fn listener<'a>(arguments: &Explain, settings: &'a Settings) -> Result<&'a ListenerSettings> {
+    let mut listeners = settings.listeners.iter();
+    match arguments.listener {
+        None => listeners.next().context("the settings have no listener"),
+        Some(address) => listeners
+            .find(|listener| listener.address == address)
+            .with_context(|| format!("the settings have no listener {address}")),
+    }
+}
+
+/// What is known beside the settings: the decisions that were saved.
+fn state(settings: &Settings, now: Tick) -> Result<State> {
+    let table = Arc::new(DecisionTable::new());
+    match &settings.state_directory {
+        None => say("decisions          none are known: the settings have no state_directory"),
+        Some(directory) => {
+            let found = saved::load(settings, directory, &table, now)?;
+            say(&format!("decisions          {found} saved ones are known"));
+        }
+    }
+    Ok(State::new(table))
+}
+
+fn snapshot(settings: &Settings) -> Result<Snapshot> {
+    let snapshot = Snapshot::build(settings.gate.clone(), Arc::clone(&settings.geo));
+    snapshot.map_err(|errors| {
+        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        anyhow!("access rules can't be compiled: {}", errors.join("; "))
+    })
+}
+
+/// A request as it would arrive.
+struct Request {
+    head: Vec<u8>,
+    headers: HeaderMap,
+    scheme: Scheme,
+}
+
+impl Request {
+    fn parse(arguments: &Explain) -> Result<Self> {
+        let url = &arguments.url;
+        let (scheme, rest) = match url.split_once("://") {
+            Some(("http", rest)) => (Scheme::Http, rest),
+            Some(("https", rest)) => (Scheme::Https, rest),
+            _ => bail!("\"{url}\" is not an address; expected one like https://app.example.com/path"),
+        };
+        let host_len = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (host, target) = rest.split_at_checked(host_len).unwrap_or((rest, ""));
+        let slash = if target.starts_with('/') { "" } else { "/" };
+        let mut headers = HeaderMap::new();
+        for header in &arguments.headers {
+            let (name, value) = header
+                .split_once(':')
+                .with_context(|| format!("\"{header}\" is not a header; expected 'Name: value'"))?;
+            let name = HeaderName::from_bytes(name.trim().as_bytes())?;
+            headers.append(name, HeaderValue::from_str(value.trim())?);
+        }
+        if !headers.contains_key(http::header::HOST) {
+            headers.insert(http::header::HOST, HeaderValue::from_str(host)?);
+        }
+        let mut head = format!("{} {slash}{target} HTTP/1.1\r\n", arguments.method).into_bytes();
+        for (name, value) in &headers {
+            head.extend_from_slice(name.as_str().as_bytes());
+            head.extend_from_slice(b": ");
+            head.extend_from_slice(value.as_bytes());
+            head.extend_from_slice(b"\r\n");
+        }
+        head.extend_from_slice(b"\r\n");
+        Ok(Self {
+            head,
+            headers,
+            scheme,
+        })
+    }
+}
+
+/// Writes each step down.
+struct Writer<'a> {
+    snapshot: &'a Snapshot,
+    site: Option<Arc<Site>>,
+}
+
+impl Witness for Writer<'_> {
+    fn client(&mut self, client: &ClientAddr) {
+        say(&format!("client             {} (from {})", client.ip, client.provenance));
+    }
+
+    fn site(&mut self, site: Option<&Arc<Site>>) {
+        self.site = site.cloned();
+        match site {
+            Some(site) => say(&format!(
+                "site               {} (mode {})",
+                site.settings.name,
+                site.settings.mode.as_str()
+            )),
+            None => say("site               none answers for this host, and there is no default site"),
+        }
+    }
+
+    fn view(&mut self, view: &RequestView<'_>) {
+        let path = String::from_utf8_lossy(view.path.canonical);
+        say(&format!("canonical path     {}", path.escape_debug()));
+        let geo = self.snapshot.geo.place(view.client.ip);
+        say(&format!("place              country {}, {}", known(geo.country), known(geo.asn)));
+        explain_rules("access (global)", &self.snapshot.access, view);
+        if let Some(site) = &self.site {
+            explain_rules("access (site)", &site.access, view);
+        }
+    }
+
+    fn check(&mut self, name: &'static str, said: &ControlFlow<Verdict>) {
+        let said = match said {
+            ControlFlow::Continue(()) => "goes on".to_owned(),
+            ControlFlow::Break(Verdict::Trusted) => "trusted: passes everything".to_owned(),
+            ControlFlow::Break(Verdict::Refuse(refusal)) => shown_refusal(refusal),
+        };
+        say(&format!("check: {name:<18} {said}"));
+    }
+}
+
+fn explain_rules(place: &str, rules: &Rules, view: &RequestView<'_>) {
+    for RuleExplanation {
+        rule,
+        outcome,
+        because,
+        ..
+    } in rules.set().explain(view)
+    {
+        let because: Vec<String> = because.iter().map(ToString::to_string).collect();
+        say(&format!("{place:<18} {}: {outcome} [{}]", rule.id, because.join(", ")));
+    }
+}
+
+fn known<T: std::fmt::Display>(fact: Known<T>) -> String {
+    match fact {
+        Known::Is(fact) => fact.to_string(),
+        Known::Unlisted => "unknown (not in the database)".to_owned(),
+        Known::Unavailable => "unknown (no database)".to_owned(),
+    }
+}
+
+fn shown_refusal(refusal: &Refusal) -> String {
+    format!("refused with {}: {}", refusal.status, shown_cause(&refusal.cause))
+}
+
+fn shown_record(record: &Record) -> String {
+    let cause = shown_cause(&record.cause);
+    match record.kind {
+        RecordKind::WouldRefuse => format!("would be refused with {}: {cause}", record.status),
+        RecordKind::Logged => format!("logged: {cause}"),
+    }
+}
+
+fn shown_cause(cause: &Cause) -> String {
+    match cause {
+        Cause::Hygiene(reason) => format!("{reason} ({})", reason.as_str()),
+        Cause::Decision(found) => format!(
+            "decision: {} of {} {} by {} ({})",
+            found.remedy(),
+            found.scope().name(),
+            found.scope(),
+            found.origin_label(),
+            found.scenario()
+        ),
+        Cause::DecisionsStale => "decisions are too old, and on_failure is closed".to_owned(),
+        Cause::Rule { id, reason } => match reason {
+            Some(reason) => format!("rule {id} ({reason})"),
+            None => format!("rule {id}"),
+        },
+    }
+}
+
+fn shown_ruling(ruling: &Ruling) -> String {
+    match ruling {
+        Ruling::Forward { upstream, target } => match target {
+            Some(target) => format!("forwarded to {upstream} as {}", String::from_utf8_lossy(target)),
+            None => format!("forwarded to {upstream}, as it was sent"),
+        },
+        Ruling::Refuse(refusal) => shown_refusal(refusal),
+        Ruling::RedirectToHttps(location) => {
+            format!("308 to {}", String::from_utf8_lossy(location.as_bytes()))
+        }
+        Ruling::NoSite => "404: no site answers for this host".to_owned(),
+        Ruling::NoUpstream => "503: the site has no upstream for this path".to_owned(),
+    }
+}

@@ -1,0 +1,125 @@
+//! Between CrowdSec's poller and the rest of the process: who is told what.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use palisade_crowdsec::{LapiEvent, LapiStatus, PollResult, Poller, Severity};
+use palisade_proxy::Shared;
+use palisade_telemetry::{DecisionCount, LapiMetrics, Level, Report};
+use tokio::sync::watch;
+use tokio::time::interval;
+
+/// How often what the poller found is passed on.
+const INTERVAL: Duration = Duration::from_millis(250);
+
+/// How often decisions are counted for the metrics, and ended ones cleared away.
+const COUNT_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The poller of the settings, with what was saved already in the table.
+pub(crate) fn poller(
+    settings: &palisade_crowdsec::Settings,
+    state_directory: Option<&std::path::Path>,
+    shared: &Shared,
+    report: &Arc<dyn Report>,
+) -> Result<Poller> {
+    let clock = shared.clock;
+    let poller = Poller::new(
+        settings,
+        Arc::clone(&shared.state.decisions),
+        Arc::new(move || clock.now()),
+        Arc::new(tell(Arc::clone(report))),
+    );
+    let poller = poller.context("can't ask CrowdSec's LAPI")?;
+    Ok(match state_directory {
+        Some(directory) => poller.with_state_directory(directory),
+        None => poller,
+    })
+}
+
+/// The results that a poll can have besides success, as the metrics name them.
+pub(crate) fn failures(status: &LapiStatus) -> Vec<&'static str> {
+    let results = status.polls().map(|(result, _)| result);
+    let failures = results.filter(|result| *result != PollResult::Ok);
+    failures.map(|result| result.label()).collect()
+}
+
+fn tell(report: Arc<dyn Report>) -> impl Fn(&LapiEvent) + Send + Sync {
+    move |event| {
+        let level = match event.severity() {
+            Severity::Info => Level::Info,
+            Severity::Warning => Level::Warn,
+            Severity::Error => Level::Error,
+        };
+        report.report(level, "lapi", &event.to_string(), &[]);
+    }
+}
+
+/// Passes on what the poller found, until the process drains: to the failure policy, which asks how
+/// old the last good poll is, and to the metrics.
+pub(crate) async fn pass_on(
+    status: Arc<LapiStatus>,
+    metrics: Arc<LapiMetrics>,
+    shared: Arc<Shared>,
+    mut draining: watch::Receiver<bool>,
+) {
+    let mut told = Told::default();
+    let mut tick = interval(INTERVAL);
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {}
+            _ = draining.wait_for(|draining| *draining) => return,
+        }
+        if let Some(last_good) = status.last_good_poll() {
+            shared.state.crowdsec.observe_good(last_good);
+        }
+        told.tell(&status, &metrics);
+    }
+}
+
+/// How many polls of each result the metrics know of.
+#[derive(Default)]
+struct Told(Vec<(PollResult, u64)>);
+
+impl Told {
+    fn tell(&mut self, status: &LapiStatus, metrics: &LapiMetrics) {
+        for (result, polls) in status.polls() {
+            let known = match self.0.iter_mut().find(|(known, _)| *known == result) {
+                Some((_, known)) => known,
+                None => {
+                    self.0.push((result, 0));
+                    continue;
+                }
+            };
+            for _ in *known..polls {
+                match result {
+                    PollResult::Ok => metrics.succeeded(status.last_good_poll().unwrap_or_default()),
+                    PollResult::KeyRefused => metrics.key_refused(result.label()),
+                    _ => metrics.failed(result.label()),
+                }
+            }
+            *known = polls;
+        }
+    }
+}
+
+/// Counts decisions for the metrics and clears ended ones away, until the process drains.
+pub(crate) async fn keep_house(shared: Arc<Shared>, mut draining: watch::Receiver<bool>) {
+    let mut tick = interval(COUNT_INTERVAL);
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {}
+            _ = draining.wait_for(|draining| *draining) => return,
+        }
+        let now = shared.clock.now();
+        shared.state.decisions.purge_expired(now);
+        shared.generation.load().upstreams.sweep(now);
+        let counts = shared.state.decisions.counts();
+        let counts = counts.iter().map(|count| DecisionCount {
+            origin: &count.origin_label,
+            kind: count.remedy.as_str(),
+            count: count.decisions as u64,
+        });
+        shared.metrics.set_decisions(counts);
+    }
+}

@@ -1,0 +1,153 @@
+//! `palisade run`
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use palisade_config::Loaded;
+use palisade_proxy::Listener;
+use palisade_telemetry::Report;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio::time::interval;
+
+use crate::arguments::Run;
+use crate::assembly::Process;
+use crate::reload::{Reloader, WATCH_INTERVAL};
+use crate::workers::Workers;
+use crate::{Exit, VERSION, demo, feed, load};
+
+/// How long logs may take to be written out at the end.
+const FLUSH_TIME: Duration = Duration::from_secs(5);
+
+pub(crate) fn run(arguments: &Run) -> Result<Exit> {
+    // What runs beside the requests: polls, doors, signals. Requests have threads of their own.
+    let control = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("control")
+        .enable_all()
+        .build()
+        .context("can't make a runtime")?;
+    let _entered = control.enter();
+    let (loaded, settings_file) = if arguments.demo {
+        (demo::load()?, None)
+    } else {
+        match load::load(&arguments.config) {
+            Ok(loaded) => (loaded, Some(arguments.config.path().to_owned())),
+            Err(exit) => return Ok(exit),
+        }
+    };
+    let threads = match arguments.threads {
+        Some(threads) => usize::from(threads),
+        None => std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    let process = Process::assemble(&loaded.settings)?;
+    control.block_on(serve(process, loaded, settings_file, threads))?;
+    control.shutdown_timeout(Duration::from_secs(1));
+    Ok(Exit::Done)
+}
+
+async fn serve(
+    process: Process,
+    loaded: Loaded,
+    settings_file: Option<PathBuf>,
+    threads: usize,
+) -> Result<()> {
+    let mut background = JoinSet::new();
+    start_background(&process, &loaded, &mut background)?;
+    if settings_file.is_none() {
+        demo::decide(&process.shared);
+    }
+    let workers = Workers::start(threads, &process.listeners, &process.shared)?;
+    let report = Arc::clone(&process.report);
+    announce(&process.listeners, &*report);
+    report.info("start", "ready", &[("threads", &threads)]);
+    if settings_file.is_none() {
+        demo::greet();
+    }
+    let reloader = settings_file.map(|path| Reloader::new(path, loaded.sources, &process));
+    until_told_to_stop(reloader).await?;
+    report.info("stop", "draining: no new connections", &[]);
+    process.drain.send_replace(true);
+    tokio::task::spawn_blocking(|| workers.join()).await?;
+    while background.join_next().await.is_some() {}
+    let telemetry = Arc::clone(&process.shared.generation.load().telemetry);
+    if let Err(lost) = telemetry.flush(FLUSH_TIME) {
+        report.warn("stop", &lost.to_string(), &[]);
+    }
+    report.info("stop", "stopped", &[]);
+    Ok(())
+}
+
+/// Starts what runs beside the requests.
+fn start_background(
+    process: &Process,
+    loaded: &Loaded,
+    background: &mut JoinSet<()>,
+) -> Result<()> {
+    let shared = &process.shared;
+    let draining = shared.draining.clone();
+    background.spawn(feed::keep_house(Arc::clone(shared), draining.clone()));
+    let Some(crowdsec) = &loaded.settings.crowdsec else {
+        return Ok(());
+    };
+    let saved_in = loaded.settings.state_directory.as_deref();
+    let poller = feed::poller(crowdsec, saved_in, shared, &process.report)?;
+    let metrics = shared.metrics.lapi(&feed::failures(&poller.status()), shared.clock.now())?;
+    let (status, ends) = (poller.status(), draining.clone());
+    background.spawn(feed::pass_on(status, metrics, Arc::clone(shared), ends));
+    let mut ends = draining;
+    background.spawn(poller.run(async move {
+        // An error means that whoever could drain is gone.
+        let _ = ends.wait_for(|draining| *draining).await;
+    }));
+    Ok(())
+}
+
+fn announce(listeners: &[Arc<Listener>], report: &dyn Report) {
+    for listener in listeners {
+        let settings = listener.settings();
+        let scheme = if settings.tls.is_some() { "https" } else { "http" };
+        let proxy = match &settings.proxy_protocol {
+            None => "off",
+            Some(policy) => policy.mode.as_str(),
+        };
+        report.info(
+            "start",
+            "listening",
+            &[
+                ("address", &listener.address()),
+                ("scheme", &scheme),
+                ("proxy_protocol", &proxy),
+                ("version", &VERSION),
+            ],
+        );
+    }
+}
+
+/// Reads the settings again when they change or on SIGHUP, until SIGTERM or SIGINT.
+async fn until_told_to_stop(mut reloader: Option<Reloader>) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let mut watch = interval(WATCH_INTERVAL);
+    loop {
+        let is_asked = tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            _ = hang_up.recv() => true,
+            _ = watch.tick() => false,
+        };
+        if let Some(mut at_work) = reloader.take() {
+            // Reading files and compiling rules takes long enough to be in nobody's way.
+            let done = tokio::task::spawn_blocking(move || {
+                if is_asked || at_work.is_due() {
+                    at_work.reload();
+                }
+                at_work
+            });
+            reloader = Some(done.await?);
+        }
+    }
+}

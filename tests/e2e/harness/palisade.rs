@@ -1,0 +1,218 @@
+//! The binary under test.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+
+use tempfile::TempDir;
+
+use super::http::{Answer, Connection};
+use super::wait_for;
+
+/// A running Palisade; stopped when dropped.
+pub(crate) struct Palisade {
+    child: Child,
+    directory: TempDir,
+    stderr: Arc<Mutex<Vec<String>>>,
+    listeners: Vec<SocketAddr>,
+}
+
+impl Palisade {
+    /// The binary, for a subcommand.
+    pub(crate) fn command() -> Command {
+        Command::new(env!("CARGO_BIN_EXE_palisade"))
+    }
+
+    /// Runs a subcommand to its end.
+    pub(crate) fn execute(arguments: &[&str]) -> Output {
+        Self::command().args(arguments).output().expect("runs")
+    }
+
+    /// Starts with these settings, which name port 0. Metrics are added on a port of their own, and
+    /// both logs in the folder of the settings.
+    #[track_caller]
+    pub(crate) fn start(settings: &str) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), settings)
+    }
+
+    /// Starts with these settings in a folder that has other files in it already.
+    #[track_caller]
+    pub(crate) fn start_in(directory: TempDir, settings: &str) -> Self {
+        let extra = "
+metrics: { address: 127.0.0.1:0 }
+logs:
+  access: { path: access.log, format: combined }
+  decisions: { path: decisions.log }
+";
+        let path = directory.path().join("palisade.yaml");
+        std::fs::write(&path, format!("{settings}{extra}")).unwrap();
+        let mut child = Self::command()
+            .args(["run", "--threads", "2", "--config"])
+            .arg(&path)
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("starts");
+        let stderr = Arc::new(Mutex::new(Vec::new()));
+        let (pipe, lines) = (child.stderr.take().unwrap(), Arc::clone(&stderr));
+        std::thread::spawn(move || {
+            for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+                lines.lock().unwrap().push(line);
+            }
+        });
+        let mut palisade = Self {
+            child,
+            directory,
+            stderr,
+            listeners: Vec::new(),
+        };
+        palisade.wait_until_ready();
+        palisade
+    }
+
+    #[track_caller]
+    fn wait_until_ready(&mut self) {
+        let child = &mut self.child;
+        let stderr = &self.stderr;
+        wait_for("palisade to start", || {
+            if let Some(status) = child.try_wait().unwrap() {
+                panic!("palisade ended with {status}: {:#?}", stderr.lock().unwrap());
+            }
+            stderr.lock().unwrap().iter().any(|line| line.contains("msg=ready")).then_some(())
+        });
+        self.listeners = self.addresses("msg=listening");
+    }
+
+    /// The addresses of lines that say so.
+    fn addresses(&self, message: &str) -> Vec<SocketAddr> {
+        let lines = self.stderr();
+        let told = lines.iter().filter(|line| line.contains(message));
+        told.filter_map(|line| {
+            let address = line.split("address=").nth(1)?;
+            address.split(' ').next()?.parse().ok()
+        })
+        .collect()
+    }
+
+    /// The first listener.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.listeners[0]
+    }
+
+    /// All listeners, in the order of the settings.
+    pub(crate) fn listeners(&self) -> &[SocketAddr] {
+        &self.listeners
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The folder of the settings.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub(crate) fn settings(&self) -> PathBuf {
+        self.directory.path().join("palisade.yaml")
+    }
+
+    /// What it said on standard error.
+    pub(crate) fn stderr(&self) -> Vec<String> {
+        self.stderr.lock().unwrap().clone()
+    }
+
+    pub(crate) fn connect(&self) -> Connection {
+        Connection::open(self.address())
+    }
+
+    /// Sends these bytes on a connection of their own; the first answer.
+    pub(crate) fn exchange(&self, bytes: impl AsRef<[u8]>) -> Option<Answer> {
+        self.connect().send(bytes).answer()
+    }
+
+    /// A plain GET, from 127.0.0.1.
+    #[track_caller]
+    pub(crate) fn get(&self, target: &str) -> Answer {
+        self.get_with(target, "")
+    }
+
+    /// A GET with more header lines, each ended by CR LF.
+    #[track_caller]
+    pub(crate) fn get_with(&self, target: &str, headers: &str) -> Answer {
+        let request = format!("GET {target} HTTP/1.1\r\nHost: test.example\r\n{headers}\r\n");
+        self.exchange(request).expect("an answer")
+    }
+
+    /// The text of `/metrics`.
+    pub(crate) fn metrics(&self) -> String {
+        self.metrics_door("/metrics").text()
+    }
+
+    /// What the metrics door answers.
+    pub(crate) fn metrics_door(&self, target: &str) -> Answer {
+        let address = self.addresses("msg=metrics")[0];
+        let request = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        Connection::open(address).send(request).answer().expect("an answer")
+    }
+
+    /// The value of a metric, labels included in `name` as they are printed; 0 where it isn't.
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let metrics = self.metrics();
+        let mut lines = metrics.lines();
+        lines
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+            .unwrap_or(0.0)
+    }
+
+    /// The lines of the decision log so far.
+    pub(crate) fn decision_log(&self) -> Vec<serde_json::Value> {
+        let log = std::fs::read_to_string(self.directory.path().join("decisions.log"));
+        let log = log.unwrap_or_default();
+        log.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    }
+
+    /// Waits for a line of the decision log.
+    #[track_caller]
+    pub(crate) fn wait_for_decision(
+        &self,
+        is_it: impl Fn(&serde_json::Value) -> bool,
+    ) -> serde_json::Value {
+        wait_for("a line of the decision log", || {
+            self.decision_log().into_iter().find(|line| is_it(line))
+        })
+    }
+
+    /// The lines of the access log so far.
+    pub(crate) fn access_log(&self) -> Vec<String> {
+        let log = std::fs::read_to_string(self.directory.path().join("access.log"));
+        log.unwrap_or_default().lines().map(str::to_owned).collect()
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .args([&format!("-{name}"), &self.pid().to_string()])
+            .status();
+        assert!(status.unwrap().success());
+    }
+
+    /// Waits for its end; the exit code.
+    pub(crate) fn wait(&mut self) -> Option<i32> {
+        let child = &mut self.child;
+        wait_for("palisade to end", || child.try_wait().unwrap()).code()
+    }
+}
+
+impl Drop for Palisade {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("palisade said: {:#?}", self.stderr());
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! End to end: the real binary, over real sockets.
+
+mod harness;
+mod smoke;
