@@ -9,8 +9,7 @@ use crate::files::{FileContent, Files, Stamp};
 pub struct Source {
     /// The path as it was read.
     pub path: PathBuf,
-    /// What the file held, or which names the folder did; `None` for a file that may be missing and
-    /// was.
+    /// What the file held, or which names the folder did; `None` where it couldn't be read.
     pub hash: Option<SourceHash>,
     stamp: Option<Stamp>,
 }
@@ -60,11 +59,12 @@ impl Source {
         }
     }
 
-    pub(crate) fn missing(path: &Path) -> Self {
+    /// What could not be read; `stamp` if it is there nevertheless.
+    pub(crate) fn unread(path: &Path, stamp: Option<Stamp>) -> Self {
         Self {
             path: path.to_owned(),
             hash: None,
-            stamp: None,
+            stamp,
         }
     }
 }

@@ -121,7 +121,7 @@ impl<'a> Context<'a> {
         let read = self.files.read(path, bytes_max);
         self.sources.borrow_mut().add(match &read {
             Ok(content) => Source::file(path, content),
-            Err(_) => Source::missing(path),
+            Err(_) => Source::unread(path, self.files.stamp(path)),
         });
         read
     }
@@ -157,6 +157,7 @@ impl<'a> Context<'a> {
         let names = match self.files.list(folder) {
             Ok(names) => names,
             Err(error) => {
+                self.sources.borrow_mut().add(Source::unread(folder, stamp));
                 self.error(location, format!("{}: {error}", folder.display()));
                 return None;
             }

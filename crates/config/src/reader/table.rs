@@ -66,6 +66,8 @@ pub(crate) struct Fields<'n> {
     context: &'n Context<'n>,
     /// Whether all keys are known.
     known: bool,
+    /// Whether a key of a later version is there: it may take the place of what is missing.
+    replaced: bool,
     /// Keys that an unknown one is probably meant to be: they aren't missing.
     mistyped: Vec<&'static str>,
 }
@@ -92,13 +94,19 @@ impl<'n> Fields<'n> {
         unknown
             .iter()
             .for_each(|entry| report_unknown(entry, info, context));
+        let is_later = |entry: &&Entry| info.later.iter().any(|later| *later.key == *entry.key);
         let meant = |entry: &&Entry| closest(&entry.key, info.keys.iter().map(|key| key.name()));
         Some(Self {
             entries,
             location: &node.location,
             context,
             known: unknown.is_empty(),
-            mistyped: unknown.iter().filter_map(meant).collect(),
+            replaced: unknown.iter().any(is_later),
+            mistyped: unknown
+                .iter()
+                .copied()
+                .filter_map(|entry| meant(&entry))
+                .collect(),
         })
     }
 
@@ -107,6 +115,7 @@ impl<'n> Fields<'n> {
         match self.entry(key) {
             Some(entry) => key.kind.read(&entry.value, self.context).map(P::present),
             None if self.mistyped.contains(&key.name) => None,
+            None if self.replaced && key.presence.is_required() => None,
             None => key
                 .presence
                 .absent(key.name, &key.kind, self.location, self.context),
@@ -133,11 +142,6 @@ impl<'n> Fields<'n> {
     pub(crate) fn names_inside(&self, key: &dyn AnyKey, inner: &str) -> bool {
         let content = self.node(key).map(|node| &node.content);
         matches!(content, Some(Content::Mapping(entries)) if entries.iter().any(|entry| &*entry.key == inner))
-    }
-
-    /// Whether each key of the mapping is a known one; the others have been reported.
-    pub(crate) fn all_known(&self) -> bool {
-        self.known
     }
 
     /// Where the mapping starts.

@@ -33,7 +33,9 @@ static INFO: TableInfo = TableInfo {
     later: &[],
 };
 
-static LISTS: Key<Named<Either<RangeList, Table<Arc<[Cidr]>>>>, Optional> = Key::new(
+type ListKind = Either<RangeList, Table<Arc<[Cidr]>>>;
+
+static LISTS: Key<Named<ListKind>, Optional> = Key::new(
     "lists",
     Named {
         of: Either {

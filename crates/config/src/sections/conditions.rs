@@ -4,21 +4,17 @@ use std::sync::Arc;
 
 use http::HeaderName;
 use palisade_access::{
-    AddressCondition, AsnCondition, Condition, CountryCondition, Field, Pattern, PatternKind,
-    TextCondition,
+    AddressCondition, AsnCondition, Condition, ConditionError, CountryCondition, Field,
+    PatternKind, TextCondition,
 };
 use palisade_vocabulary::{Asn, Cidr, Country};
 
-use crate::document::{Content, Node};
+use super::matchers::{ByName, Matcher, PatternGroups, VALUES_MAX};
 use crate::problem::quoted;
 use crate::reader::{
-    Context, Fields, Flag, HeaderFieldName, Key, Kind, ListOf, Located, Nested, OneOrList,
-    Optional, RANGES_INLINE_MAX, RangeItem, RangeOrList, ScalarKind, Shape, Table, TableInfo,
-    WithLocation,
+    Context, Fields, Key, ListOf, Located, Nested, OneOrList, Optional, RANGES_INLINE_MAX,
+    RangeItem, RangeOrList, ScalarKind, Shape, Table, TableInfo,
 };
-
-/// The most values under one key.
-const VALUES_MAX: usize = 100_000;
 
 /// The most conditions in one `any` or `all`.
 const PARTS_MAX: usize = 1_000;
@@ -162,77 +158,39 @@ static ALL: Key<ListOf<Nested<ReadCondition>>, Optional> = Key::new(
 static NOT: Key<Nested<ReadCondition>, Optional> =
     Key::new("not", Nested(&MATCH), Optional, "This doesn't hold.");
 
-/// Parts of a condition as they are read; `None` once a problem was reported.
-struct Parts {
-    parts: Option<Vec<Condition>>,
-    uses_country: bool,
-    uses_asn: bool,
-    depth: usize,
-}
+/// The fields that are one text.
+static TEXTS: [(&Key<Matcher, Optional>, Field); 6] = [
+    (&PATH, Field::Path),
+    (&RAW_PATH, Field::RawPath),
+    (&QUERY, Field::Query),
+    (&HOST, Field::Host),
+    (&METHOD, Field::Method),
+    (&USER_AGENT, Field::UserAgent),
+];
 
-impl Parts {
-    fn add(&mut self, part: Option<Option<Condition>>) {
-        match (part, &mut self.parts) {
-            (None, parts) => *parts = None,
-            (Some(Some(part)), Some(parts)) => parts.push(part),
-            (Some(_), _) => {}
-        }
-    }
-
-    fn add_nested(
-        &mut self,
-        nested: Option<Option<Vec<ReadCondition>>>,
-        join: fn(Vec<Condition>) -> Condition,
-    ) {
-        let joined = nested.map(|nested| {
-            nested.map(|nested| {
-                for part in &nested {
-                    self.uses_country |= part.uses_country;
-                    self.uses_asn |= part.uses_asn;
-                    self.depth = self.depth.max(part.depth + 1);
-                }
-                join(nested.into_iter().map(|part| part.condition).collect())
-            })
-        });
-        self.add(joined);
-    }
-}
+/// What one key says: `None` where a problem was reported, `Some(None)` where it isn't given.
+type Part = Option<Option<Condition>>;
 
 fn lower(fields: &Fields<'_>) -> Option<ReadCondition> {
-    let mut parts = Parts {
-        parts: Some(Vec::new()),
-        uses_country: fields.has(&COUNTRY),
-        uses_asn: fields.has(&ASN),
-        depth: 1,
-    };
-    parts.add(
-        fields
-            .get(&ADDRESS)
-            .map(|items| items.map(|items| address(&items))),
+    let address = fields
+        .get(&ADDRESS)
+        .map(|items| items.map(|items| address_condition(&items)));
+    let mut parts: Vec<Part> = vec![address, read_country(fields), read_asn(fields)];
+    parts.extend(
+        TEXTS
+            .iter()
+            .map(|(key, field)| read_text(fields, key, field)),
     );
-    parts.add(read_country(fields));
-    parts.add(read_asn(fields));
-    for (key, field) in [
-        (&PATH, Field::Path),
-        (&RAW_PATH, Field::RawPath),
-        (&QUERY, Field::Query),
-        (&HOST, Field::Host),
-        (&METHOD, Field::Method),
-        (&USER_AGENT, Field::UserAgent),
-    ] {
-        parts.add(read_text(fields, key, field));
-    }
-    parts.add(read_named(fields, &HEADER, header_field));
-    parts.add(read_named(fields, &COOKIE, |name| {
+    parts.push(read_named(fields, &HEADER, header_field));
+    parts.push(read_named(fields, &COOKIE, |name| {
         Some(Field::Cookie(name.into()))
     }));
-    parts.add_nested(fields.get(&ANY), Condition::Any);
-    parts.add_nested(fields.get(&ALL), Condition::All);
-    parts.add_nested(
-        fields.get(&NOT).map(|part| part.map(|part| vec![part])),
-        |parts| Condition::Not(Box::new(single(parts))),
-    );
-    if parts.depth > Condition::DEPTH_MAX {
+    let (any, all) = (fields.get(&ANY), fields.get(&ALL));
+    let not = fields.get(&NOT).map(|part| part.map(|part| vec![part]));
+
+    let nested = || [&any, &all, &not].into_iter().flatten().flatten().flatten();
+    let depth = 1 + nested().map(|part| part.depth).max().unwrap_or(0);
+    if depth > Condition::DEPTH_MAX {
         let message = format!(
             "conditions nest deeper than {} levels; flatten them",
             Condition::DEPTH_MAX
@@ -240,12 +198,27 @@ fn lower(fields: &Fields<'_>) -> Option<ReadCondition> {
         fields.context().error(fields.location(), message);
         return None;
     }
+    let uses_country = fields.has(&COUNTRY) || nested().any(|part| part.uses_country);
+    let uses_asn = fields.has(&ASN) || nested().any(|part| part.uses_asn);
+    parts.push(joined(any, Condition::Any));
+    parts.push(joined(all, Condition::All));
+    parts.push(joined(not, |parts| Condition::Not(Box::new(single(parts)))));
+    let parts: Option<Vec<Option<Condition>>> = parts.into_iter().collect();
     Some(ReadCondition {
-        condition: single(parts.parts?),
-        uses_country: parts.uses_country,
-        uses_asn: parts.uses_asn,
-        depth: parts.depth,
+        condition: single(parts?.into_iter().flatten().collect()),
+        uses_country,
+        uses_asn,
+        depth,
     })
+}
+
+fn joined(
+    nested: Option<Option<Vec<ReadCondition>>>,
+    join: fn(Vec<Condition>) -> Condition,
+) -> Part {
+    let conditions =
+        |parts: Vec<ReadCondition>| parts.into_iter().map(|part| part.condition).collect();
+    nested.map(|nested| nested.map(|parts| join(conditions(parts))))
 }
 
 /// One part stands for itself.
@@ -262,7 +235,7 @@ fn single(mut parts: Vec<Condition>) -> Condition {
 
 /// Ranges that are written out are one condition, and each list is its own, so that rules that name
 /// the same list share its index.
-fn address(items: &[RangeOrList]) -> Condition {
+fn address_condition(items: &[RangeOrList]) -> Condition {
     let (mut ranges, mut conditions): (Vec<Cidr>, Vec<Condition>) = (Vec::new(), Vec::new());
     for item in items {
         match item {
@@ -304,7 +277,7 @@ fn label_of(ranges: &[Cidr]) -> Arc<str> {
     shown.join(" or ").into()
 }
 
-fn read_country(fields: &Fields<'_>) -> Option<Option<Condition>> {
+fn read_country(fields: &Fields<'_>) -> Part {
     let Some(words) = fields.get(&COUNTRY)? else {
         return Some(None);
     };
@@ -315,7 +288,7 @@ fn read_country(fields: &Fields<'_>) -> Option<Option<Condition>> {
         .map(|condition| Some(Condition::Country(condition)))
 }
 
-fn read_asn(fields: &Fields<'_>) -> Option<Option<Condition>> {
+fn read_asn(fields: &Fields<'_>) -> Part {
     let Some(words) = fields.get(&ASN)? else {
         return Some(None);
     };
@@ -368,26 +341,16 @@ impl ScalarKind for AsnWord {
     }
 }
 
-fn read_text(
-    fields: &Fields<'_>,
-    key: &'static Key<Matcher, Optional>,
-    field: Field,
-) -> Option<Option<Condition>> {
+fn read_text(fields: &Fields<'_>, key: &'static Key<Matcher, Optional>, field: &Field) -> Part {
     let Some(groups) = fields.get(key)? else {
         return Some(None);
     };
-    report_never_matching(&field, &groups, fields.context());
-    let made = text_condition(&field, groups);
+    report_never_matching(field, &groups, fields.context());
+    let made = text_condition(field, groups);
     fields.accept(made, key).map(Some)
 }
 
-/// Groups of patterns: each group is needed, any pattern of a group is enough.
-type PatternGroups = Vec<Vec<Located<Pattern>>>;
-
-fn text_condition(
-    field: &Field,
-    groups: PatternGroups,
-) -> Result<Condition, palisade_access::ConditionError> {
+fn text_condition(field: &Field, groups: PatternGroups) -> Result<Condition, ConditionError> {
     let conditions = groups.into_iter().map(|group| {
         let patterns = group.into_iter().map(|pattern| pattern.value);
         TextCondition::new(field.clone(), patterns).map(Condition::Text)
@@ -429,203 +392,6 @@ fn report_never_matching(field: &Field, groups: &PatternGroups, context: &Contex
     }
 }
 
-/// A string, a list of strings, or a mapping of matchers.
-struct Matcher {
-    /// Whether letters match in both cases unless the file says otherwise.
-    ignore_case: bool,
-}
-
-impl Kind for Matcher {
-    type Value = PatternGroups;
-
-    fn read(&self, node: &Node, context: &Context<'_>) -> Option<PatternGroups> {
-        if !matches!(node.content, Content::Mapping(_)) {
-            let texts = TEXTS.read(node, context)?;
-            return Some(vec![patterns(
-                PatternKind::Equals,
-                texts,
-                self.ignore_case,
-                context,
-            )?]);
-        }
-        let fields = Fields::new(node, &MATCHER_INFO, context)?;
-        let ignore_case = fields.get(&IGNORE_CASE);
-        let texts = MATCHERS.map(|(key, kind)| (fields.get(key), kind));
-        let ignore_case = ignore_case?.unwrap_or(self.ignore_case);
-        let mut groups = Some(Vec::new());
-        for (texts, kind) in texts {
-            match (texts, &mut groups) {
-                (Some(None), _) => {}
-                (Some(Some(texts)), groups) => {
-                    let made = patterns(kind, texts, ignore_case, context);
-                    *groups = groups.take().zip(made).map(|(mut groups, made)| {
-                        groups.push(made);
-                        groups
-                    });
-                }
-                (None, groups) => *groups = None,
-            }
-        }
-        if groups.as_ref().is_some_and(Vec::is_empty) {
-            let message =
-                "no matcher here; expected at least one of equals, prefix, suffix, contains, regex";
-            context.error(&node.location, message);
-            return None;
-        }
-        groups.filter(|_| fields.all_known())
-    }
-
-    fn shape(&self) -> Shape {
-        Shape::Either(
-            Box::new(TEXTS.shape()),
-            Box::new(Shape::Table(&MATCHER_INFO)),
-        )
-    }
-}
-
-fn patterns(
-    kind: PatternKind,
-    texts: Vec<Located<String>>,
-    ignore_case: bool,
-    context: &Context<'_>,
-) -> Option<Vec<Located<Pattern>>> {
-    let made = texts.into_iter().map(|text| {
-        let value = context.accept(Pattern::new(kind, &text.value, ignore_case), &text.location)?;
-        Some(Located {
-            value,
-            location: text.location,
-        })
-    });
-    let made: Vec<_> = made.collect();
-    made.into_iter().collect()
-}
-
-static MATCHER_INFO: TableInfo = TableInfo {
-    name: "access.rules.match.*",
-    about: "How a text is compared. Each key takes a string or a list, of which any is enough; where there are several keys, all of them are needed. A bare string or list in place of the mapping means `equals`.",
-    keys: &[&EQUALS, &PREFIX, &SUFFIX, &CONTAINS, &REGEX, &IGNORE_CASE],
-    later: &[],
-};
-
-type TextsKey = Key<OneOrList<WithLocation<RawText>>, Optional>;
-
-const TEXTS: OneOrList<WithLocation<RawText>> = OneOrList {
-    of: WithLocation(RawText),
-    max: VALUES_MAX,
-};
-
-static EQUALS: TextsKey = Key::new("equals", TEXTS, Optional, "The whole text.");
-static PREFIX: TextsKey = Key::new("prefix", TEXTS, Optional, "How the text starts.");
-static SUFFIX: TextsKey = Key::new("suffix", TEXTS, Optional, "How the text ends.");
-static CONTAINS: TextsKey = Key::new(
-    "contains",
-    TEXTS,
-    Optional,
-    "What is somewhere in the text.",
-);
-static REGEX: TextsKey = Key::new(
-    "regex",
-    TEXTS,
-    Optional,
-    "A regular expression that matches somewhere in the text; anchor it with `^` and `$`. Syntax of the Rust crate `regex`; matches in linear time.",
-);
-static IGNORE_CASE: Key<Flag, Optional> = Key::new(
-    "ignore_case",
-    Flag,
-    Optional,
-    "Whether ASCII letters match in both cases. Absent: `true` for `host` and `user_agent`, else `false`.",
-);
-
-static MATCHERS: [(&TextsKey, PatternKind); 5] = [
-    (&EQUALS, PatternKind::Equals),
-    (&PREFIX, PatternKind::Prefix),
-    (&SUFFIX, PatternKind::Suffix),
-    (&CONTAINS, PatternKind::Contains),
-    (&REGEX, PatternKind::Regex),
-];
-
-/// A text as it stands; what it may hold is the pattern's business.
-struct RawText;
-
-impl ScalarKind for RawText {
-    type Value = String;
-
-    fn parse(&self, text: &str) -> Result<String, String> {
-        Ok(text.to_owned())
-    }
-
-    fn shape(&self) -> Shape {
-        Shape::Text("a text")
-    }
-}
-
-/// Names of headers or cookies, each with a matcher.
-struct ByName {
-    of: Matcher,
-    cookies: bool,
-}
-
-/// The most names under `header` or `cookie`.
-const NAMES_MAX: usize = 100;
-
-impl Kind for ByName {
-    type Value = Vec<(Located<Arc<str>>, PatternGroups)>;
-
-    fn read(&self, node: &Node, context: &Context<'_>) -> Option<Self::Value> {
-        let Content::Mapping(entries) = &node.content else {
-            let example = if self.cookies {
-                "{session: ...}"
-            } else {
-                "{X-Name: ...}"
-            };
-            context.error(
-                &node.location,
-                format!(
-                    "got {}; expected names with what to match, like {example}",
-                    node.noun()
-                ),
-            );
-            return None;
-        };
-        if entries.is_empty() || entries.len() > NAMES_MAX {
-            context.error(
-                &node.location,
-                format!("{} names; expected 1 to {NAMES_MAX}", entries.len()),
-            );
-            return None;
-        }
-        let read = entries.iter().map(|entry| {
-            let named = context.accept(self.check_name(&entry.key), &entry.key_location);
-            let groups = self.of.read(&entry.value, context);
-            named?;
-            let name = Located {
-                value: entry.key.clone(),
-                location: entry.key_location.clone(),
-            };
-            Some((name, groups?))
-        });
-        let read: Vec<_> = read.collect();
-        read.into_iter().collect()
-    }
-
-    fn shape(&self) -> Shape {
-        Shape::Named(Box::new(self.of.shape()))
-    }
-}
-
-impl ByName {
-    fn check_name(&self, name: &str) -> Result<(), String> {
-        if !self.cookies {
-            return HeaderFieldName.parse(name).map(drop);
-        }
-        // RFC 6265 section 4.1.1: the name of a cookie is a token, as a header's is.
-        HeaderFieldName
-            .parse(name)
-            .map(drop)
-            .map_err(|_| format!("{} is not the name of a cookie", quoted(name)))
-    }
-}
-
 fn header_field(name: &str) -> Option<Field> {
     HeaderName::from_bytes(name.as_bytes())
         .ok()
@@ -636,7 +402,7 @@ fn read_named(
     fields: &Fields<'_>,
     key: &'static Key<ByName, Optional>,
     field_of: fn(&str) -> Option<Field>,
-) -> Option<Option<Condition>> {
+) -> Part {
     let Some(named) = fields.get(key)? else {
         return Some(None);
     };

@@ -272,11 +272,13 @@ fn rules_of(read: &[ReadRule]) -> Vec<Rule> {
     read.iter().map(|read| read.rule.clone()).collect()
 }
 
-/// Whether two sockets can't both be listened on.
+/// Whether two sockets can't both be listened on. `[::]` takes IPv4 as well; port 0 is any free one.
 fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
-    let same_family = one.is_ipv4() == other.is_ipv4();
-    let any = one.ip().is_unspecified() || other.ip().is_unspecified();
-    one.port() == other.port() && same_family && (any || one.ip() == other.ip())
+    let covers = |wide: SocketAddr, narrow: SocketAddr| {
+        wide.ip() == narrow.ip()
+            || wide.ip().is_unspecified() && (wide.is_ipv6() || narrow.is_ipv4())
+    };
+    one.port() == other.port() && one.port() != 0 && (covers(one, other) || covers(other, one))
 }
 
 /// Whether connecting to `server` from this machine reaches `door`.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use palisade_proxy::settings::{CertificateSettings, ClientCertificates, TlsSettings};
@@ -200,7 +200,7 @@ static CLIENT_CA: Key<WithLocation<FilePath>, Required> = Key::new(
 );
 
 fn read_roots(
-    path: &PathBuf,
+    path: &Path,
     location: &crate::Location,
     context: &Context<'_>,
 ) -> Option<RootCertStore> {

@@ -46,7 +46,7 @@ static ADDRESS: Key<WithLocation<Socket>, Required> = Key::new(
     "address",
     WithLocation(Socket),
     Required,
-    "Address and port to listen on. `[::]:8000` takes IPv6 alone.",
+    "Address and port to listen on. `[::]:8000` takes IPv4 too, unless the system says otherwise.",
 );
 static PROXY_PROTOCOL: Key<Table<ProxyPolicy>, Optional> = Key::new(
     "proxy_protocol",

@@ -15,6 +15,7 @@ mod header_edits;
 mod listener_tls;
 mod listeners;
 mod logs;
+mod matchers;
 mod path_forms;
 mod routes;
 mod rules;

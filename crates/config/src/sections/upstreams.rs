@@ -59,20 +59,21 @@ static INFO: TableInfo = TableInfo {
     }],
 };
 
-static SERVERS: Key<ListOf<WithLocation<Either<PlainServer, Table<ServerSettings>>>>, Required> =
-    Key::new(
-        "servers",
-        ListOf {
-            of: WithLocation(Either {
-                plain: PlainServer,
-                table: SERVER,
-            }),
-            min: 1,
-            max: SERVERS_MAX,
-        },
-        Required,
-        "The servers: `ADDRESS:PORT`, `[IPV6]:PORT` or `HOST:PORT` (looked up at each connect), or a mapping with a weight.",
-    );
+type ServerKind = WithLocation<Either<PlainServer, Table<ServerSettings>>>;
+
+static SERVERS: Key<ListOf<ServerKind>, Required> = Key::new(
+    "servers",
+    ListOf {
+        of: WithLocation(Either {
+            plain: PlainServer,
+            table: SERVER,
+        }),
+        min: 1,
+        max: SERVERS_MAX,
+    },
+    Required,
+    "The servers: `ADDRESS:PORT`, `[IPV6]:PORT` or `HOST:PORT` (looked up at each connect), or a mapping with a weight.",
+);
 static BALANCE: Key<Choice<Balance>, Defaulted> = Key::new(
     "balance",
     Choice {

@@ -1,8 +1,8 @@
 //! One file with five different mistakes: five errors, each at its place, at once.
 
-mod support;
-
 use palisade_config::files::Memory;
+
+use crate::support;
 
 #[test]
 fn five_mistakes_are_five_errors_with_their_places() {
