@@ -119,7 +119,7 @@ impl std::str::FromStr for FilterTerm {
 }
 
 /// The longest answer of LAPI that is read: 64 KiB to 4 GiB. Answers are parsed as they arrive, so
-/// this bounds time and the number of decisions, not a buffer.
+/// this bounds time and the number of decisions; no more than one text of an answer is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AnswerBytesMax(ByteSize);
 
