@@ -169,20 +169,19 @@ impl<K: Key> PageBuilder<K> {
             keys: Vec::with_capacity(room),
             records: Vec::with_capacity(room),
         };
-        let may_copy =
-            held.is_some_and(|page| !is_swept(page, document) && page.first_expiry > document.now);
+        let unswept = held.filter(|page| !is_swept(page, document));
+        if let Some(page) = unswept {
+            builder.page.first_expiry = page.first_expiry;
+        }
         for slot in 0..SLOTS_PER_PAGE {
             let held_slot = held.map(|page| page.slot(slot)).unwrap_or_default();
             let slot_changes = changes.take_slots_below(number * SLOTS_PER_PAGE + slot + 1);
             builder.start(slot);
-            if may_copy && slot_changes.is_empty() {
+            if unswept.is_some() && slot_changes.is_empty() {
                 builder.copy(slot, &held_slot);
             } else {
                 builder.settle(slot, held_slot, slot_changes, document);
             }
-        }
-        if let Some(page) = held.filter(|_| may_copy) {
-            builder.page.first_expiry = builder.page.first_expiry.min(page.first_expiry);
         }
         builder.finish()
     }

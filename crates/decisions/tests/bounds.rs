@@ -53,6 +53,17 @@ fn a_source_has_at_most_as_many_decisions_as_it_may() {
         "the operator's are counted apart"
     );
 
+    let in_place_of_the_first = Delta {
+        deleted: vec![Deletion {
+            scope: Scope::parse("ip", "0.0.0.1").unwrap(),
+            id: DecisionId::new(1),
+            remedy: Some(Remedy::Ban),
+        }],
+        added: vec![decision(1000, "ban", "0.0.0.2", 5000)],
+    };
+    let applied = table.apply(SourceId::CrowdSec, in_place_of_the_first, NOW);
+    assert_eq!((applied.deleted, applied.added), (1, 1));
+
     assert_eq!(table.flush(SourceId::CrowdSec, NOW), 100);
     assert_eq!(table.len(), 50);
     assert_eq!(
@@ -153,6 +164,25 @@ fn a_listing_has_at_most_its_limit() {
         (shown.join(" "), listing.total),
         ("0.0.0.1 0.0.0.2 0.0.0.3".to_owned(), 2000)
     );
+}
+
+#[test]
+fn of_equals_the_longest_holds_and_then_the_operators() {
+    let table = DecisionTable::new();
+    let ban = |id, expires| added(vec![decision(id, "ban", "9.9.9.9", expires)]);
+    let found = || {
+        table
+            .lookup("9.9.9.9".parse().unwrap(), &Place::UNAVAILABLE, NOW)
+            .unwrap()
+    };
+    table.apply(SourceId::CrowdSec, ban(1, 5000), NOW);
+    table.apply(SourceId::Local, ban(1, 5000), NOW);
+    assert_eq!(found().source(), SourceId::Local);
+    table.flush(SourceId::CrowdSec, NOW);
+    table.apply(SourceId::CrowdSec, ban(1, 5000), NOW);
+    assert_eq!(found().source(), SourceId::Local);
+    table.apply(SourceId::CrowdSec, ban(2, 5001), NOW);
+    assert_eq!(found().source(), SourceId::CrowdSec);
 }
 
 #[test]
