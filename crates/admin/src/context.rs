@@ -1,0 +1,32 @@
+//! What the doors show and change.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use arc_swap::ArcSwapOption;
+use palisade_crowdsec::LapiStatus;
+use palisade_proxy::{Listener, Shared};
+use palisade_telemetry::Report;
+
+use crate::local_decisions::LocalDecisions;
+use crate::reload_status::ReloadStatus;
+
+/// What the doors show and change.
+pub struct AdminContext {
+    /// The version of Palisade.
+    pub version: &'static str,
+    /// When the process began; its clock's zero is the same moment.
+    pub started: SystemTime,
+    /// What all connections share.
+    pub shared: Arc<Shared>,
+    /// The listeners that are open.
+    pub listeners: Vec<Arc<Listener>>,
+    /// The operator's own decisions.
+    pub local: Arc<LocalDecisions>,
+    /// How the polls of LAPI go; nothing where the settings name none. A reload may change it.
+    pub lapi: ArcSwapOption<LapiStatus>,
+    /// How reading the settings went.
+    pub reload: Arc<ReloadStatus>,
+    /// Who is told of changes that somebody made.
+    pub report: Arc<dyn Report>,
+}

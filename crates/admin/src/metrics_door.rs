@@ -1,0 +1,62 @@
+//! `/metrics`, `/healthz`, `/readyz`. Nothing else, ever: everybody may reach this door.
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use http::{HeaderValue, Method, Request, StatusCode};
+use hyper::body::Incoming;
+use palisade_telemetry::Metrics;
+
+use crate::answer::{self, Answer};
+use crate::context::AdminContext;
+use crate::door::Handler;
+use crate::peer::Caller;
+use crate::readiness;
+
+/// The metrics door.
+pub(crate) struct MetricsDoor {
+    pub(crate) context: Arc<AdminContext>,
+}
+
+impl Handler for MetricsDoor {
+    async fn handle(&self, request: Request<Incoming>, _caller: Caller) -> Answer {
+        let respond: fn(&AdminContext) -> Answer = match request.uri().path() {
+            "/metrics" => metrics,
+            "/healthz" => healthy,
+            "/readyz" => ready,
+            _ => return answer::not_found("/metrics, /healthz, /readyz"),
+        };
+        match *request.method() {
+            Method::GET | Method::HEAD => respond(&self.context),
+            _ => answer::method_not_allowed("GET, HEAD"),
+        }
+    }
+}
+
+/// Whoever gets an answer knows that the process serves.
+fn healthy(_context: &AdminContext) -> Answer {
+    answer::text(StatusCode::OK, "ok\n")
+}
+
+fn ready(context: &AdminContext) -> Answer {
+    let reasons = readiness::reasons(context);
+    if reasons.is_empty() {
+        return answer::text(StatusCode::OK, "ready\n");
+    }
+    let lines = reasons.join("\n") + "\n";
+    answer::text(StatusCode::SERVICE_UNAVAILABLE, lines)
+}
+
+fn metrics(context: &AdminContext) -> Answer {
+    let shared = &context.shared;
+    let mut out = String::new();
+    match shared.metrics.render(shared.clock.now(), &mut out) {
+        Ok(()) => {
+            let prometheus = HeaderValue::from_static(Metrics::CONTENT_TYPE);
+            answer::with_type(StatusCode::OK, prometheus, out.into())
+        }
+        Err(error) => answer::text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    }
+}

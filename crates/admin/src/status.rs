@@ -1,0 +1,263 @@
+//! What `/status` shows. Never a secret: no key, no header of a client, no line of the settings.
+
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use palisade_crowdsec::LapiStatus;
+use palisade_decisions::DecisionTable;
+use palisade_gate::settings::{DecisionsPolicy, FallbackRemediation};
+use palisade_geo::GeoDatabases;
+use palisade_proxy::Generation;
+use palisade_upstream::{PoolStatus, ServerStatus};
+use palisade_vocabulary::{FailurePolicy, Tick};
+use serde::Serialize;
+
+use crate::context::AdminContext;
+use crate::readiness;
+
+/// The process at one moment.
+#[derive(Debug, Serialize)]
+pub(crate) struct Status {
+    version: &'static str,
+    started_unix_seconds: u64,
+    uptime_seconds: u64,
+    ready: bool,
+    not_ready_because: Vec<String>,
+    settings: SettingsStatus,
+    sites: usize,
+    listeners: Vec<ListenerStatus>,
+    lapi: LapiSummary,
+    decisions: DecisionsStatus,
+    geo: GeoStatus,
+    upstreams: Vec<Pool>,
+    failure_policies: FailurePolicies,
+}
+
+/// The settings in use, and what was wrong with the last ones.
+#[derive(Debug, Serialize)]
+struct SettingsStatus {
+    generation: u64,
+    hash: Option<String>,
+    loaded_seconds_ago: Option<u64>,
+    /// Newer ones that could not be used.
+    refused: Option<RefusedReload>,
+}
+
+#[derive(Debug, Serialize)]
+struct RefusedReload {
+    seconds_ago: u64,
+    error: String,
+}
+
+#[derive(Debug, Serialize)]
+struct ListenerStatus {
+    address: String,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct LapiSummary {
+    configured: bool,
+    url: Option<String>,
+    synced: bool,
+    key_refused: bool,
+    last_good_poll_age_seconds: Option<u64>,
+    consecutive_failures: u32,
+    /// The last poll that failed, also if later ones did not.
+    last_error: Option<LapiError>,
+}
+
+#[derive(Debug, Serialize)]
+struct LapiError {
+    seconds_ago: u64,
+    message: String,
+}
+
+#[derive(Debug, Serialize)]
+struct DecisionsStatus {
+    total: usize,
+    counts: Vec<Count>,
+}
+
+#[derive(Debug, Serialize)]
+struct Count {
+    source: &'static str,
+    origin: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    decisions: usize,
+}
+
+/// Which databases are loaded.
+#[derive(Debug, Serialize)]
+struct GeoStatus {
+    country_database: bool,
+    asn_database: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Pool {
+    name: String,
+    balance: &'static str,
+    servers: Vec<Server>,
+}
+
+#[derive(Debug, Serialize)]
+struct Server {
+    address: String,
+    weight: u16,
+    in_flight: u32,
+    consecutive_failures: u32,
+    /// How long it is still left out; nothing while it isn't.
+    ejected_for_seconds: Option<u64>,
+    idle_connections: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct FailurePolicies {
+    lapi: LapiPolicy,
+}
+
+#[derive(Debug, Serialize)]
+struct LapiPolicy {
+    mode: &'static str,
+    on_failure: &'static str,
+    /// From which age of the last good poll on `closed` refuses.
+    stale_after_seconds: u64,
+    fallback_remediation: &'static str,
+}
+
+impl Status {
+    /// The process now.
+    pub(crate) fn of(context: &AdminContext) -> Self {
+        let shared = &context.shared;
+        let now = shared.clock.now();
+        let generation = shared.generation.load();
+        let snapshot = &generation.snapshot;
+        let not_ready_because = readiness::reasons(context);
+        let started = context.started.duration_since(UNIX_EPOCH);
+        let listeners = context.listeners.iter().map(|listener| ListenerStatus {
+            address: listener.address().to_string(),
+        });
+        Self {
+            version: context.version,
+            started_unix_seconds: started.unwrap_or_default().as_secs(),
+            uptime_seconds: now.as_millis() / 1_000,
+            ready: not_ready_because.is_empty(),
+            not_ready_because,
+            settings: settings(context, &generation, now),
+            sites: snapshot.sites.iter().count(),
+            listeners: listeners.collect(),
+            lapi: lapi(context.lapi.load().as_ref(), now),
+            decisions: decisions(&shared.state.decisions),
+            geo: geo(&snapshot.geo),
+            upstreams: generation
+                .upstreams
+                .status(now)
+                .into_iter()
+                .map(pool)
+                .collect(),
+            failure_policies: FailurePolicies {
+                lapi: lapi_policy(&snapshot.decisions),
+            },
+        }
+    }
+}
+
+fn settings(context: &AdminContext, generation: &Generation, now: Tick) -> SettingsStatus {
+    let last = context.reload.last();
+    SettingsStatus {
+        generation: generation.number,
+        loaded_seconds_ago: last
+            .loaded
+            .as_ref()
+            .map(|loaded| now.since(loaded.at).as_secs()),
+        hash: last.loaded.map(|loaded| loaded.hash),
+        refused: last.refused.map(|refused| RefusedReload {
+            seconds_ago: now.since(refused.at).as_secs(),
+            error: refused.error,
+        }),
+    }
+}
+
+fn lapi(lapi: Option<&Arc<LapiStatus>>, now: Tick) -> LapiSummary {
+    let Some(lapi) = lapi else {
+        return LapiSummary::default();
+    };
+    LapiSummary {
+        configured: true,
+        url: Some(lapi.lapi_url().as_str().to_owned()),
+        synced: lapi.is_synced(),
+        key_refused: lapi.is_key_refused(),
+        last_good_poll_age_seconds: lapi.last_good_poll().map(|at| now.since(at).as_secs()),
+        consecutive_failures: lapi.consecutive_failures(),
+        last_error: lapi.last_failure().map(|failure| LapiError {
+            seconds_ago: now.since(failure.at).as_secs(),
+            message: failure.message,
+        }),
+    }
+}
+
+fn decisions(table: &DecisionTable) -> DecisionsStatus {
+    let counts: Vec<_> = table
+        .counts()
+        .into_iter()
+        .map(|count| Count {
+            source: count.source.as_str(),
+            origin: count.origin_label.to_string(),
+            kind: count.remedy.as_str(),
+            decisions: count.decisions,
+        })
+        .collect();
+    DecisionsStatus {
+        total: counts.iter().map(|count| count.decisions).sum(),
+        counts,
+    }
+}
+
+fn geo(databases: &GeoDatabases) -> GeoStatus {
+    GeoStatus {
+        country_database: databases.country.is_some(),
+        asn_database: databases.asn.is_some(),
+    }
+}
+
+fn pool(pool: PoolStatus) -> Pool {
+    Pool {
+        name: pool.name.to_string(),
+        balance: pool.balance.as_str(),
+        servers: pool.servers.into_iter().map(server).collect(),
+    }
+}
+
+fn server(server: ServerStatus) -> Server {
+    Server {
+        address: server.address.to_string(),
+        weight: server.weight,
+        in_flight: server.in_flight,
+        consecutive_failures: server.consecutive_failures,
+        ejected_for_seconds: server.ejected_for.map(seconds_up),
+        idle_connections: server.idle_connections,
+    }
+}
+
+/// Whole seconds, rounded up: what still lasts is never shown as over.
+pub(crate) fn seconds_up(duration: Duration) -> u64 {
+    let begun = u64::from(duration.subsec_nanos() > 0);
+    duration.as_secs().saturating_add(begun)
+}
+
+/// In the words of the settings file.
+fn lapi_policy(policy: &DecisionsPolicy) -> LapiPolicy {
+    LapiPolicy {
+        mode: policy.mode.as_str(),
+        on_failure: match policy.on_failure {
+            FailurePolicy::Open => "open",
+            FailurePolicy::Closed => "closed",
+        },
+        stale_after_seconds: policy.stale_after.as_secs(),
+        fallback_remediation: match policy.fallback_remediation {
+            FallbackRemediation::Ban => "ban",
+            FallbackRemediation::Pass => "pass",
+        },
+    }
+}

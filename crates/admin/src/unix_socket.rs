@@ -1,0 +1,152 @@
+//! The Unix socket of the admin door: private from its first moment, and gone at the end.
+
+#[cfg(test)]
+mod tests;
+
+use std::fs::{self, Metadata, Permissions};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use socket2::{Domain, SockAddr, Socket, Type};
+
+/// Who may connect, by the file's mode: its owner.
+const MODE: u32 = 0o600;
+/// Connections that wait in the kernel's queue.
+const BACKLOG: i32 = 64;
+/// The longest path of a socket, in bytes (unix(7): `sun_path`, with its ending zero).
+const PATH_BYTES_MAX: usize = 107;
+
+/// A Unix socket that listens; its file is removed when this is dropped.
+#[derive(Debug)]
+pub(crate) struct AdminSocket {
+    listener: UnixListener,
+    file: SocketFile,
+}
+
+/// The file of a socket of ours.
+#[derive(Debug)]
+pub(crate) struct SocketFile {
+    path: PathBuf,
+    identity: Identity,
+}
+
+/// Tells two files of one path apart: device and inode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+/// Why a socket can't be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SocketError {
+    /// Somebody listens there.
+    #[error(
+        "a process listens there already; is Palisade running? Stop it, or give this one another path"
+    )]
+    InUse,
+    /// Something else is there.
+    #[error("there is a file that is no socket; remove it, or give another path")]
+    NotASocket,
+    /// The path is too long for a socket.
+    #[error("the path has {got} bytes; a socket's may have {max}")]
+    PathLength {
+        /// Its length.
+        got: usize,
+        /// The most.
+        max: usize,
+    },
+    /// The folder isn't there.
+    #[error("there is no folder {0}; make it (for systemd: RuntimeDirectory=)")]
+    NoFolder(PathBuf),
+    /// The system says no.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+impl AdminSocket {
+    /// Opens a socket at `path` that only its owner can connect to. One that a process left behind
+    /// is removed; one that somebody listens on is left alone.
+    pub(crate) fn bind(path: &Path) -> Result<Self, SocketError> {
+        let got = path.as_os_str().len();
+        if got > PATH_BYTES_MAX {
+            let max = PATH_BYTES_MAX;
+            return Err(SocketError::PathLength { got, max });
+        }
+        remove_left_behind(path)?;
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        socket.set_nonblocking(true)?;
+        socket
+            .bind(&SockAddr::unix(path)?)
+            .map_err(|error| explain(error, path))?;
+        let metadata = fs::symlink_metadata(path)?;
+        let file = SocketFile {
+            path: path.to_owned(),
+            identity: Identity::of(&metadata),
+        };
+        // Until listen(2) nobody can connect, so there is no moment with the umask's mode.
+        fs::set_permissions(path, Permissions::from_mode(MODE))?;
+        socket.listen(BACKLOG)?;
+        let listener = UnixListener::from(std::os::fd::OwnedFd::from(socket));
+        Ok(Self { listener, file })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.file.path
+    }
+
+    /// The socket, and what removes its file when it is dropped.
+    pub(crate) fn into_parts(self) -> (UnixListener, SocketFile) {
+        (self.listener, self.file)
+    }
+}
+
+/// Makes room at `path`, if what is there is a socket that nobody listens on.
+fn remove_left_behind(path: &Path) -> Result<(), SocketError> {
+    let metadata = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    if !metadata.file_type().is_socket() {
+        return Err(SocketError::NotASocket);
+    }
+    match UnixStream::connect(path) {
+        Ok(_) => Err(SocketError::InUse),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            Ok(fs::remove_file(path)?)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn explain(error: io::Error, path: &Path) -> SocketError {
+    match (error.kind(), path.parent()) {
+        // Another process was quicker.
+        (io::ErrorKind::AddrInUse, _) => SocketError::InUse,
+        (io::ErrorKind::NotFound, Some(folder)) => SocketError::NoFolder(folder.to_owned()),
+        _ => error.into(),
+    }
+}
+
+impl Identity {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        }
+    }
+}
+
+impl Drop for SocketFile {
+    /// Leaves a file alone that another process put in the place of ours.
+    fn drop(&mut self) {
+        let there = fs::symlink_metadata(&self.path);
+        if there.is_ok_and(|metadata| Identity::of(&metadata) == self.identity) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
