@@ -1,7 +1,9 @@
 //! What many decisions have in common: source, remedy, origin and scenario, each combination once.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use ahash::AHashMap;
 
 use crate::{Decision, Remedy, SourceId};
 
@@ -46,12 +48,10 @@ pub(crate) struct Dictionary {
     labels: Arc<Labels>,
     /// How many decisions have each label.
     counts: Vec<u32>,
-    index: HashMap<Reason, LabelIndex>,
+    index: AHashMap<Reason, LabelIndex>,
     /// Labels of no decision, for the next new reason.
     unused: Vec<LabelIndex>,
     origin_labels: BTreeSet<Arc<str>>,
-    /// The last reason asked for, before it was bounded: neighbours often share theirs.
-    last: Option<(Reason, LabelIndex)>,
 }
 
 impl Dictionary {
@@ -90,44 +90,24 @@ impl Dictionary {
         }
     }
 
-    /// The label of a decision, a new one if need be.
-    pub(crate) fn label_of(&mut self, source: SourceId, decision: &Decision) -> LabelIndex {
-        if let Some((last, index)) = &self.last
-            && last.source == source
-            && last.remedy == decision.remedy
-            && last.origin == decision.origin
-            && last.scenario == decision.scenario
-        {
-            return *index;
-        }
-        let asked = Reason {
-            source,
-            remedy: decision.remedy,
-            origin: Arc::clone(&decision.origin),
-            scenario: Arc::clone(&decision.scenario),
-        };
-        let reason = Reason {
-            origin: bounded(&asked.origin, Decision::ORIGIN_BYTES_MAX),
-            scenario: bounded(&asked.scenario, Decision::SCENARIO_BYTES_MAX),
-            ..asked
-        };
-        let index = self.find_or_add(reason);
-        self.last = Some((asked, index));
-        index
-    }
-
-    fn find_or_add(&mut self, reason: Reason) -> LabelIndex {
+    /// The label of a reason, a new one if need be.
+    pub(crate) fn label_of(&mut self, reason: Reason) -> LabelIndex {
         if let Some(index) = self.index.get(&reason) {
             return *index;
         }
-        if self.unused.is_empty() && self.labels.len() >= LABELS_MAX {
-            let reason = without_texts(reason);
-            return match self.index.get(&reason) {
-                Some(index) => *index,
-                None => self.add(reason),
-            };
+        let mut reason = Reason {
+            origin: bounded(&reason.origin, Decision::ORIGIN_BYTES_MAX),
+            scenario: bounded(&reason.scenario, Decision::SCENARIO_BYTES_MAX),
+            ..reason
+        };
+        let is_full = self.unused.is_empty() && self.labels.len() >= LABELS_MAX;
+        if is_full && !self.index.contains_key(&reason) {
+            reason = without_texts(reason);
         }
-        self.add(reason)
+        match self.index.get(&reason) {
+            Some(index) => *index,
+            None => self.add(reason),
+        }
     }
 
     fn add(&mut self, reason: Reason) -> LabelIndex {
@@ -172,7 +152,6 @@ impl Dictionary {
 
     /// Makes room of labels that no decision has any more.
     pub(crate) fn forget_unused(&mut self) {
-        self.last = None;
         self.unused.clear();
         for (number, (label, count)) in self.labels.iter().zip(&self.counts).enumerate() {
             let Ok(index) = u16::try_from(number).map(LabelIndex) else {
@@ -227,21 +206,18 @@ fn bounded(text: &Arc<str>, bytes_max: usize) -> Arc<str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use palisade_vocabulary::{Ip, Tick};
 
-    fn decision(origin: &str, scenario: &str) -> Decision {
-        Decision {
-            id: None,
-            scope: "192.0.2.1".parse::<Ip>().unwrap().into(),
+    fn reason(source: SourceId, origin: &str, scenario: &str) -> Reason {
+        Reason {
+            source,
             remedy: Remedy::Ban,
             origin: origin.into(),
             scenario: scenario.into(),
-            expires: Tick::from_millis(1),
         }
     }
 
     fn add(dictionary: &mut Dictionary, origin: &str, scenario: &str) -> LabelIndex {
-        let index = dictionary.label_of(SourceId::CrowdSec, &decision(origin, scenario));
+        let index = dictionary.label_of(reason(SourceId::CrowdSec, origin, scenario));
         dictionary.enter(index);
         index
     }
@@ -252,7 +228,7 @@ mod tests {
         let first = add(&mut dictionary, "cscli", "manual");
         assert_ne!(add(&mut dictionary, "CAPI", "http:scan"), first);
         assert_eq!(add(&mut dictionary, "cscli", "manual"), first);
-        let local = dictionary.label_of(SourceId::Local, &decision("cscli", "manual"));
+        let local = dictionary.label_of(reason(SourceId::Local, "cscli", "manual"));
         assert_ne!(local, first);
         assert_eq!(dictionary.decisions_of(SourceId::CrowdSec), 3);
     }

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use crate::document::{Document, Sweep, Withdrawal};
 use crate::index::Index;
 use crate::key::{AnyKey, Key, PlaceKey, V4Key, V6Key};
-use crate::label::{Dictionary, Label, Labels};
+use crate::label::{Dictionary, Label, Labels, Reason};
 use crate::matched::Match;
 use crate::merge::Changes;
 use crate::record::Record;
@@ -275,7 +275,12 @@ impl ChangesByIndex {
             }
         }
         for decision in delta.added {
-            let label = dictionary.label_of(source, &decision);
+            let label = dictionary.label_of(Reason {
+                source,
+                remedy: decision.remedy,
+                origin: decision.origin,
+                scenario: decision.scenario,
+            });
             let record = Record::new(decision.id, decision.expires, label);
             match decision.scope.into() {
                 AnyKey::V4(key) => changes.v4.add(key, record),
