@@ -1,4 +1,5 @@
 //! End to end: the real binary, over real sockets.
 
+mod forward;
 mod harness;
 mod smoke;

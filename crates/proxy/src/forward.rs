@@ -186,7 +186,9 @@ impl Forwarding<'_> {
         let limits = &settings.limits;
         let site_max = self.context.judged.site.as_ref();
         let site_max = site_max.and_then(|site| site.settings.body_bytes_max);
-        let bytes_max = site_max.unwrap_or(limits.body_bytes).as_u64();
+        // A site can lower the listener's limit, not raise it.
+        let bytes_max = site_max.map_or(limits.body_bytes, |max| max.min(limits.body_bytes));
+        let bytes_max = bytes_max.as_u64();
         let reader = BodyReader::new(incoming.framing, bytes_max, &settings.deadlines, limits);
         let mut reader = reader.map_err(Failure::Body)?;
         if incoming.expects_continue {
@@ -244,7 +246,10 @@ impl Forwarding<'_> {
         let head = outgoing::request_head(self.context, downstream, self.target, outgoing)?;
         session.write_request_header(head).await?;
         for part in &body.parts {
-            session.write_body(part).await?;
+            if session.write_body(part).await.is_err() {
+                // A server that has heard enough answers and closes (RFC 9112 section 9.6).
+                return self.read_answer(session, downstream, false).await;
+            }
         }
         if let Some(mut rest) = body.rest.take() {
             body.parts.clear();

@@ -1,16 +1,47 @@
 //! Raw HTTP/1 from the client's side: what is sent is exactly what the test says.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
+
+use rustls::{ClientConnection, StreamOwned};
 
 /// No answer takes longer, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A connection of a client.
 pub(crate) struct Connection {
-    tcp: TcpStream,
+    wire: Wire,
     received: Vec<u8>,
+}
+
+/// What a connection's bytes go over.
+pub(crate) enum Wire {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Wire {
+    fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Plain(tcp) => tcp,
+            Self::Tls(tls) => &tls.sock,
+        }
+    }
+
+    fn read(&mut self, piece: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(tcp) => tcp.read(piece),
+            Self::Tls(tls) => tls.read(piece),
+        }
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Plain(tcp) => tcp.write_all(bytes),
+            Self::Tls(tls) => tls.write_all(bytes).and_then(|()| tls.flush()),
+        }
+    }
 }
 
 /// An answer.
@@ -43,40 +74,63 @@ pub(crate) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
 
 impl Connection {
     pub(crate) fn open(address: SocketAddr) -> Self {
-        let tcp = TcpStream::connect(address).expect("connects");
-        tcp.set_read_timeout(Some(PATIENCE)).unwrap();
-        tcp.set_write_timeout(Some(PATIENCE)).unwrap();
-        Self {
-            tcp,
-            received: Vec::new(),
-        }
+        Self::new(TcpStream::connect(address).expect("connects"))
     }
 
     /// From another address of the loopback range.
     pub(crate) fn open_from(source: &str, address: SocketAddr) -> Self {
-        use socket2::{Domain, Socket, Type};
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        let source: SocketAddr = format!("{source}:0").parse().unwrap();
-        socket.bind(&source.into()).unwrap();
-        socket.connect(&address.into()).unwrap();
-        let tcp = TcpStream::from(socket);
-        tcp.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self::new(connect_from(source, address))
+    }
+
+    fn new(tcp: TcpStream) -> Self {
+        Self::over(Wire::Plain(tcp))
+    }
+
+    pub(crate) fn over(wire: Wire) -> Self {
+        wire.tcp().set_read_timeout(Some(PATIENCE)).unwrap();
+        wire.tcp().set_write_timeout(Some(PATIENCE)).unwrap();
         Self {
-            tcp,
+            wire,
             received: Vec::new(),
         }
+    }
+
+    /// The client's own end.
+    pub(crate) fn local_address(&self) -> SocketAddr {
+        self.wire.tcp().local_addr().unwrap()
+    }
+
+    /// The TLS session.
+    pub(crate) fn tls(&self) -> &ClientConnection {
+        match &self.wire {
+            Wire::Plain(_) => panic!("not TLS"),
+            Wire::Tls(tls) => &tls.conn,
+        }
+    }
+
+    /// The TCP connection, with nothing of what was received and not read yet.
+    pub(crate) fn into_tcp(self) -> TcpStream {
+        match self.wire {
+            Wire::Plain(tcp) => tcp,
+            Wire::Tls(tls) => tls.into_parts().1,
+        }
+    }
+
+    /// The same connection once more, to send on it from another thread.
+    pub(crate) fn try_clone(&self) -> Self {
+        Self::new(self.wire.tcp().try_clone().unwrap())
     }
 
     /// Sends bytes; a connection that the other end has closed already takes none, which shows when
     /// the answer is read.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
-        let _ = self.tcp.write_all(bytes.as_ref());
+        let _ = self.wire.write_all(bytes.as_ref());
         self
     }
 
     /// No more will be sent.
     pub(crate) fn finish_sending(&mut self) -> &mut Self {
-        let _ = self.tcp.shutdown(std::net::Shutdown::Write);
+        let _ = self.wire.tcp().shutdown(Shutdown::Write);
         self
     }
 
@@ -154,6 +208,13 @@ impl Connection {
         std::mem::take(&mut self.received)
     }
 
+    /// Reads, and keeps nothing, until the connection ends.
+    pub(crate) fn discard_to_end(&mut self) {
+        while self.fill() {
+            self.received.clear();
+        }
+    }
+
     /// Whether the other end has closed the connection, with nothing left to read.
     pub(crate) fn is_closed(&mut self) -> bool {
         self.received.is_empty() && !self.fill()
@@ -162,14 +223,32 @@ impl Connection {
     /// Receives more; false where the connection has ended.
     fn fill(&mut self) -> bool {
         let mut piece = [0; 16 * 1024];
-        match self.tcp.read(&mut piece) {
+        match self.wire.read(&mut piece) {
             Ok(0) => false,
             Ok(length) => {
                 self.received.extend_from_slice(&piece[..length]);
                 true
             }
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => false,
+            // A reset, the end of TLS without a farewell, or an alert.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof | ErrorKind::InvalidData
+                ) =>
+            {
+                false
+            }
             Err(error) => panic!("no answer: {error}; so far: {:?}", String::from_utf8_lossy(&self.received)),
         }
     }
+}
+
+/// A TCP connection from an address of the loopback range.
+pub(crate) fn connect_from(source: &str, address: SocketAddr) -> TcpStream {
+    use socket2::{Domain, Socket, Type};
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let source: SocketAddr = format!("{source}:0").parse().unwrap();
+    socket.bind(&source.into()).unwrap();
+    socket.connect(&address.into()).unwrap();
+    TcpStream::from(socket)
 }

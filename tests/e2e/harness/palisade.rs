@@ -77,10 +77,10 @@ logs:
         let child = &mut self.child;
         let stderr = &self.stderr;
         wait_for("palisade to start", || {
-            if let Some(status) = child.try_wait().unwrap() {
-                panic!("palisade ended with {status}: {:#?}", stderr.lock().unwrap());
-            }
-            stderr.lock().unwrap().iter().any(|line| line.contains("msg=ready")).then_some(())
+            let ended = child.try_wait().unwrap();
+            let said = stderr.lock().unwrap().clone();
+            assert!(ended.is_none(), "palisade ended with {ended:?}: {said:#?}");
+            said.iter().any(|line| line.contains("msg=ready")).then_some(())
         });
         self.listeners = self.addresses("msg=listening");
     }
@@ -146,6 +146,24 @@ logs:
         self.exchange(request).expect("an answer")
     }
 
+    /// A connection of this client, whose address comes in a PROXY header.
+    pub(crate) fn connect_from(&self, client: &str) -> Connection {
+        let (family, own) = match client.contains(':') {
+            true => ("TCP6", "::1"),
+            false => ("TCP4", "127.0.0.1"),
+        };
+        let mut connection = self.connect();
+        connection.send(format!("PROXY {family} {client} {own} 40000 80\r\n"));
+        connection
+    }
+
+    /// A plain GET of this client, whose address comes in a PROXY header.
+    #[track_caller]
+    pub(crate) fn get_from(&self, client: &str, target: &str) -> Answer {
+        let request = format!("GET {target} HTTP/1.1\r\nHost: test.example\r\n\r\n");
+        self.connect_from(client).send(request).answer().expect("an answer")
+    }
+
     /// The text of `/metrics`.
     pub(crate) fn metrics(&self) -> String {
         self.metrics_door("/metrics").text()
@@ -153,8 +171,23 @@ logs:
 
     /// What the metrics door answers.
     pub(crate) fn metrics_door(&self, target: &str) -> Answer {
-        let address = self.addresses("msg=metrics")[0];
-        let request = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        self.ask_door("msg=metrics", target, "localhost")
+    }
+
+    /// What the admin door answers.
+    pub(crate) fn admin_door(&self, target: &str, host: &str) -> Answer {
+        self.ask_door("msg=admin", target, host)
+    }
+
+    /// What `/status` shows.
+    pub(crate) fn status(&self) -> serde_json::Value {
+        let answer = self.admin_door("/status", "localhost");
+        serde_json::from_slice(&answer.body).expect("JSON")
+    }
+
+    fn ask_door(&self, message: &str, target: &str, host: &str) -> Answer {
+        let address = self.addresses(message)[0];
+        let request = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
         Connection::open(address).send(request).answer().expect("an answer")
     }
 

@@ -1,9 +1,12 @@
 //! The client's side over HTTP/1: Pingora's server session.
 
+use std::io;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
+use palisade_hygiene::h1::ChunkCheck;
+use palisade_hygiene::{Framing, Refusal};
 use palisade_transport::Connection;
 use pingora_core::ErrorType;
 use pingora_core::protocols::http::v1::server::HttpSession;
@@ -16,6 +19,8 @@ use crate::http1;
 /// One request on a connection that speaks HTTP/1.
 pub(crate) struct Http1 {
     session: HttpSession,
+    /// What came of the body together with the head is malformed already.
+    malformed: bool,
     /// The answer broke off.
     aborted: bool,
     /// How long the client may take nothing of the answer. Pingora holds parts of a body to it; heads
@@ -31,14 +36,18 @@ pub(crate) struct Reusable {
 }
 
 impl Http1 {
-    /// Takes the head off `buffered`, which hygiene has found clean and complete.
+    /// Takes the head off `buffered`, whose first `head_bytes` hygiene has found clean and complete.
     ///
     /// # Errors
     /// When Pingora's parser finds fault with it all the same: the connection, to answer on.
     pub(crate) async fn read_head(
-        connection: Box<Connection>,
+        mut connection: Box<Connection>,
         buffered: BytesMut,
+        head_bytes: usize,
+        framing: Framing,
     ) -> Result<Self, Option<Box<Connection>>> {
+        let began = buffered.get(head_bytes..).unwrap_or_default();
+        let malformed = framing == Framing::Chunked && !hold_to_chunks(&mut connection, began);
         let mut session = HttpSession::new(connection);
         session.set_pipelining_enabled(true);
         // Our deadlines hold for the whole body, not for one read of it.
@@ -47,6 +56,7 @@ impl Http1 {
         match session.read_request().await {
             Ok(Some(_)) => Ok(Self {
                 session,
+                malformed,
                 aborted: false,
                 write_timeout: Duration::from_secs(60),
             }),
@@ -63,7 +73,11 @@ impl Http1 {
     }
 
     pub(super) async fn read_body(&mut self) -> Result<Option<Bytes>, BodyError> {
+        if self.malformed {
+            return Err(BodyError::Malformed);
+        }
         self.session.read_body_bytes().await.map_err(|error| match error.etype() {
+            _ if is_refusal(&error) => BodyError::Malformed,
             ErrorType::ConnectionClosed | ErrorType::ReadError => BodyError::Gone,
             _ => BodyError::Malformed,
         })
@@ -143,9 +157,33 @@ impl Http1 {
             return None;
         }
         let (stream, read_ahead) = self.session.reuse().await.ok()??.into_parts();
+        let mut connection: Box<Connection> = stream.into_any().downcast().ok()?;
+        connection.inspect_reads(None);
         Some(Reusable {
-            connection: stream.into_any().downcast().ok()?,
+            connection,
             read_ahead: read_ahead.unwrap_or_default(),
         })
     }
+}
+
+/// Pingora decodes chunks more leniently than a body may be read that another server may have read
+/// before: so its bytes are judged before Pingora sees them. `began` came with the head; whether
+/// that is good.
+fn hold_to_chunks(connection: &mut Connection, began: &[u8]) -> bool {
+    let mut check = ChunkCheck::default();
+    if check.feed(began).is_err() {
+        return false;
+    }
+    connection.inspect_reads(Some(Box::new(move |bytes| match check.feed(bytes) {
+        Ok(_) => Ok(()),
+        Err(refusal) => Err(io::Error::new(io::ErrorKind::InvalidData, refusal)),
+    })));
+    true
+}
+
+/// Whether a read failed because of what was read.
+fn is_refusal(error: &pingora_core::Error) -> bool {
+    let cause = error.cause.as_ref().and_then(|cause| cause.downcast_ref::<io::Error>());
+    let inner = cause.and_then(io::Error::get_ref);
+    inner.is_some_and(|inner| inner.is::<Refusal>())
 }

@@ -54,12 +54,19 @@ impl Downstream<'_> {
         }
     }
 
-    /// The next part of the request's body; `None` at its end. Cancel safe.
+    /// The next part of the request's body, never an empty one; `None` at its end. Cancel safe.
     pub(crate) async fn read_body(&mut self) -> Result<Option<Bytes>, BodyError> {
-        match self {
-            Self::Http1(side) => side.read_body().await,
-            Self::Http2(side) => side.read_body().await,
-            Self::Tunnelled(_) => Ok(None),
+        loop {
+            let part = match self {
+                Self::Http1(side) => side.read_body().await?,
+                Self::Http2(side) => side.read_body().await?,
+                Self::Tunnelled(_) => None,
+            };
+            // Sessions give empty parts between chunks. Written as a chunk, one would be the end of
+            // the body (RFC 9112 section 7.1), and what follows another request.
+            if part.as_ref().is_none_or(|part| !part.is_empty()) {
+                return Ok(part);
+            }
         }
     }
 
@@ -101,6 +108,10 @@ impl Downstream<'_> {
 
     /// The next part of the answer's body.
     pub(crate) async fn send_body(&mut self, part: &[u8]) -> Result<(), Gone> {
+        if part.is_empty() {
+            // See `read_body`: an empty chunk would be the end.
+            return Ok(());
+        }
         match self {
             Self::Http1(side) => side.send_body(part).await,
             Self::Http2(side) => side.send_body(Bytes::copy_from_slice(part)).await,
