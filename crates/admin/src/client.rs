@@ -21,7 +21,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use crate::api::{AddAnswer, AddRequest, DeleteAnswer, ErrorAnswer, ListAnswer};
-use crate::local_decisions::DeleteTarget;
+use crate::local_decisions::{DeleteTarget, NewDecision};
 
 /// How long an exchange may take; the server allows half a minute.
 const TIMEOUT: Duration = Duration::from_secs(35);
@@ -110,8 +110,9 @@ impl Client {
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn add(&self, request: &AddRequest) -> Result<AddAnswer, ClientError> {
-        let body = serde_json::to_vec(request).map_err(|error| self.no_answer(&error))?;
+    pub async fn add(&self, decision: &NewDecision) -> Result<AddAnswer, ClientError> {
+        let body = serde_json::to_vec(&AddRequest::from(decision))
+            .map_err(|error| self.no_answer(&error))?;
         self.ask(Method::POST, "/decisions", body.into()).await
     }
 

@@ -2,8 +2,15 @@
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
+use palisade_admin::DeleteTarget;
+use palisade_admin::api::LISTED_MAX;
+use palisade_decisions::Scope;
+
+use crate::decisions::{parse_delete_target, parse_duration, parse_scope};
 
 /// Where the settings are unless `--config` says otherwise.
 pub(crate) const DEFAULT_CONFIG: &str = "/etc/palisade/palisade.yaml";
@@ -45,7 +52,7 @@ pub(crate) enum Command {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Config {
     /// The settings file [default: /etc/palisade/palisade.yaml]
-    #[arg(long, short, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
 }
 
@@ -59,8 +66,10 @@ impl Config {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Signals: SIGTERM and SIGINT drain and stop; SIGHUP reads the settings again.\n\n\
-    Examples:\n  palisade run --demo\n  palisade run --config /etc/palisade/palisade.yaml")]
+#[command(
+    after_help = "Signals: SIGTERM and SIGINT drain and stop; SIGHUP reads the settings again.\n\n\
+    Examples:\n  palisade run --demo\n  palisade run --config /etc/palisade/palisade.yaml"
+)]
 pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) config: Config,
@@ -73,20 +82,24 @@ pub(crate) struct Run {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Prints every problem as FILE:LINE:COLUMN: error|warning: what is wrong.\n\
+#[command(
+    after_help = "Prints every problem as FILE:LINE:COLUMN: error|warning: what is wrong.\n\
     Exit code 0 where there are no errors, else 1.\n\n\
-    Example:\n  palisade check --config palisade.yaml")]
+    Example:\n  palisade check --config palisade.yaml"
+)]
 pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) config: Config,
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Runs the checks of a real request, offline, with the decisions that were saved in\n\
+#[command(
+    after_help = "Runs the checks of a real request, offline, with the decisions that were saved in\n\
     state_directory, and prints each with its outcome.\n\n\
     Examples:\n  \
     palisade explain --client 203.0.113.7 https://app.example.com/admin\n  \
-    palisade explain --client 10.0.0.1 -H 'X-Forwarded-For: 203.0.113.7' -H 'User-Agent: sqlmap' http://app.example.com/")]
+    palisade explain --client 10.0.0.1 -H 'X-Forwarded-For: 203.0.113.7' -H 'User-Agent: sqlmap' http://app.example.com/"
+)]
 pub(crate) struct Explain {
     #[command(flatten)]
     pub(crate) config: Config,
@@ -107,18 +120,20 @@ pub(crate) struct Explain {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Speaks to a running Palisade through its admin socket (`admin: { socket: ... }`).\n\n\
+#[command(
+    after_help = "Speaks to a running Palisade through its admin socket (`admin: { socket: ... }`).\n\n\
     Examples:\n  \
     palisade decisions list --address 203.0.113.7\n  \
     palisade decisions add 203.0.113.0/24 --duration 1d --reason scanners\n  \
     palisade decisions add country:KP\n  \
     palisade decisions delete 203.0.113.0/24\n  \
-    palisade decisions flush")]
+    palisade decisions flush"
+)]
 pub(crate) struct Decisions {
     #[command(flatten)]
     pub(crate) config: Config,
     /// The admin socket [default: the one that the settings name]
-    #[arg(long, value_name = "PATH", global = true)]
+    #[arg(long, value_name = "PATH", global = true, conflicts_with = "config")]
     pub(crate) socket: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) action: DecisionsAction,
@@ -128,29 +143,30 @@ pub(crate) struct Decisions {
 pub(crate) enum DecisionsAction {
     /// List decisions, local ones and CrowdSec's
     List {
-        /// Only those that hold for this address
+        /// Only those that hold for this address: its own, its ranges', its country's
         #[arg(long, value_name = "ADDR")]
         address: Option<IpAddr>,
         /// Only local ones
         #[arg(long)]
         local: bool,
         /// At most so many
-        #[arg(long, default_value_t = 100, value_name = "N")]
+        #[arg(long, default_value_t = 100, value_name = "N", value_parser = list_limit())]
         limit: usize,
         /// As JSON
         #[arg(long)]
         json: bool,
     },
-    /// Add a local decision
+    /// Add a local decision, or replace the one with the same target and type
     Add {
         /// An address, a range, country:XX or as:NUMBER
-        target: String,
-        /// What is done: ban, captcha, throttle
-        #[arg(long = "type", default_value = "ban", value_name = "TYPE")]
+        #[arg(value_parser = parse_scope)]
+        target: Scope,
+        /// What is done
+        #[arg(long = "type", default_value = "ban", value_name = "TYPE", value_parser = ["ban", "captcha", "throttle"])]
         kind: String,
-        /// For how long: 30m, 4h, 7d
-        #[arg(long, default_value = "4h")]
-        duration: String,
+        /// For how long: 30m, 4h, 7d; at most ten years
+        #[arg(long, default_value = "4h", value_parser = parse_duration)]
+        duration: Duration,
         /// Why, for the logs
         #[arg(long, default_value = "added by hand")]
         reason: String,
@@ -158,8 +174,14 @@ pub(crate) enum DecisionsAction {
     /// Take local decisions back
     Delete {
         /// An address, a range, country:XX or as:NUMBER; or id:NUMBER
-        target: String,
+        #[arg(value_parser = parse_delete_target)]
+        target: DeleteTarget,
     },
     /// Take all local decisions back
     Flush,
+}
+
+fn list_limit() -> RangedU64ValueParser<usize> {
+    let max = u64::try_from(LISTED_MAX).unwrap_or(u64::MAX);
+    RangedU64ValueParser::new().range(1..=max)
 }

@@ -1,29 +1,25 @@
-use palisade_decisions::{DecisionId, Scope};
+use palisade_decisions::{DecisionId, Remedy, Scope};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 
 use super::*;
 use crate::test_context::TestDoors;
 
-fn request(value: &str) -> AddRequest {
-    AddRequest {
-        scope: "Range".to_owned(),
-        value: value.to_owned(),
-        kind: "ban".to_owned(),
-        duration_seconds: 60,
-        reason: "a & b = c".to_owned(),
-    }
+fn ban(value: &str) -> NewDecision {
+    let scope = Scope::parse("Range", value).unwrap();
+    let minute = Duration::from_secs(60);
+    NewDecision::new(scope, Remedy::Ban, minute, "a & b = c").unwrap()
 }
 
 #[tokio::test]
 async fn the_client_and_the_door_understand_each_other() {
     let doors = TestDoors::open().await;
     let client = Client::new(&doors.socket);
-    let added = client.add(&request("2001:db8::/32")).await.unwrap();
+    let added = client.add(&ban("2001:db8::/32")).await.unwrap();
     assert_eq!(added.decision.value, "2001:db8::/32");
     assert_eq!(added.decision.reason, "a & b = c");
-    client.add(&request("192.0.2.1")).await.unwrap();
-    client.add(&request("192.0.2.2")).await.unwrap();
+    client.add(&ban("192.0.2.1")).await.unwrap();
+    client.add(&ban("192.0.2.2")).await.unwrap();
 
     let address = "2001:db8::1".parse().unwrap();
     let listed = client
@@ -47,10 +43,11 @@ async fn the_client_and_the_door_understand_each_other() {
 async fn a_no_is_told_in_the_doors_words() {
     let doors = TestDoors::open().await;
     let client = Client::new(&doors.socket);
-    let refused = client.add(&request("here")).await.unwrap_err();
-    let expected = "\"here\" is not an IP address; expected one like 192.0.2.1 or 2001:db8::1";
+    let id = DeleteTarget::Id(DecisionId::new(9).unwrap());
+    let refused = client.delete(id).await.unwrap_err();
     assert!(matches!(&refused, ClientError::Refused(_)), "{refused:?}");
-    assert_eq!(refused.to_string(), expected);
+    let expected = "there is no local decision with the id 9; see `palisade decisions list`.";
+    assert!(refused.to_string().starts_with(expected), "{refused}");
 }
 
 #[track_caller]

@@ -134,6 +134,19 @@ impl TryFrom<&AddRequest> for NewDecision {
     }
 }
 
+impl From<&NewDecision> for AddRequest {
+    /// A duration is rounded down to whole seconds.
+    fn from(new: &NewDecision) -> Self {
+        Self {
+            scope: new.scope.name().to_owned(),
+            value: new.scope.to_string(),
+            kind: new.remedy.to_string(),
+            duration_seconds: new.duration.as_secs(),
+            reason: new.reason.clone(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,6 +197,12 @@ mod tests {
             |request| (request.scope, request.value) = ("country".to_owned(), "de".to_owned()),
             "DE ban 60 by hand",
         );
+    }
+
+    #[test]
+    fn what_is_sent_is_what_was_meant() {
+        let new = NewDecision::try_from(&request()).unwrap();
+        assert_eq!(AddRequest::from(&new), request());
     }
 
     #[test]
