@@ -6,6 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::*;
 use crate::answer;
@@ -102,16 +103,20 @@ async fn what_is_no_http_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn a_head_that_never_ends_is_cut_off() {
     let open = open(10).await;
+    let began = Instant::now();
     let answer = open.ask(b"GET / HTTP/1.1\r\nHost: local").await;
     assert!(!answer.contains("200"), "{answer}");
+    assert_eq!(began.elapsed().as_secs(), HEAD_TIMEOUT.as_secs());
     assert_eq!(open.desk.at_once_max.load(Ordering::SeqCst), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_request_that_never_ends_is_cut_off() {
     let open = open(10).await;
+    let began = Instant::now();
     let head = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf";
     assert_eq!(open.ask(head).await, "");
+    assert_eq!(began.elapsed().as_secs(), CONNECTION_TIMEOUT.as_secs());
     assert_eq!(open.desk.at_once_max.load(Ordering::SeqCst), 1);
 }
 
@@ -160,7 +165,9 @@ async fn the_end_waits_for_nobody_for_long() {
     while open.desk.at_once.load(Ordering::SeqCst) < 1 {
         tokio::task::yield_now().await;
     }
+    let began = Instant::now();
     open.stop.send_replace(true);
     open.serving.await.unwrap();
+    assert_eq!(began.elapsed().as_secs(), GRACE.as_secs());
     assert_eq!(answer_of(under_way).await, "");
 }

@@ -230,6 +230,25 @@ fn what_ended_while_nobody_ran_is_gone() {
 }
 
 #[test]
+fn the_last_word_also_replaces_what_a_file_has_twice() {
+    let directory = tempfile::tempdir().unwrap();
+    let twice = [0, 5].map(|id| {
+        let new = new("192.0.2.1", Remedy::Ban, "old");
+        let decision = new.into_decision(DecisionId::new(9).unwrap(), NOW);
+        let id = DecisionId::new(id);
+        (Decision { id, ..decision }, HOUR)
+    });
+    SavedFile::of_operator(directory.path())
+        .save(&twice)
+        .unwrap();
+    let house = open(Some(directory.path()));
+    assert_eq!(house.held().len(), 2);
+    assert!(house.add("192.0.2.1").replaced);
+    assert_eq!(house.held(), ["5 192.0.2.1 ban by hand 3600"]);
+    assert_eq!(open(Some(directory.path())).held().len(), 1);
+}
+
+#[test]
 fn a_file_that_cannot_be_used_is_put_aside_and_told() {
     let directory = tempfile::tempdir().unwrap();
     let path = SavedFile::of_operator(directory.path()).path().to_owned();
