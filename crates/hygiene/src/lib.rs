@@ -5,7 +5,8 @@
 //! sans-I/O: bytes come in, a [`Refusal`] or a borrowed view goes out.
 //!
 //! * HTTP/1: [`h1::HeadSearch`] finds the end of a head while its bytes arrive, then
-//!   [`h1::check_head`] judges the bytes as they were sent, before any other parser sees them.
+//!   [`h1::check_head`] judges the bytes as they were sent, before any other parser sees them;
+//!   [`h1::ChunkCheck`] does the same for the chunks of a body.
 //! * HTTP/2: [`h2::check_parts`] judges what the framing layer decoded, and [`LengthCheck`] holds
 //!   the DATA frames to the declared length.
 //! * Both give a [`Target`], whose [`view`](Target::view) is the path in the forms that rules

@@ -12,6 +12,10 @@
 //! | `%zz`, `%4` | `malformed_escapes` | as sent |
 //! | `%252F`, `%255C`, `%252E`, more `25`s | `double_encoding` | as sent |
 //! | `/../x`, `/a/%2e%2e/x`, `/a/..;b` | `unresolved_dot_dot` | resolved, at most to the root; `..;b` stays |
+//! | `/a//../x`, `/a/;b/../x`, `/a/.;b/../x` | `unresolved_dot_dot` | resolved: `a` goes, `;b` goes |
+//!
+//! The last row: `..` takes the segment before it, and servers that keep empty segments, or take
+//! parameters off before they resolve, find another one there.
 //!
 //! Other decoded bytes, control bytes such as `%0A` among them, pass into the canonical path: they
 //! separate nothing, and rules match them.
@@ -36,8 +40,9 @@ pub struct PathPolicy {
     pub malformed_escapes: bool,
     /// A slash, backslash or dot that is encoded more than once. Some backends decode twice.
     pub double_encoding: bool,
-    /// `..` over the root, `..` with an encoded dot, and `..` next to `;`, backslash or `%2F`.
-    /// Backends resolve these in different ways.
+    /// `..` over the root, `..` with an encoded dot, `..` next to `;`, backslash or `%2F`, and `..`
+    /// behind a segment that is empty or holds parameters alone. Backends resolve these in
+    /// different ways.
     pub unresolved_dot_dot: bool,
 }
 
@@ -69,15 +74,15 @@ pub fn canonicalise<'a>(
             without_params: None,
         });
     }
-    resolve(raw, policy, &mut scratch.canonical)?;
-    let has_params = scratch.canonical.contains(&b';');
+    let has_params = resolve(raw, policy, &mut scratch.canonical)?;
     if has_params {
-        remove_params(&scratch.canonical, &mut scratch.without_params);
+        resolve_without_params(raw, policy, &mut scratch.without_params)?;
     }
+    let differs = has_params && scratch.without_params != scratch.canonical;
     Ok(PathView {
         raw,
         canonical: &scratch.canonical,
-        without_params: has_params.then_some(&scratch.without_params),
+        without_params: differs.then_some(&scratch.without_params),
     })
 }
 
@@ -130,25 +135,60 @@ fn is_plain(raw: &[u8]) -> bool {
     raw.first() == Some(&b'/')
 }
 
-/// Writes the canonical form of `raw` to `out`.
-fn resolve(raw: &[u8], policy: &PathPolicy, out: &mut Vec<u8>) -> Result<(), Refusal> {
+/// Writes the canonical form of `raw` to `out`. Whether any of its segments has parameters.
+fn resolve(raw: &[u8], policy: &PathPolicy, out: &mut Vec<u8>) -> Result<bool, Refusal> {
     out.clear();
     let Some(segments) = raw.strip_prefix(b"/") else {
         return Err(RefusalReason::TargetForm.into());
     };
-    let mut ends_in_slash = true;
+    let (mut has_params, mut saw_hollow, mut ends_in_slash) = (false, false, true);
     for segment in segments.split(|&b| b == b'/') {
         let start = out.len();
         out.push(b'/');
         decode_segment(segment, policy, out)?;
         let decoded = out.get(start + 1..).unwrap_or_default();
-        check_dot_dot(segment, decoded, start == 0, policy)?;
+        check_dot_dot(segment, decoded, start == 0 || saw_hollow, policy)?;
+        has_params |= decoded.contains(&b';');
+        saw_hollow |= is_hollow(decoded);
+        ends_in_slash = settle_segment(out, start);
+    }
+    if ends_in_slash {
+        out.push(b'/');
+    }
+    Ok(has_params)
+}
+
+/// Writes the canonical form that `raw` has for servers that take parameters off first: each
+/// segment ends at its first `;`, then empty and dot segments go (`/a/.;x/b` is `/a/b`). A `;` that
+/// was sent as `%3B` counts too: only blocks match this form, so it may hold more than one server's
+/// reading.
+fn resolve_without_params(
+    raw: &[u8],
+    policy: &PathPolicy,
+    out: &mut Vec<u8>,
+) -> Result<(), Refusal> {
+    out.clear();
+    let mut ends_in_slash = true;
+    for segment in raw.split(|&b| b == b'/').skip(1) {
+        let start = out.len();
+        out.push(b'/');
+        decode_segment(segment, policy, out)?;
+        let decoded = out.get(start + 1..).unwrap_or_default();
+        if let Some(params) = memchr::memchr(b';', decoded) {
+            out.truncate(start + 1 + params);
+        }
         ends_in_slash = settle_segment(out, start);
     }
     if ends_in_slash {
         out.push(b'/');
     }
     Ok(())
+}
+
+/// Whether there are servers to which this is no segment: it is empty, or is once its parameters
+/// are taken off.
+fn is_hollow(decoded: &[u8]) -> bool {
+    matches!(decoded, [] | [b';', ..] | [b'.', b';', ..])
 }
 
 /// Takes the segment that begins at `start` off again if it is empty or dots, with the one before
@@ -166,18 +206,18 @@ fn settle_segment(out: &mut Vec<u8>, start: usize) -> bool {
     true
 }
 
-/// Refuses `..` where servers resolve it differently.
+/// Refuses `..` where servers resolve it differently; anywhere if nothing certain is before it.
 fn check_dot_dot(
     sent: &[u8],
     decoded: &[u8],
-    at_root: bool,
+    takes_uncertain: bool,
     policy: &PathPolicy,
 ) -> Result<(), Refusal> {
     if policy.unresolved_dot_dot {
         return Ok(());
     }
     let refused = match decoded {
-        b".." => at_root || sent != b"..",
+        b".." => takes_uncertain || sent != b"..",
         _ => hides_dot_dot(decoded),
     };
     match refused {
@@ -278,23 +318,6 @@ fn names_separator(mut after_percent: impl Iterator<Item = u8>) -> bool {
             }
             _ => return false,
         }
-    }
-}
-
-/// Writes a canonical path without `;params` to `out`: each segment ends at its first `;`, then
-/// empty and dot segments go as before (`/a/.;x/b` is `/a/b`). A `;` that was sent as `%3B` counts
-/// too: only blocks match this form, so it may hold more than one server's reading.
-fn remove_params(canonical: &[u8], out: &mut Vec<u8>) {
-    out.clear();
-    let mut ends_in_slash = true;
-    for segment in canonical.split(|&b| b == b'/').skip(1) {
-        let start = out.len();
-        out.push(b'/');
-        out.extend(segment.iter().take_while(|&&b| b != b';'));
-        ends_in_slash = settle_segment(out, start);
-    }
-    if ends_in_slash {
-        out.push(b'/');
     }
 }
 

@@ -148,6 +148,11 @@ reasons! {
     /// A field that HTTP/2 forbids (RFC 9113 section 8.2.2).
     ConnectionHeader = 400, "connection_header", "a connection-specific header in an HTTP/2 request";
 
+    /// What breaks HTTP/2 itself, so that no request could be made of it: malformed fields
+    /// (RFC 9113 section 8.1.1), frames that don't belong, a broken field block. There is no answer:
+    /// the stream is reset, or the connection ends.
+    Http2Malformed = 400, "http2_malformed", "a stream or connection that breaks the rules of HTTP/2";
+
     // The host.
 
     /// No Host (RFC 9112 section 3.2), or no `:authority` and no host.
