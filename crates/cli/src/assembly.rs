@@ -1,64 +1,111 @@
 //! From settings to the parts of a running process.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use anyhow::{Context, Result, anyhow};
-use arc_swap::ArcSwap;
-use palisade_config::Settings;
+use arc_swap::{ArcSwap, ArcSwapOption};
+use palisade_admin::{AdminContext, Doors, LocalDecisions, ReloadStatus};
+use palisade_config::{Loaded, Settings};
+use palisade_crowdsec::Poller;
 use palisade_decisions::DecisionTable;
 use palisade_gate::{Snapshot, State};
 use palisade_hygiene::RefusalReason;
 use palisade_proxy::{Clock, Generation, Listener, Shared};
 use palisade_telemetry::{
-    GeoDatabase, LogSettings, MetricLabels, Metrics, OperatorLog, Report, Telemetry,
+    GeoDatabase, MetricLabels, Metrics, OperatorLog, Report, Telemetry,
 };
 use palisade_upstream::Upstreams;
 use tokio::sync::watch;
 
-use crate::VERSION;
+use crate::{VERSION, feed};
 
 /// The parts of a running process.
 pub(crate) struct Process {
     pub(crate) shared: Arc<Shared>,
     pub(crate) listeners: Vec<Arc<Listener>>,
+    /// What the doors show and change.
+    pub(crate) admin: Arc<AdminContext>,
     pub(crate) report: Arc<dyn Report>,
     /// Send `true` to drain.
     pub(crate) drain: watch::Sender<bool>,
+    /// Given to what runs beside the requests.
+    pub(crate) doors: Doors,
+    pub(crate) poller: Option<Poller>,
 }
 
 impl Process {
-    /// Builds everything that the settings describe, and opens the listeners.
-    pub(crate) fn assemble(settings: &Settings) -> Result<Self> {
+    /// Builds everything that the settings describe, puts saved decisions into the table, and opens
+    /// the sockets.
+    pub(crate) fn assemble(loaded: &Loaded) -> Result<Self> {
+        let settings = &loaded.settings;
         let report: Arc<dyn Report> = Arc::new(OperatorLog::stderr());
-        let metrics = Arc::new(Metrics::new(MetricLabels {
-            version: VERSION,
-            hygiene_reasons: &hygiene_reasons(),
-            proxy_reasons: &[],
-        })?);
-        let telemetry = open_logs(&settings.logs, &metrics, &report)?;
-        let clock = Clock::start();
-        let state = State::new(Arc::new(DecisionTable::new()));
-        state
-            .crowdsec
-            .configure(settings.crowdsec.is_some(), clock.now());
-        let generation = generation(1, settings, &Upstreams::default(), telemetry)?;
-        metrics.snapshot.started(1);
         let (drain, draining) = watch::channel(false);
-        let shared = Arc::new(Shared {
-            generation: ArcSwap::from_pointee(generation),
-            state: Arc::new(state),
-            metrics,
-            clock,
-            draining,
-        });
+        let shared = shared(settings, &report, draining)?;
+        let now = shared.clock.now();
+        let saved_in = settings.state_directory.as_deref();
+        let table = Arc::clone(&shared.state.decisions);
+        let (local, problem) = LocalDecisions::open(table, saved_in, now);
+        if let Some(problem) = problem {
+            report.error("decisions", &problem.to_string(), &[]);
+        }
+        let poller = match &settings.crowdsec {
+            Some(crowdsec) => Some(feed::poller(crowdsec, saved_in, &shared, &report)?),
+            None => None,
+        };
         let bound = settings.listeners.iter().cloned().map(Listener::bind);
+        let listeners = bound.collect::<Result<Vec<_>, _>>()?;
+        let doors = Doors::bind(settings.metrics.as_ref(), settings.admin.as_ref())?;
+        let reload = Arc::new(ReloadStatus::default());
+        reload.loaded(&loaded.sources.hash(), now);
+        let admin = Arc::new(AdminContext {
+            version: VERSION,
+            started: SystemTime::now(),
+            shared: Arc::clone(&shared),
+            listeners: listeners.clone(),
+            local: Arc::new(local),
+            lapi: ArcSwapOption::new(poller.as_ref().map(Poller::status)),
+            reload,
+            report: Arc::clone(&report),
+        });
         Ok(Self {
-            listeners: bound.collect::<Result<_, _>>()?,
             shared,
+            listeners,
+            admin,
             report,
             drain,
+            doors,
+            poller,
         })
     }
+}
+
+fn shared(
+    settings: &Settings,
+    report: &Arc<dyn Report>,
+    draining: watch::Receiver<bool>,
+) -> Result<Arc<Shared>> {
+    let metrics = Arc::new(Metrics::new(MetricLabels {
+        version: VERSION,
+        hygiene_reasons: &hygiene_reasons(),
+        proxy_reasons: &[],
+    })?);
+    let telemetry = Telemetry::open(&settings.logs, Arc::clone(&metrics), Arc::clone(report))
+        .context("can't open the logs")?;
+    let clock = Clock::start();
+    let state = State::new(Arc::new(DecisionTable::new()));
+    state
+        .crowdsec
+        .configure(settings.crowdsec.is_some(), clock.now());
+    let generation = generation(1, settings, &Upstreams::default(), telemetry)?;
+    metrics.snapshot.started(1);
+    Ok(Arc::new(Shared {
+        generation: ArcSwap::from_pointee(generation),
+        state: Arc::new(state),
+        metrics,
+        clock,
+        draining,
+    }))
 }
 
 /// What one reading of the settings makes; servers that stay in `old` keep what is known of them.
@@ -83,14 +130,6 @@ pub(crate) fn generation(
         upstreams,
         Arc::new(telemetry),
     )?)
-}
-
-fn open_logs(
-    settings: &LogSettings,
-    metrics: &Arc<Metrics>,
-    report: &Arc<dyn Report>,
-) -> Result<Telemetry> {
-    Telemetry::open(settings, Arc::clone(metrics), Arc::clone(report)).context("can't open the logs")
 }
 
 fn hygiene_reasons() -> Vec<&'static str> {

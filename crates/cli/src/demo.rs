@@ -2,18 +2,18 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use palisade_admin::NewDecision;
 use palisade_config::files::Memory;
 use palisade_config::{Loaded, Settings};
-use palisade_decisions::{Decision, DecisionId, Delta, Remedy, Scope, SourceId};
-use palisade_proxy::Shared;
+use palisade_decisions::{Remedy, Scope};
 use palisade_vocabulary::Ip;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::assembly::Process;
 use crate::say;
 
 /// The settings and the rules are part of the binary, so that the demo needs no file.
@@ -55,23 +55,13 @@ pub(crate) fn load() -> Result<Loaded> {
 }
 
 /// Bans a few.
-pub(crate) fn decide(shared: &Shared) {
-    let now = shared.clock.now();
-    let added = BANNED.iter().zip(1..).filter_map(|((value, why), id)| {
-        Some(Decision {
-            id: DecisionId::new(id),
-            scope: Scope::parse("range", value).ok()?,
-            remedy: Remedy::Ban,
-            origin: Arc::from("palisade"),
-            scenario: Arc::from(*why),
-            expires: now + BANNED_FOR,
-        })
-    });
-    let delta = Delta {
-        added: added.collect(),
-        ..Delta::default()
-    };
-    shared.state.decisions.apply(SourceId::Local, delta, now);
+pub(crate) fn decide(process: &Process) -> Result<()> {
+    for (value, why) in BANNED {
+        let scope = Scope::parse("range", value)?;
+        let ban = NewDecision::new(scope, Remedy::Ban, BANNED_FOR, why)?;
+        process.admin.local.add(ban, process.shared.clock.now())?;
+    }
+    Ok(())
 }
 
 /// Says what to try.

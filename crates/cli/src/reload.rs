@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
+use palisade_admin::ReloadStatus;
 use palisade_config::files::Disk;
 use palisade_config::{Settings, Sources};
 use palisade_proxy::settings::ListenerSettings;
@@ -24,6 +25,7 @@ pub(crate) struct Reloader {
     shared: Arc<Shared>,
     listeners: Vec<Arc<Listener>>,
     report: Arc<dyn Report>,
+    status: Arc<ReloadStatus>,
 }
 
 impl Reloader {
@@ -34,6 +36,7 @@ impl Reloader {
             shared: Arc::clone(&process.shared),
             listeners: process.listeners.clone(),
             report: Arc::clone(&process.report),
+            status: Arc::clone(&process.admin.reload),
         }
     }
 
@@ -47,7 +50,8 @@ impl Reloader {
         match self.try_reload() {
             Ok(number) => {
                 self.shared.metrics.snapshot.reloaded(number);
-                let hash = self.sources.hash().to_string();
+                let hash = self.sources.hash();
+                self.status.loaded(&hash, self.shared.clock.now());
                 self.report.info(
                     "reload",
                     "the new settings are in use",
@@ -56,6 +60,7 @@ impl Reloader {
             }
             Err(error) => {
                 self.shared.metrics.snapshot.reload_failed();
+                self.status.refused(&format!("{error:#}"), self.shared.clock.now());
                 let message = format!("the settings can't be used, the old ones stay: {error:#}");
                 self.report.error("reload", &message, &[]);
             }

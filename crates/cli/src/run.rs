@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use palisade_admin::Doors;
 use palisade_config::Loaded;
 use palisade_proxy::Listener;
 use palisade_telemetry::Report;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::interval;
 
@@ -42,22 +44,22 @@ pub(crate) fn run(arguments: &Run) -> Result<Exit> {
         Some(threads) => usize::from(threads),
         None => std::thread::available_parallelism().map_or(1, usize::from),
     };
-    let process = Process::assemble(&loaded.settings)?;
+    let process = Process::assemble(&loaded)?;
     control.block_on(serve(process, loaded, settings_file, threads))?;
     control.shutdown_timeout(Duration::from_secs(1));
     Ok(Exit::Done)
 }
 
 async fn serve(
-    process: Process,
+    mut process: Process,
     loaded: Loaded,
     settings_file: Option<PathBuf>,
     threads: usize,
 ) -> Result<()> {
     let mut background = JoinSet::new();
-    start_background(&process, &loaded, &mut background)?;
+    start_background(&mut process, &mut background)?;
     if settings_file.is_none() {
-        demo::decide(&process.shared);
+        demo::decide(&process)?;
     }
     let workers = Workers::start(threads, &process.listeners, &process.shared)?;
     let report = Arc::clone(&process.report);
@@ -81,28 +83,47 @@ async fn serve(
 }
 
 /// Starts what runs beside the requests.
-fn start_background(
-    process: &Process,
-    loaded: &Loaded,
-    background: &mut JoinSet<()>,
-) -> Result<()> {
-    let shared = &process.shared;
+fn start_background(process: &mut Process, background: &mut JoinSet<()>) -> Result<()> {
+    let shared = Arc::clone(&process.shared);
     let draining = shared.draining.clone();
-    background.spawn(feed::keep_house(Arc::clone(shared), draining.clone()));
-    let Some(crowdsec) = &loaded.settings.crowdsec else {
+    background.spawn(feed::keep_house(Arc::clone(&shared), draining.clone()));
+    announce_doors(&process.doors, &*process.report);
+    let doors = std::mem::take(&mut process.doors);
+    let doors = doors.serve(Arc::clone(&process.admin), until_draining(draining.clone()));
+    let report = Arc::clone(&process.report);
+    background.spawn(async move {
+        if let Err(error) = doors.await {
+            report.error("doors", &error.to_string(), &[]);
+        }
+    });
+    let Some(poller) = process.poller.take() else {
         return Ok(());
     };
-    let saved_in = loaded.settings.state_directory.as_deref();
-    let poller = feed::poller(crowdsec, saved_in, shared, &process.report)?;
-    let metrics = shared.metrics.lapi(&feed::failures(&poller.status()), shared.clock.now())?;
-    let (status, ends) = (poller.status(), draining.clone());
-    background.spawn(feed::pass_on(status, metrics, Arc::clone(shared), ends));
-    let mut ends = draining;
-    background.spawn(poller.run(async move {
-        // An error means that whoever could drain is gone.
-        let _ = ends.wait_for(|draining| *draining).await;
-    }));
+    let metrics = shared
+        .metrics
+        .lapi(&feed::failures(&poller.status()), shared.clock.now())?;
+    let status = poller.status();
+    background.spawn(feed::pass_on(status, metrics, shared, draining.clone()));
+    background.spawn(poller.run(until_draining(draining)));
     Ok(())
+}
+
+async fn until_draining(mut draining: watch::Receiver<bool>) {
+    // An error means that whoever could say so is gone.
+    let _ = draining.wait_for(|draining| *draining).await;
+}
+
+fn announce_doors(doors: &Doors, report: &dyn Report) {
+    let told = |message: &str, address: Option<std::net::SocketAddr>| {
+        if let Some(address) = address {
+            report.info("start", message, &[("address", &address)]);
+        }
+    };
+    told("metrics", doors.metrics_address());
+    told("admin", doors.admin_address());
+    if let Some(path) = doors.admin_socket() {
+        report.info("start", "admin socket", &[("path", &path.display())]);
+    }
 }
 
 fn announce(listeners: &[Arc<Listener>], report: &dyn Report) {

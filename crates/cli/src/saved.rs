@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
+use palisade_admin::LocalDecisions;
 use palisade_config::Settings;
 use palisade_crowdsec::{LapiEvent, Poller};
 use palisade_decisions::DecisionTable;
@@ -18,6 +19,10 @@ pub(crate) fn load(
     table: &Arc<DecisionTable>,
     now: Tick,
 ) -> Result<usize> {
+    let (_, problem) = LocalDecisions::open(Arc::clone(table), Some(directory), now);
+    if let Some(problem) = problem {
+        complain(&problem.to_string());
+    }
     if let Some(crowdsec) = &settings.crowdsec {
         let tell = |event: &LapiEvent| {
             if matches!(event, LapiEvent::NotRestored { .. }) {
