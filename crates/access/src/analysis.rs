@@ -69,33 +69,40 @@ impl RuleSet {
     /// bounded time: seconds at worst.
     #[must_use]
     pub fn findings(before: &[Rule], rules: &[Rule]) -> Vec<Finding> {
-        let mut findings = Vec::new();
-        let mut implication = Implication::new();
-        let mut earlier: Vec<Profile<'_>> = before.iter().filter_map(Profile::of).collect();
-        for rule in rules {
-            let Some(profile) = Profile::of(rule) else {
-                continue;
-            };
-            if skips_without_address(rule) {
-                findings.push(finding(rule, FindingKind::SkipWithoutAddress));
-            }
-            if let Some(because) = why_never(&rule.condition, &mut implication) {
-                findings.push(finding(rule, FindingKind::NeverMatches { because }));
-                continue;
-            }
-            let overlap = earlier
-                .iter()
-                .find_map(|other| overlap(other, &profile, &mut implication));
-            let spent = implication.is_spent();
-            findings.extend(overlap.map(|kind| finding(rule, kind)));
-            if spent {
-                findings.push(finding(rule, FindingKind::NotCompared));
-                break;
-            }
-            earlier.push(profile);
-        }
-        findings
+        findings_within(STEPS_MAX, before, rules)
     }
+}
+
+/// The most comparisons of one analysis: about a second of work.
+const STEPS_MAX: u64 = 100_000_000;
+
+fn findings_within(steps_max: u64, before: &[Rule], rules: &[Rule]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut implication = Implication::within(steps_max);
+    let mut earlier: Vec<Profile<'_>> = before.iter().filter_map(Profile::of).collect();
+    for rule in rules {
+        let Some(profile) = Profile::of(rule) else {
+            continue;
+        };
+        if skips_without_address(rule) {
+            findings.push(finding(rule, FindingKind::SkipWithoutAddress));
+        }
+        if let Some(because) = why_never(&rule.condition, &mut implication) {
+            findings.push(finding(rule, FindingKind::NeverMatches { because }));
+            continue;
+        }
+        let overlap = earlier
+            .iter()
+            .find_map(|other| overlap(other, &profile, &mut implication));
+        let spent = implication.is_spent();
+        findings.extend(overlap.map(|kind| finding(rule, kind)));
+        if spent {
+            findings.push(finding(rule, FindingKind::NotCompared));
+            break;
+        }
+        earlier.push(profile);
+    }
+    findings
 }
 
 /// A rule with what lets most comparisons end at once.

@@ -61,6 +61,7 @@ fn needs(hir: &Hir) -> Needs {
         HirKind::Class(class) => spelled_out(class).map_or(Needs::required(None), Needs::exact),
         HirKind::Capture(capture) => needs(&capture.sub),
         HirKind::Repetition(repetition) => match (repetition.min, repetition.max) {
+            (0, Some(1)) => of_option(&repetition.sub),
             (0, _) => Needs::required(None),
             (1, Some(1)) => needs(&repetition.sub),
             _ => Needs::required(needs(&repetition.sub).into_required()),
@@ -94,6 +95,17 @@ fn of_concatenation(parts: &[Hir]) -> Needs {
         return Needs::exact(run);
     }
     Needs::required(better(best, useful(run)))
+}
+
+/// What may be left out: all that it can match, or nothing.
+fn of_option(part: &Hir) -> Needs {
+    match needs(part).exact {
+        Some(mut literals) if literals.len() < LITERALS_MAX => {
+            literals.push(Vec::new());
+            Needs::exact(literals)
+        }
+        _ => Needs::required(None),
+    }
 }
 
 fn of_alternation(parts: &[Hir]) -> Needs {
@@ -148,7 +160,7 @@ fn spelled_out(class: &Class) -> Option<Literals> {
     (members.len() <= CLASS_MAX).then_some(members)
 }
 
-/// A set whose every string is worth looking for, cut to the longest length.
+/// A set whose every string is worth looking for, cut to the longest length, as small as can be.
 fn useful(mut literals: Literals) -> Option<Literals> {
     let long_enough = literals
         .iter()
@@ -159,9 +171,17 @@ fn useful(mut literals: Literals) -> Option<Literals> {
     for literal in &mut literals {
         literal.truncate(LITERAL_LEN_MAX);
     }
-    literals.sort_unstable();
-    literals.dedup();
-    Some(literals)
+    // A literal within which another one is found needs no search of its own.
+    literals.sort_unstable_by_key(Vec::len);
+    let mut kept: Literals = Vec::with_capacity(literals.len());
+    for literal in literals {
+        let within = |part: &Vec<u8>| literal.windows(part.len()).any(|window| window == part);
+        if !kept.iter().any(within) {
+            kept.push(literal);
+        }
+    }
+    kept.sort_unstable();
+    Some(kept)
 }
 
 /// The set that a request hits less often: its shortest string is longer, or it has fewer.
@@ -213,6 +233,8 @@ mod tests {
         check(r"(abc){2,}", Some(&["abc"]));
         check(r"a[0-9]b", None);
         check(r"(abc)?", None);
+        check(r"/x(abc)?y", Some(&["/xabcy", "/xy"]));
+        check(r"\.(php[3-5]?|ya?ml)$", Some(&[".php", ".yaml", ".yml"]));
         check(r"abc|\d", None);
         check(r"abc|", None);
         check(r"^/[a-z]{32}$", None);

@@ -6,18 +6,15 @@ use super::pattern::implies_pattern;
 use super::satisfiability::is_certain;
 use crate::{AddressCondition, Condition, TextCondition};
 
-/// The most comparisons of one analysis: about a second of work.
-const STEPS_MAX: u64 = 100_000_000;
-
 /// Answers whether one condition implies another, within a bound on all answers together.
 pub(super) struct Implication {
     steps_left: u64,
 }
 
 impl Implication {
-    pub(super) fn new() -> Self {
+    pub(super) fn within(steps_max: u64) -> Self {
         Self {
-            steps_left: STEPS_MAX,
+            steps_left: steps_max,
         }
     }
 
