@@ -43,6 +43,7 @@ pub(crate) async fn forward(
         target,
         begun: Instant::now(),
         answered_after: None,
+        sent_whole: false,
     };
     let result = forwarding.run(downstream).await;
     let mut ending = match result {
@@ -111,6 +112,8 @@ struct Forwarding<'a> {
     target: Option<&'a [u8]>,
     begun: Instant,
     answered_after: Option<Duration>,
+    /// Whether the backend has the request to its end: only then can the connection have another.
+    sent_whole: bool,
 }
 
 /// The part of a request's body that was read before a backend was asked for.
@@ -259,6 +262,7 @@ impl Forwarding<'_> {
             }
         }
         session.finish_body().await?;
+        self.sent_whole = true;
         self.read_answer(session, downstream, false).await
     }
 
@@ -370,7 +374,7 @@ impl Forwarding<'_> {
         }
         downstream.finish().await?;
         session.respect_keepalive();
-        if downstream.body_done()
+        if self.sent_whole
             && let Some(stream) = session.reuse().await
         {
             server.keep(stream, self.context.facts.shared.clock.now());

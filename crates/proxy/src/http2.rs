@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use h2::RecvStream;
+use h2::{Reason, RecvStream};
 use h2::server::SendResponse;
 use http::Request;
 use palisade_hygiene::h2::{check_parts, join_cookies};
@@ -17,6 +17,7 @@ use crate::downstream::{Downstream, Http2};
 use crate::observe;
 use crate::request::{self, Incoming};
 use crate::respond::{PageForm, page};
+use crate::stream_resets::{Accepted, ResetsTold};
 
 /// Requests of one connection at a time (RFC 9113 section 5.1.2).
 const STREAMS_MAX: u32 = 100;
@@ -36,16 +37,19 @@ const HEAD_HEADROOM_BYTES: u32 = 16 * 1024;
 pub(crate) async fn serve(connection: Box<Connection>, facts: Arc<ConnectionFacts>) {
     let limits = &facts.listener.settings.limits;
     let head_bytes = u32::try_from(limits.head_bytes.as_u64()).unwrap_or(u32::MAX);
+    let seen = Accepted::default();
     let handshake = h2::server::Builder::new()
         .max_concurrent_streams(STREAMS_MAX)
         .max_header_list_size(head_bytes.saturating_add(HEAD_HEADROOM_BYTES))
         .initial_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_send_buffer_size(SEND_BUFFER_BYTES_MAX)
-        .handshake(connection);
+        .handshake(ResetsTold::new(connection, Arc::clone(&facts), seen.clone()));
     let deadlines = facts.listener.settings.deadlines;
-    let Ok(Ok(mut connection)) = timeout(deadlines.head, handshake).await else {
-        return;
+    let mut connection = match timeout(deadlines.head, handshake).await {
+        Ok(Ok(connection)) => connection,
+        Ok(Err(error)) => return tell_broken(&facts, &error),
+        Err(_) => return,
     };
     let mut draining = facts.shared.draining.clone();
     let mut requests = JoinSet::new();
@@ -55,9 +59,11 @@ pub(crate) async fn serve(connection: Box<Connection>, facts: Arc<ConnectionFact
             biased;
             accepted = connection.accept() => match accepted {
                 Some(Ok((request, respond))) => {
+                    seen.add(respond.stream_id().into());
                     requests.spawn(serve_stream(request, respond, Arc::clone(&facts)));
                 }
-                Some(Err(_)) | None => return,
+                Some(Err(error)) => return tell_broken(&facts, &error),
+                None => return,
             },
             _ = requests.join_next(), if !requests.is_empty() => {}
             _ = draining.wait_for(|draining| *draining), if !is_ending => {
@@ -72,6 +78,14 @@ pub(crate) async fn serve(connection: Box<Connection>, facts: Arc<ConnectionFact
                 is_ending = true;
             }
         }
+    }
+}
+
+/// Tells of a connection that ended because the client broke the rules of HTTP/2.
+fn tell_broken(facts: &ConnectionFacts, error: &h2::Error) {
+    let by_peer = error.is_remote() || error.is_io();
+    if !by_peer && error.reason() != Some(Reason::NO_ERROR) {
+        observe::refused_connection(facts, RefusalReason::Http2Malformed);
     }
 }
 

@@ -21,6 +21,7 @@ mod respond;
 pub mod settings;
 mod shared;
 mod slots;
+mod stream_resets;
 mod tunnel;
 
 pub use certificates::TlsError;

@@ -277,3 +277,19 @@ pub(crate) fn refused_head(
         checks_duration: Duration::ZERO,
     });
 }
+
+/// Tells of what was refused when there was not even a head to show.
+pub(crate) fn refused_connection(facts: &ConnectionFacts, reason: RefusalReason) {
+    let telemetry = &facts.shared.generation.load().telemetry;
+    telemetry.observe_decision(&DecisionEvent {
+        time: wall_time(),
+        mode: DecisionMode::Refused,
+        cause: Cause::Hygiene {
+            reason: reason.as_str(),
+        },
+        client: &facts.client,
+        peer: facts.peer,
+        subject: Subject::Connection,
+        checks_duration: Duration::ZERO,
+    });
+}

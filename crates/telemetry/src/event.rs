@@ -248,7 +248,7 @@ pub struct MatchedDecision<'a> {
     pub scenario: &'a str,
     /// The remedy: `ban`, `captcha` or any other word.
     pub kind: &'a str,
-    /// What `value` is: `ip`, `range`, `country` or `as`.
+    /// What `value` is, as CrowdSec names it: `Ip`, `Range`, `Country` or `AS`.
     pub scope: &'a str,
     /// The address, range, country or AS.
     pub value: &'a str,

@@ -39,8 +39,12 @@ pub struct Connection {
     held: BytesMut,
     /// Whether the next write is held back.
     hold_next: bool,
+    inspector: Option<Inspector>,
     fd: i32,
 }
+
+/// Is shown the bytes that are read, in their order. Its error is the read's.
+pub type Inspector = Box<dyn FnMut(&[u8]) -> io::Result<()> + Send + Sync>;
 
 enum Io {
     Plain(Prefixed),
@@ -102,6 +106,7 @@ impl Connection {
             io,
             held: BytesMut::new(),
             hold_next: true,
+            inspector: None,
             fd,
         }
     }
@@ -132,6 +137,11 @@ impl Connection {
             }
             Io::Client(_) | Io::Backend(_) => Err(bytes),
         }
+    }
+
+    /// Shows `inspector` what is read from now on; `None` ends that.
+    pub fn inspect_reads(&mut self, inspector: Option<Inspector>) {
+        self.inspector = inspector;
     }
 
     /// Whether an idle connection can still be used: open, and nothing arrived on it that nobody
@@ -199,8 +209,12 @@ impl AsyncRead for Connection {
     ) -> Poll<io::Result<()>> {
         let before = out.filled().len();
         let result = ready!(Pin::new(&mut self.io).poll_read(cx, out));
-        if out.filled().len() > before {
+        let read = out.filled().get(before..).unwrap_or_default();
+        if !read.is_empty() {
             self.hold_next = true;
+            if let Some(inspector) = &mut self.inspector {
+                inspector(read)?;
+            }
         }
         Poll::Ready(result)
     }
@@ -399,6 +413,25 @@ mod tests {
         let mut got = [0_u8; 6];
         near.read_exact(&mut got).await.unwrap();
         assert_eq!(&got, b"prefix");
+    }
+
+    #[tokio::test]
+    async fn an_inspector_sees_all_that_is_read_and_can_refuse_it() {
+        let (mut near, mut far) = pair().await;
+        near.inspect_reads(Some(Box::new(|bytes| match bytes.contains(&b'!') {
+            true => Err(io::ErrorKind::InvalidData.into()),
+            false => Ok(()),
+        })));
+        let mut got = [0_u8; 4];
+        far.write_all(b"good").await.unwrap();
+        near.read_exact(&mut got).await.unwrap();
+        assert_eq!(&got, b"good");
+        far.write_all(b"bad!").await.unwrap();
+        let refused = near.read_exact(&mut got).await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::InvalidData);
+        near.inspect_reads(None);
+        far.write_all(b"bad!").await.unwrap();
+        near.read_exact(&mut got).await.unwrap();
     }
 
     #[tokio::test]

@@ -6,5 +6,5 @@
 mod connection;
 mod prefixed;
 
-pub use connection::{Connection, TlsFacts};
+pub use connection::{Connection, Inspector, TlsFacts};
 pub use prefixed::Prefixed;

@@ -81,7 +81,9 @@ impl DecisionMetrics {
         let refused = event.mode == DecisionMode::Refused;
         by_check.inc(event.cause.check());
         match event.cause {
-            Cause::Hygiene { reason } if refused => self.hygiene.inc(reason),
+            Cause::Hygiene { reason } | Cause::Body { reason } if refused => {
+                self.hygiene.inc(reason);
+            }
             Cause::Proxy { reason } if refused => self.proxy.inc(reason),
             Cause::Decision(decision) => {
                 self.matches

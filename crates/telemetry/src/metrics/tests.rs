@@ -130,6 +130,8 @@ fn refusals_are_counted_by_check_and_reason() {
         observe(DecisionMode::Refused, Cause::Hygiene { reason });
     }
     observe(DecisionMode::Refused, Cause::Proxy { reason: "missing" });
+    let reason = "request_line";
+    observe(DecisionMode::Refused, Cause::Body { reason });
     check(&metrics, r#"palisade_refusals_total{check="access"} 1"#);
     check(
         &metrics,
@@ -146,7 +148,7 @@ fn refusals_are_counted_by_check_and_reason() {
     );
     check(
         &metrics,
-        r#"palisade_hygiene_refusals_total{reason="request_line"} 0"#,
+        r#"palisade_hygiene_refusals_total{reason="request_line"} 1"#,
     );
     check(
         &metrics,
