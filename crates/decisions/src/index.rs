@@ -28,16 +28,23 @@ pub(crate) struct Index<K> {
 pub(crate) struct Page<K> {
     /// By slot: the cells in which there is something.
     pub(crate) filters: [u128; SLOTS_PER_PAGE],
-    /// By slot: prefix lengths in use, one bit each.
-    pub(crate) lengths: [u128; SLOTS_PER_PAGE],
-    /// By slot: where it starts in `keys` and `records`.
-    pub(crate) starts: [u32; SLOTS_PER_PAGE],
+    /// By slot: the rest, which is read where the filter lets through.
+    pub(crate) heads: [SlotHead; SLOTS_PER_PAGE],
     pub(crate) keys: Box<[K]>,
     pub(crate) records: Box<[Record]>,
     /// Prefix lengths in use in any slot, one bit each.
     pub(crate) lengths_used: u128,
     /// None of its decisions ends before this.
     pub(crate) first_expiry: Tick,
+}
+
+/// Where a slot is in its page, and what is in it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SlotHead {
+    /// Prefix lengths in use, one bit each.
+    pub(crate) lengths: u128,
+    /// Where it starts in `keys` and `records`; where the next one starts it ends.
+    pub(crate) start: u32,
 }
 
 /// The decisions of one slot.
@@ -138,8 +145,7 @@ impl<K> Default for Page<K> {
     fn default() -> Self {
         Self {
             filters: [0; SLOTS_PER_PAGE],
-            lengths: [0; SLOTS_PER_PAGE],
-            starts: [0; SLOTS_PER_PAGE],
+            heads: [SlotHead::default(); SLOTS_PER_PAGE],
             keys: Box::default(),
             records: Box::default(),
             lengths_used: 0,
@@ -162,15 +168,14 @@ impl<K> Default for Slot<'_, K> {
 impl<K: Key> Page<K> {
     /// The slot of that number in the page.
     pub(crate) fn slot(&self, number: usize) -> Slot<'_, K> {
-        let start = self.starts.get(number).map_or(0, |start| *start as usize);
-        let end = self
-            .starts
-            .get(number + 1)
-            .map_or(self.keys.len(), |end| *end as usize);
+        let head = self.heads.get(number).copied().unwrap_or_default();
+        let next = self.heads.get(number + 1);
+        let end = next.map_or(self.keys.len(), |next| next.start as usize);
+        let range = head.start as usize..end;
         Slot {
-            keys: self.keys.get(start..end).unwrap_or_default(),
-            records: self.records.get(start..end).unwrap_or_default(),
-            lengths: self.lengths.get(number).copied().unwrap_or_default(),
+            keys: self.keys.get(range.clone()).unwrap_or_default(),
+            records: self.records.get(range).unwrap_or_default(),
+            lengths: head.lengths,
             filter: self.filters.get(number).copied().unwrap_or_default(),
         }
     }

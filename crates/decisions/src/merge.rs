@@ -187,8 +187,8 @@ impl<K: Key> PageBuilder<K> {
     }
 
     fn start(&mut self, slot: usize) {
-        if let Some(start) = self.page.starts.get_mut(slot) {
-            *start = u32::try_from(self.keys.len()).unwrap_or(u32::MAX);
+        if let Some(head) = self.page.heads.get_mut(slot) {
+            head.start = u32::try_from(self.keys.len()).unwrap_or(u32::MAX);
         }
     }
 
@@ -233,8 +233,8 @@ impl<K: Key> PageBuilder<K> {
         if let Some(filter) = self.page.filters.get_mut(slot) {
             *filter |= cells;
         }
-        if let Some(of_slot) = self.page.lengths.get_mut(slot) {
-            *of_slot |= lengths;
+        if let Some(head) = self.page.heads.get_mut(slot) {
+            head.lengths |= lengths;
         }
         self.page.lengths_used |= lengths;
     }
