@@ -2,4 +2,5 @@
 
 mod forward;
 mod harness;
+mod hygiene;
 mod smoke;

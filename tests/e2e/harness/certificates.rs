@@ -33,7 +33,9 @@ impl Authority {
     pub(crate) fn certify_unit(&self, name: &str, unit: &str) -> Certificate {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
-        params.distinguished_name.push(DnType::OrganizationalUnitName, unit);
+        params
+            .distinguished_name
+            .push(DnType::OrganizationalUnitName, unit);
         self.sign(params)
     }
 

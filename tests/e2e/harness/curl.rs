@@ -8,7 +8,16 @@ use super::http::Answer;
 #[track_caller]
 pub(crate) fn curl(arguments: &[&str]) -> Answer {
     let output = Command::new("curl")
-        .args(["--silent", "--show-error", "--include", "--insecure", "--max-time", "30", "--noproxy", "*"])
+        .args([
+            "--silent",
+            "--show-error",
+            "--include",
+            "--insecure",
+            "--max-time",
+            "30",
+            "--noproxy",
+            "*",
+        ])
         .args(arguments)
         .output()
         .expect("run ./set-up test: curl");
@@ -19,9 +28,17 @@ pub(crate) fn curl(arguments: &[&str]) -> Answer {
     );
     let mut rest = output.stdout.as_slice();
     loop {
-        let end = rest.windows(4).position(|window| window == b"\r\n\r\n").expect("a head");
+        let end = rest
+            .windows(4)
+            .position(|window| window == b"\r\n\r\n")
+            .expect("a head");
         let head = String::from_utf8_lossy(&rest[..end]).into_owned();
-        let status: u16 = head.split(' ').nth(1).expect("a status").parse().expect("a status");
+        let status: u16 = head
+            .split(' ')
+            .nth(1)
+            .expect("a status")
+            .parse()
+            .expect("a status");
         rest = &rest[end + 4..];
         if status >= 200 {
             return Answer {

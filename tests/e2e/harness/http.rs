@@ -146,7 +146,10 @@ impl Connection {
 
     fn read_answer(&mut self, is_head: bool) -> Option<Answer> {
         let end = loop {
-            let end = self.received.windows(4).position(|window| window == b"\r\n\r\n");
+            let end = self
+                .received
+                .windows(4)
+                .position(|window| window == b"\r\n\r\n");
             match end {
                 Some(end) => break end,
                 None if !self.fill() => return None,
@@ -192,7 +195,11 @@ impl Connection {
 
     fn read_line(&mut self) -> String {
         loop {
-            if let Some(end) = self.received.windows(2).position(|window| window == b"\r\n") {
+            if let Some(end) = self
+                .received
+                .windows(2)
+                .position(|window| window == b"\r\n")
+            {
                 let line: Vec<u8> = self.received.drain(..end + 2).collect();
                 return String::from_utf8_lossy(&line).into_owned();
             }
@@ -238,7 +245,10 @@ impl Connection {
             {
                 false
             }
-            Err(error) => panic!("no answer: {error}; so far: {:?}", String::from_utf8_lossy(&self.received)),
+            Err(error) => panic!(
+                "no answer: {error}; so far: {:?}",
+                String::from_utf8_lossy(&self.received)
+            ),
         }
     }
 }

@@ -38,7 +38,10 @@ struct Stream {
 /// What became of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    Answered { status: u16, body: String },
+    Answered {
+        status: u16,
+        body: String,
+    },
     /// The stream was reset, with this error code (RFC 9113 section 7).
     Reset(u32),
     /// The whole connection was given up, with this error code.
@@ -81,7 +84,11 @@ impl Http2 {
         let pieces: Vec<&[u8]> = block.chunks(FRAME_BYTES_MAX).collect();
         for (at, piece) in pieces.iter().enumerate() {
             let kind = if at == 0 { HEADERS } else { CONTINUATION };
-            let last = if at + 1 == pieces.len() { END_HEADERS } else { 0 };
+            let last = if at + 1 == pieces.len() {
+                END_HEADERS
+            } else {
+                0
+            };
             let flags = if at == 0 { ends | last } else { last };
             self.frame(kind, flags, stream, piece);
         }
@@ -126,14 +133,20 @@ impl Http2 {
         let stream = self.streams.entry(u32::from_be_bytes(stream)).or_default();
         match kind {
             SETTINGS | PING if flags & ACK == 0 => {
-                let echo = if kind == PING { payload.as_slice() } else { &[] };
+                let echo = if kind == PING {
+                    payload.as_slice()
+                } else {
+                    &[]
+                };
                 self.frame(kind, ACK, 0, echo);
                 return None;
             }
             HEADERS => stream.status = Some(status_of(&payload)),
             DATA => stream.body.extend(payload),
             RST_STREAM => {
-                stream.outcome.get_or_insert(Outcome::Reset(code_of(&payload)));
+                stream
+                    .outcome
+                    .get_or_insert(Outcome::Reset(code_of(&payload)));
                 return None;
             }
             // A server that ends the connection in peace still answers what it took.
@@ -178,7 +191,9 @@ fn status_of(block: &[u8]) -> u16 {
     let start = block.iter().position(|byte| byte & 0xe0 != 0x20).unwrap();
     match block[start..] {
         // Whole fields of the static table (RFC 7541 appendix A).
-        [indexed @ 0x88..=0x8e, ..] => [200, 204, 206, 304, 400, 404, 500][usize::from(indexed - 0x88)],
+        [indexed @ 0x88..=0x8e, ..] => {
+            [200, 204, 206, 304, 400, 404, 500][usize::from(indexed - 0x88)]
+        }
         // The name `:status` alone.
         [0x08 | 0x18 | 0x48, length, ref text @ ..] if length & 0x80 == 0 => {
             std::str::from_utf8(&text[..3]).unwrap().parse().unwrap()
@@ -190,12 +205,22 @@ fn status_of(block: &[u8]) -> u16 {
 
 /// Three digits in Huffman's code (RFC 7541 appendix B): 0 to 2 have five bits, the others six.
 fn huffman_digits(text: &[u8]) -> u16 {
-    let bits: Vec<u8> = text.iter().flat_map(|byte| (0..8).rev().map(move |at| byte >> at & 1)).collect();
-    let number = |bits: &[u8]| bits.iter().fold(0_u16, |number, bit| number * 2 + u16::from(*bit));
+    let bits: Vec<u8> = text
+        .iter()
+        .flat_map(|byte| (0..8).rev().map(move |at| byte >> at & 1))
+        .collect();
+    let number = |bits: &[u8]| {
+        bits.iter()
+            .fold(0_u16, |number, bit| number * 2 + u16::from(*bit))
+    };
     let mut at = 0;
     (0..3).fold(0, |status, _| {
         let short = number(&bits[at..at + 5]);
-        let digit = if short < 3 { short } else { number(&bits[at..at + 6]) - 0b01_1001 + 3 };
+        let digit = if short < 3 {
+            short
+        } else {
+            number(&bits[at..at + 6]) - 0b01_1001 + 3
+        };
         at += if short < 3 { 5 } else { 6 };
         status * 10 + digit
     })

@@ -1,11 +1,21 @@
 //! What end-to-end tests are made of.
 
 mod backend;
+mod certificates;
+mod curl;
+mod haproxy;
 mod http;
+mod http2;
 mod palisade;
+mod tls;
 mod wait;
 
 pub(crate) use backend::{Backend, BackendRequest};
-pub(crate) use http::{Answer, Connection};
+pub(crate) use certificates::{Authority, Certificate};
+pub(crate) use curl::curl;
+pub(crate) use haproxy::Haproxy;
+pub(crate) use http::{Answer, Connection, connect_from};
+pub(crate) use http2::{Http2, Outcome};
 pub(crate) use palisade::Palisade;
+pub(crate) use tls::TlsClient;
 pub(crate) use wait::wait_for;

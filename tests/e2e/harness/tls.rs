@@ -60,6 +60,8 @@ impl TlsClient {
         while session.is_handshaking() {
             session.complete_io(&mut tcp)?;
         }
-        Ok(Connection::over(Wire::Tls(Box::new(StreamOwned::new(session, tcp)))))
+        Ok(Connection::over(Wire::Tls(Box::new(StreamOwned::new(
+            session, tcp,
+        )))))
     }
 }
