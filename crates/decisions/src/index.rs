@@ -21,6 +21,7 @@ pub(crate) struct Index<K> {
     pages: Vec<Option<Arc<Page<K>>>>,
     /// Prefix lengths in use, one bit each.
     lengths: u128,
+    is_empty: bool,
 }
 
 /// A 256th of an index: the decisions of each slot, sorted by key, one slot after the other.
@@ -61,6 +62,7 @@ impl<K> Default for Index<K> {
         Self {
             pages: Vec::from_iter((0..PAGES).map(|_| None)),
             lengths: 0,
+            is_empty: true,
         }
     }
 }
@@ -70,8 +72,14 @@ impl<K: Key> Index<K> {
         let used = pages.iter().flatten().map(|page| page.lengths_used);
         Self {
             lengths: used.fold(0, |lengths, of_page| lengths | of_page),
+            is_empty: pages.iter().all(Option::is_none),
             pages,
         }
+    }
+
+    /// Whether there is no decision. Hot path: runs per request, allocates nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.is_empty
     }
 
     pub(crate) fn pages(&self) -> &[Option<Arc<Page<K>>>] {

@@ -127,7 +127,7 @@ impl DecisionTable {
     /// where a client is. Hot path: runs per request, allocates nothing.
     #[must_use]
     pub fn asks_for_places(&self) -> bool {
-        self.root.load().places.heap_bytes() > 0
+        !self.root.load().places.is_empty()
     }
 
     /// Applies a document of `source` that says what changed.
@@ -346,5 +346,43 @@ impl<'r, F: Fn(SourceId) -> bool> Strongest<'r, F> {
             AnyKey::Place(key) => key.scope(),
         };
         Some(Match::new(scope, found.record, Arc::clone(found.label)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Decision, Remedy, Scope};
+
+    const NOW: Tick = Tick::from_millis(1_000);
+
+    #[track_caller]
+    fn check_asks_for_places(scope: &str, value: &str, expected: bool) {
+        let table = DecisionTable::new();
+        assert!(!table.asks_for_places(), "nobody asks yet");
+        let added = vec![Decision {
+            id: None,
+            scope: Scope::parse(scope, value).unwrap(),
+            remedy: Remedy::Ban,
+            origin: "cscli".into(),
+            scenario: "manual".into(),
+            expires: Tick::from_millis(5_000),
+        }];
+        let delta = Delta {
+            deleted: Vec::new(),
+            added,
+        };
+        table.apply(SourceId::Local, delta, NOW);
+        assert_eq!(table.asks_for_places(), expected, "{scope} {value}");
+        table.flush(SourceId::Local, NOW);
+        assert!(!table.asks_for_places(), "nobody asks any more");
+    }
+
+    #[test]
+    fn only_decisions_about_places_ask_for_places() {
+        check_asks_for_places("ip", "192.0.2.1", false);
+        check_asks_for_places("range", "2001:db8::/32", false);
+        check_asks_for_places("country", "NZ", true);
+        check_asks_for_places("as", "64496", true);
     }
 }
