@@ -56,7 +56,7 @@ pub(crate) struct TestDoors {
     pub(crate) listener: SocketAddr,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<Result<(), DoorError>>,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl Told {
@@ -110,13 +110,15 @@ impl TestDoors {
                 let _ = stopped.await;
             })),
             context,
-            _directory: directory,
+            directory,
         }
     }
 
-    pub(crate) async fn close(self) {
+    /// Ends the serving; gives the folder that the socket was in.
+    pub(crate) async fn close(self) -> tempfile::TempDir {
         self.stop.send(()).unwrap();
         self.serving.await.unwrap().unwrap();
+        self.directory
     }
 }
 

@@ -76,8 +76,8 @@ async fn the_doors_close_at_the_end() {
     let doors = TestDoors::open().await;
     let (metrics, admin, socket) = (doors.metrics, doors.admin, doors.socket.clone());
     assert!(socket.exists());
-    doors.close().await;
-    assert!(!socket.exists());
+    let directory = doors.close().await;
+    assert!(directory.path().exists() && !socket.exists());
     for address in [metrics, admin] {
         assert!(TcpStream::connect(address).is_err());
     }

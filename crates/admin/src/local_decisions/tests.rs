@@ -232,20 +232,28 @@ fn what_ended_while_nobody_ran_is_gone() {
 #[test]
 fn the_last_word_also_replaces_what_a_file_has_twice() {
     let directory = tempfile::tempdir().unwrap();
-    let twice = [0, 5].map(|id| {
-        let new = new("192.0.2.1", Remedy::Ban, "old");
-        let decision = new.into_decision(DecisionId::new(9).unwrap(), NOW);
+    let rows = [(0, Remedy::Ban), (5, Remedy::Ban), (0, Remedy::Captcha)];
+    let rows = rows.map(|(id, remedy)| {
+        let some_id = DecisionId::new(9).unwrap();
+        let decision = new("192.0.2.1", remedy, "old").into_decision(some_id, NOW);
         let id = DecisionId::new(id);
         (Decision { id, ..decision }, HOUR)
     });
     SavedFile::of_operator(directory.path())
-        .save(&twice)
+        .save(&rows)
         .unwrap();
     let house = open(Some(directory.path()));
-    assert_eq!(house.held().len(), 2);
+    assert_eq!(house.held().len(), 3);
     assert!(house.add("192.0.2.1").replaced);
-    assert_eq!(house.held(), ["5 192.0.2.1 ban by hand 3600"]);
-    assert_eq!(open(Some(directory.path())).held().len(), 1);
+    assert_eq!(open(Some(directory.path())).held().len(), 2);
+    house
+        .local
+        .delete(DeleteTarget::Id(DecisionId::new(5).unwrap()), NOW)
+        .unwrap();
+    let [held] = &house.held()[..] else {
+        panic!("{:?}", house.held());
+    };
+    assert!(held.starts_with("0 192.0.2.1 captcha old "), "{held}");
 }
 
 #[test]
