@@ -94,9 +94,7 @@ fn shared(
         .context("can't open the logs")?;
     let clock = Clock::start();
     let state = State::new(Arc::new(DecisionTable::new()));
-    state
-        .crowdsec
-        .configure(settings.crowdsec.is_some(), clock.now());
+    state.crowdsec.configure(settings.crowdsec.is_some());
     let generation = generation(1, settings, &Upstreams::default(), telemetry)?;
     metrics.snapshot.started(1);
     Ok(Arc::new(Shared {

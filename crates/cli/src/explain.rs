@@ -52,7 +52,7 @@ pub(crate) fn explain(arguments: &Explain) -> Result<Exit> {
         say(&format!("client address     {step}"));
     }
     let now = Tick::default();
-    let state = state(settings, now)?;
+    let state = state(settings, now);
     let snapshot = snapshot(settings)?;
     let court = Court {
         snapshot: &snapshot,
@@ -93,16 +93,16 @@ fn listener<'a>(arguments: &Explain, settings: &'a Settings) -> Result<&'a Liste
 }
 
 /// What is known beside the settings: the decisions that were saved.
-fn state(settings: &Settings, now: Tick) -> Result<State> {
+fn state(settings: &Settings, now: Tick) -> State {
     let table = Arc::new(DecisionTable::new());
     match &settings.state_directory {
         None => say("decisions          none are known: the settings have no state_directory"),
         Some(directory) => {
-            let found = saved::load(settings, directory, &table, now)?;
+            let found = saved::load(settings, directory, &table, now);
             say(&format!("decisions          {found} saved ones are known"));
         }
     }
-    Ok(State::new(table))
+    State::new(table)
 }
 
 fn snapshot(settings: &Settings) -> Result<Snapshot> {

@@ -57,7 +57,9 @@ async fn serve(
     threads: usize,
 ) -> Result<()> {
     let mut background = JoinSet::new();
-    start_background(&mut process, &mut background)?;
+    // The doors close last: `/readyz` has to say that the process drains while it does.
+    let (stop, stopped) = watch::channel(false);
+    start_background(&mut process, stopped, &mut background)?;
     if settings_file.is_none() {
         demo::decide(&process)?;
     }
@@ -73,6 +75,7 @@ async fn serve(
     report.info("stop", "draining: no new connections", &[]);
     process.drain.send_replace(true);
     tokio::task::spawn_blocking(|| workers.join()).await?;
+    stop.send_replace(true);
     while background.join_next().await.is_some() {}
     let telemetry = Arc::clone(&process.shared.generation.load().telemetry);
     if let Err(lost) = telemetry.flush(FLUSH_TIME) {
@@ -83,13 +86,17 @@ async fn serve(
 }
 
 /// Starts what runs beside the requests.
-fn start_background(process: &mut Process, background: &mut JoinSet<()>) -> Result<()> {
+fn start_background(
+    process: &mut Process,
+    stopped: watch::Receiver<bool>,
+    background: &mut JoinSet<()>,
+) -> Result<()> {
     let shared = Arc::clone(&process.shared);
     let draining = shared.draining.clone();
     background.spawn(feed::keep_house(Arc::clone(&shared), draining.clone()));
     announce_doors(&process.doors, &*process.report);
     let doors = std::mem::take(&mut process.doors);
-    let doors = doors.serve(Arc::clone(&process.admin), until_draining(draining.clone()));
+    let doors = doors.serve(Arc::clone(&process.admin), until(stopped));
     let report = Arc::clone(&process.report);
     background.spawn(async move {
         if let Err(error) = doors.await {
@@ -104,13 +111,13 @@ fn start_background(process: &mut Process, background: &mut JoinSet<()>) -> Resu
         .lapi(&feed::failures(&poller.status()), shared.clock.now())?;
     let status = poller.status();
     background.spawn(feed::pass_on(status, metrics, shared, draining.clone()));
-    background.spawn(poller.run(until_draining(draining)));
+    background.spawn(poller.run(until(draining)));
     Ok(())
 }
 
-async fn until_draining(mut draining: watch::Receiver<bool>) {
-    // An error means that whoever could say so is gone.
-    let _ = draining.wait_for(|draining| *draining).await;
+async fn until(mut told: watch::Receiver<bool>) {
+    // An error means that whoever could tell is gone.
+    let _ = told.wait_for(|told| *told).await;
 }
 
 fn announce_doors(doors: &Doors, report: &dyn Report) {
