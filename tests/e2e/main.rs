@@ -1,6 +1,19 @@
 //! End to end: the real binary, over real sockets.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stderr,
+    reason = "a test that fails shall say so, helpers of tests included"
+)]
+
 mod forward;
+mod haproxy;
 mod harness;
 mod hygiene;
+mod lapi;
+mod proxy_protocol;
 mod smoke;

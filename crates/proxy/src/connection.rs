@@ -89,7 +89,8 @@ pub(crate) async fn serve(
         Ok(slot) => slot,
         Err(refusal) => return shared.metrics.connections.refused(refusal),
     };
-    let local = tcp.local_addr().unwrap_or(listener.address);
+    let local = entry.destination().or_else(|| tcp.local_addr().ok());
+    let local = local.unwrap_or(listener.address);
     let Some((connection, tls)) = entry.secure(tcp, &listener, &shared).await else {
         return;
     };
@@ -152,6 +153,16 @@ impl Entry {
                 Ok(0) | Err(_) => return Err(ProxyRefusal::Closed),
                 Ok(_) => {}
             }
+        }
+    }
+
+    /// The end that the client connected to, as the PROXY header tells it.
+    fn destination(&self) -> Option<SocketAddr> {
+        match &self.header {
+            Some(ProxyHeader::Proxied { destination, .. }) => {
+                Some(SocketAddr::new(destination.ip.as_std(), destination.port))
+            }
+            _ => None,
         }
     }
 
