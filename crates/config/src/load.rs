@@ -87,7 +87,7 @@ impl Loading<'_> {
             self.context.set_incomplete();
             return;
         };
-        let Some(node) = self.context.parse_yaml(&file, &content.bytes) else {
+        let Some(node) = self.context.parse_yaml(&file, &content) else {
             self.context.set_incomplete();
             return;
         };

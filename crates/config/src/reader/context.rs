@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,6 +23,8 @@ pub(crate) struct Context<'a> {
     sources: RefCell<Sources>,
     lists: RefCell<Lists>,
     incomplete: Cell<bool>,
+    /// Settings files that every user of the machine can read.
+    world_readable: RefCell<HashSet<Arc<Path>>>,
 }
 
 impl<'a> Context<'a> {
@@ -36,6 +39,7 @@ impl<'a> Context<'a> {
             sources: RefCell::default(),
             lists: RefCell::default(),
             incomplete: Cell::new(false),
+            world_readable: RefCell::default(),
         }
     }
 
@@ -197,9 +201,20 @@ impl<'a> Context<'a> {
         (problems, self.sources.into_inner())
     }
 
-    /// Parses `bytes`, read from `file`, as YAML.
-    pub(crate) fn parse_yaml(&self, file: &Arc<Path>, bytes: &[u8]) -> Option<Node> {
-        crate::document::parse(file, bytes, &mut self.problems.borrow_mut())
+    /// Parses `content`, read from `file`, as YAML.
+    pub(crate) fn parse_yaml(&self, file: &Arc<Path>, content: &FileContent) -> Option<Node> {
+        if content.world_readable {
+            self.world_readable.borrow_mut().insert(Arc::clone(file));
+        }
+        crate::document::parse(file, &content.bytes, &mut self.problems.borrow_mut())
+    }
+
+    /// Whether every user of the machine can read what is written at `node`, rather than in the
+    /// environment.
+    pub(crate) fn is_world_readable(&self, node: &Node) -> bool {
+        let from_environment =
+            matches!(&node.content, Content::Scalar(scalar) if scalar.text.contains("${"));
+        !from_environment && self.world_readable.borrow().contains(node.location.file())
     }
 }
 

@@ -67,7 +67,7 @@ impl Kind for RangeItem {
 /// The most ranges that are written out in one place; longer ones belong in a list file.
 pub(crate) const RANGES_INLINE_MAX: usize = 100_000;
 
-/// One or more ranges or lists, as a set.
+/// One or more ranges or lists, as a set: those who are trusted with something.
 pub(crate) struct Ranges;
 
 impl Kind for Ranges {
@@ -81,6 +81,12 @@ impl Kind for Ranges {
                 RangeOrList::Range(range) => all.push(*range),
                 RangeOrList::List { ranges, .. } => all.extend_from_slice(ranges),
             }
+        }
+        if let Some(everybody) = all.iter().find(|range| range.prefix_len() == 0) {
+            let message = format!(
+                "{everybody} is everybody, and whoever is named here is trusted; name who it is"
+            );
+            context.warning(&node.location, message);
         }
         Some(all.into_iter().collect())
     }

@@ -59,6 +59,9 @@ impl<T> Kind for Nested<T> {
     }
 }
 
+/// The most unknown keys of one mapping that are told one by one.
+const UNKNOWN_SHOWN_MAX: usize = 20;
+
 /// The keys that one mapping of a file gives.
 pub(crate) struct Fields<'n> {
     entries: &'n [Entry],
@@ -90,23 +93,29 @@ impl<'n> Fields<'n> {
             return None;
         };
         let is_unknown = |entry: &&Entry| info.keys.iter().all(|key| key.name() != &*entry.key);
-        let unknown: Vec<&Entry> = entries.iter().filter(is_unknown).collect();
+        let mut unknown: Vec<&Entry> = entries.iter().filter(is_unknown).collect();
+        let (known, omitted) = (
+            unknown.is_empty(),
+            unknown.split_off(unknown.len().min(UNKNOWN_SHOWN_MAX)),
+        );
         unknown
             .iter()
             .for_each(|entry| report_unknown(entry, info, context));
+        if let Some(entry) = omitted.first() {
+            context.error(
+                &entry.key_location,
+                format!("{} more unknown keys here", omitted.len()),
+            );
+        }
         let is_later = |entry: &&Entry| info.later.iter().any(|later| *later.key == *entry.key);
         let meant = |entry: &&Entry| closest(&entry.key, info.keys.iter().map(|key| key.name()));
         Some(Self {
             entries,
             location: &node.location,
             context,
-            known: unknown.is_empty(),
+            known,
             replaced: unknown.iter().any(is_later),
-            mistyped: unknown
-                .iter()
-                .copied()
-                .filter_map(|entry| meant(&entry))
-                .collect(),
+            mistyped: unknown.iter().filter_map(meant).collect(),
         })
     }
 

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::quantity::show_duration;
 use super::*;
-use crate::files::Memory;
+use crate::files::{FileContent, Memory};
 
 fn environment(name: &str) -> Option<String> {
     (name == "PORT").then(|| "8080".to_owned())
@@ -25,7 +25,13 @@ where
     let context = Context::new(&files, &environment);
     let file: Arc<Path> = Arc::from(Path::new("etc/f"));
     let value = context
-        .parse_yaml(&file, yaml.as_bytes())
+        .parse_yaml(
+            &file,
+            &FileContent {
+                bytes: yaml.into(),
+                ..FileContent::default()
+            },
+        )
         .and_then(|node| kind.read(&node, &context));
     let (problems, _) = context.finish();
     match value {

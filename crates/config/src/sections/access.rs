@@ -148,33 +148,40 @@ static FILE: Key<FilePath, Required> = Key::new(
     "The file.",
 );
 
-/// One range a line. Every bad line is reported; a list with one is not used at all, since a block
-/// list that quietly lost a line would let somebody in.
+/// The most bad lines of one list file that are told.
+const BAD_LINES_MAX: usize = 20;
+
+/// One range a line. A list with a bad line is not used at all, since a block list that quietly lost a
+/// line would let somebody in.
 fn parse_list(path: &Path, bytes: &[u8], context: &Context<'_>) -> Option<Arc<[Cidr]>> {
     let file: Arc<Path> = path.into();
-    let mut ranges = Some(Vec::new());
-    for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+    let (mut ranges, mut bad_lines) = (Vec::new(), 0);
+    for (number, line) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
         let text = String::from_utf8_lossy(line);
         let value = text.split(['#', ';']).next().unwrap_or_default();
         let value = value.trim_start_matches('\u{feff}').trim();
         if value.is_empty() {
             continue;
         }
-        match (Range.parse(value), &mut ranges) {
-            (Ok(range), Some(ranges)) => ranges.push(range),
-            (Ok(_), None) => {}
-            (Err(message), _) => {
-                let column = text.chars().take_while(|c| c.is_whitespace()).count() + 1;
-                let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-                context.error(
-                    &Location::new(file.clone(), count(index + 1), count(column)),
-                    message,
-                );
-                ranges = None;
+        let message = match Range.parse(value) {
+            Ok(range) => {
+                ranges.push(range);
+                continue;
             }
+            Err(_) if bad_lines == BAD_LINES_MAX => {
+                "more bad lines follow; mend these first".to_owned()
+            }
+            Err(message) => message,
+        };
+        let column = text.chars().take_while(|c| c.is_whitespace()).count() + 1;
+        let column = u32::try_from(column).unwrap_or(u32::MAX);
+        context.error(&Location::new(Arc::clone(&file), number, column), message);
+        bad_lines += 1;
+        if bad_lines > BAD_LINES_MAX {
+            break;
         }
     }
-    ranges.map(Into::into)
+    (bad_lines == 0).then(|| ranges.into())
 }
 
 /// The rules of all files; a file that can't be read was reported.
@@ -195,7 +202,7 @@ fn read_rule_file(
     context: &Context<'_>,
 ) -> Option<Vec<ReadRule>> {
     let file = context.read_file(path, YAML_BYTES_MAX, named_at)?;
-    let root = context.parse_yaml(&path.into(), &file.bytes)?;
+    let root = context.parse_yaml(&path.into(), &file)?;
     RULE_FILE.read(&root, context)
 }
 

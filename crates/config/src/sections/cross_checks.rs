@@ -238,11 +238,11 @@ impl Together<'_> {
     }
 
     fn report_rule_set(&self, before: &[Rule], read: &[ReadRule], rules: Vec<Rule>) {
-        let location_of = |id: &RuleId| {
-            read.iter()
-                .find(|read| read.rule.id == *id)
-                .map(|read| &read.location)
-        };
+        let by_id: HashMap<&RuleId, &Location> = read
+            .iter()
+            .map(|read| (&read.rule.id, &read.location))
+            .collect();
+        let location_of = |id: &RuleId| by_id.get(id).copied();
         for finding in RuleSet::findings(before, &rules) {
             let location = location_of(&finding.id).unwrap_or(self.fields.location());
             self.context()

@@ -203,6 +203,10 @@ impl Kind for SecretText {
 
     fn read(&self, node: &Node, context: &Context<'_>) -> Option<Secret> {
         let text = context.text(node, &self.shape())?;
+        if context.is_world_readable(node) {
+            let message = "every user of this machine can read this file, and so the key; use ${NAME} or `api_key_file`, or run chmod o-r on it";
+            context.warning(&node.location, message);
+        }
         context.accept(Secret::new(&text), &node.location)
     }
 

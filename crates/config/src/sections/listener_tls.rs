@@ -11,7 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use x509_parser::extensions::GeneralName;
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::prelude::{FromDer, Validity, X509Certificate};
 
 use super::credentials::{CERTIFICATE, PEM_BYTES_MAX, PRIVATE_KEY, read_private};
 use crate::reader::{
@@ -86,7 +86,15 @@ fn lower_certificate(fields: &Fields<'_>) -> Option<CertificateSettings> {
         fields.accept(key_in(path, &bytes), &PRIVATE_KEY)
     });
     let (certificate, chain) = (certificate?, chain?);
-    let names = fields.accept(names_of(&certificate, &chain), &CERTIFICATE)?;
+    let (names, validity) = fields.accept(facts_of(&certificate, &chain), &CERTIFICATE)?;
+    if !validity.is_valid() {
+        let (from, until) = (validity.not_before, validity.not_after);
+        let message = format!(
+            "{} is valid from {from} until {until}, and not now",
+            certificate.display()
+        );
+        context.warning(fields.location_of(&CERTIFICATE), message);
+    }
     let provider = rustls::crypto::ring::default_provider();
     let key = CertifiedKey::from_der(chain, key?, &provider)
         .map_err(|error| format!("the private key can't be used with the certificate: {error}"));
@@ -119,9 +127,12 @@ fn key_in(path: &Path, pem: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
     })
 }
 
-/// The DNS names and addresses that the first certificate of `chain` is for: its alternative names
-/// (RFC 9525 section 6: the subject's common name doesn't count).
-fn names_of(path: &Path, chain: &[CertificateDer<'_>]) -> Result<Vec<Box<str>>, String> {
+/// The DNS names and addresses that the first certificate of `chain` is for, which are its alternative
+/// names (RFC 9525 section 6: the subject's common name doesn't count), and when it is valid.
+fn facts_of(
+    path: &Path,
+    chain: &[CertificateDer<'_>],
+) -> Result<(Vec<Box<str>>, Validity), String> {
     let first = chain.first().map(AsRef::as_ref).unwrap_or_default();
     let unreadable = |error: &dyn std::fmt::Display| {
         format!("{}: the certificate can't be read: {error}", path.display())
@@ -137,7 +148,7 @@ fn names_of(path: &Path, chain: &[CertificateDer<'_>]) -> Result<Vec<Box<str>>, 
     let names = names
         .filter_map(name_text)
         .filter(|name| seen.insert(name.clone()));
-    Ok(names.collect())
+    Ok((names.collect(), parsed.validity().clone()))
 }
 
 fn name_text(name: &GeneralName<'_>) -> Option<Box<str>> {

@@ -263,3 +263,44 @@ fn problems_in_rule_files_have_their_own_place() {
         lines[4]
     );
 }
+
+#[test]
+fn floods_of_mistakes_are_cut_short() {
+    let yaml = format!("{BASE}trusted_clients: $a\naccess: {{lists: {{a: {{file: a.txt}}}}}}\n");
+    let files = Memory::default()
+        .with("palisade.yaml", yaml)
+        .with("a.txt", "x\n".repeat(1000));
+    let problems = support::problems(&support::load(&files));
+    assert_eq!(problems.lines().count(), 21);
+    assert!(
+        problems.ends_with("a.txt:21:1: error: more bad lines follow; mend these first\n"),
+        "{problems}"
+    );
+    let keys: String = (0..1000)
+        .map(|number| format!("unknown{number}: 1\n"))
+        .collect();
+    let problems = support::problems(&support::load_with(&keys));
+    assert_eq!(problems.lines().count(), 21);
+    assert!(
+        problems.ends_with("palisade.yaml:24:1: error: 980 more unknown keys here\n"),
+        "{problems}"
+    );
+}
+
+#[test]
+fn a_sites_rules_are_compared_with_the_global_ones() {
+    let yaml = "\
+listeners: [{address: 127.0.0.1:8000}]
+upstreams: {app: {servers: [127.0.0.1:9000]}}
+access: {rules: [{id: x, match: {path: {prefix: /a}}, action: block}]}
+sites:
+  - upstream: app
+    access: {rules: [{id: y, match: {path: /a/b}, action: block}]}
+";
+    support::check_problems_alone(
+        yaml,
+        &[
+            "6:22: warning: rule y is never reached: x (palisade.yaml:3:18) decides all that it matches",
+        ],
+    );
+}

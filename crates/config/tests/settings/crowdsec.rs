@@ -109,6 +109,19 @@ fn secrets_come_from_files_and_are_never_shown() {
         support::problems(&support::load(&open)),
         "palisade.yaml:4:60: warning: every user of this machine can read secrets/key; run chmod o-r on it\n"
     );
+    for (key, warnings) in [("hunter2", 1), ("\"${KEY}\"", 0)] {
+        let yaml =
+            format!("{BASE}crowdsec: {{lapi_url: http://127.0.0.1:8080/, api_key: {key}}}\n");
+        let files = Memory::default().with_world_readable("palisade.yaml", yaml);
+        let problems = support::problems(&support::load(&files));
+        assert_eq!(
+            problems
+                .matches("every user of this machine can read this file")
+                .count(),
+            warnings,
+            "{problems}"
+        );
+    }
     let inline = support::problems(&support::load_with(
         "crowdsec: {lapi_url: http://127.0.0.1:8080/, api_key: \"hunter2 x\"}\n",
     ));

@@ -233,3 +233,30 @@ fn a_key_that_everybody_can_read_is_a_warning() {
         "palisade.yaml:1:98: warning: every user of this machine can read tls/open.key; run chmod o-r on it",
     );
 }
+
+#[test]
+fn a_certificate_that_is_not_valid_now_is_a_warning() {
+    let mut parameters = rcgen::CertificateParams::new(vec!["old.example".to_owned()]).unwrap();
+    parameters.not_before = rcgen::date_time_ymd(2001, 1, 1);
+    parameters.not_after = rcgen::date_time_ymd(2002, 1, 1);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let expired = parameters.self_signed(&key).unwrap().pem();
+    let tls = "{certificates: [{certificate: tls/a.crt, private_key: tls/a.key}]}";
+    let files = tls_files(tls)
+        .with("tls/a.crt", expired)
+        .with("tls/a.key", key.serialize_pem());
+    let problems = support::problems(&support::load(&files));
+    assert!(
+        problems.starts_with("palisade.yaml:1:74: warning: tls/a.crt is valid from Jan "),
+        "{problems}"
+    );
+    assert!(problems.ends_with(", and not now\n"), "{problems}");
+}
+
+#[test]
+fn trusting_everybody_is_a_warning() {
+    check(
+        "{address: 127.0.0.1:8000, client_address: {from: [10.0.0.1, \"::/0\"], header: X-Forwarded-For}}",
+        &["1:62: warning: ::/0 is everybody, and whoever is named here is trusted; name who it is"],
+    );
+}
