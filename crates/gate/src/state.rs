@@ -31,29 +31,52 @@ impl State {
 #[derive(Debug, Default)]
 pub struct FeedHealth {
     configured: AtomicBool,
-    last_good_millis: AtomicU64,
+    /// One more than the last good answer's milliseconds; 0 before the first.
+    last_good: AtomicU64,
 }
 
 impl FeedHealth {
-    /// Says whether there is such a source at all, and since when it counts as silent.
-    pub fn configure(&self, configured: bool, now: Tick) {
-        self.last_good_millis.fetch_max(now.as_millis(), Ordering::Relaxed);
+    /// Says whether there is such a source at all.
+    pub fn configure(&self, configured: bool) {
         self.configured.store(configured, Ordering::Relaxed);
     }
 
     /// Notes a good answer.
-    pub fn observe_good(&self, now: Tick) {
-        self.last_good_millis.fetch_max(now.as_millis(), Ordering::Relaxed);
+    pub fn observe_good(&self, at: Tick) {
+        let at = at.as_millis().saturating_add(1);
+        self.last_good.fetch_max(at, Ordering::Relaxed);
     }
 
-    /// How long the source has been silent; nothing where there is no such source.
-    /// Hot path: runs per request, allocates nothing.
+    /// How long the source has been silent, without end before its first good answer; nothing where
+    /// there is no such source. Hot path: runs per request, allocates nothing.
     #[must_use]
     pub fn silent_for(&self, now: Tick) -> Option<Duration> {
         if !self.configured.load(Ordering::Relaxed) {
             return None;
         }
-        let last_good = Tick::from_millis(self.last_good_millis.load(Ordering::Relaxed));
-        Some(now.since(last_good))
+        let last_good = self.last_good.load(Ordering::Relaxed).checked_sub(1);
+        let since = |at| now.since(Tick::from_millis(at));
+        Some(last_good.map_or(Duration::MAX, since))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_silent_from_its_last_good_answer_on() {
+        let health = FeedHealth::default();
+        let at = Tick::from_millis;
+        assert_eq!(health.silent_for(at(5_000)), None);
+        health.configure(true);
+        assert_eq!(health.silent_for(at(5_000)), Some(Duration::MAX));
+        health.observe_good(at(0));
+        assert_eq!(health.silent_for(at(5_000)), Some(Duration::from_secs(5)));
+        health.observe_good(at(4_000));
+        health.observe_good(at(3_000));
+        assert_eq!(health.silent_for(at(5_000)), Some(Duration::from_secs(1)));
+        health.configure(false);
+        assert_eq!(health.silent_for(at(5_000)), None);
     }
 }
