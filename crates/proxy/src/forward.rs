@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::StatusCode;
 use palisade_client_address::Endpoint;
+use palisade_gate::Cause;
 use palisade_hygiene::{Framing, RefusalReason};
 use palisade_upstream::{AcquireError, Acquired, Attempt, InFlight, Need, ProxySource};
 use pingora_core::ErrorType;
 use pingora_core::protocols::http::v1::client::HttpSession;
 use pingora_http::ResponseHeader;
+use tokio::task::unconstrained;
 
 use crate::body::{BodyFailure, BodyReader};
 use crate::downstream::{Downstream, Gone};
@@ -22,9 +24,6 @@ use crate::tunnel;
 /// How much of a body is read before a backend is asked for. A body that fits is judged to its last
 /// byte first: a malformed one never reaches a backend, and the request can be tried again.
 const READ_AHEAD_BYTES: usize = 64 * 1024;
-
-/// How often a client that has a long answer under way is held against new decisions.
-pub(crate) const RECHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Forwards a request and passes the answer on.
 pub(crate) async fn forward(
@@ -49,7 +48,10 @@ pub(crate) async fn forward(
     let mut ending = match result {
         Ok(done) => Ending::forwarded(done),
         Err(Failure::ClientGone) => Ending::client_gone(),
-        Err(Failure::Banned) => Ending::client_gone(),
+        Err(Failure::Banned(sent, cause)) => {
+            downstream.abort();
+            Ending::banned(sent, cause)
+        }
         Err(Failure::Body(reason)) => {
             let headers = downstream.headers();
             let pages = context.generation.pages();
@@ -81,8 +83,8 @@ pub(crate) struct Sent {
 /// Why a request didn't get its answer.
 enum Failure {
     ClientGone,
-    /// A new decision ended a long answer.
-    Banned,
+    /// A new decision ended a long answer, of which the client had some.
+    Banned(Sent, Cause),
     /// The request's body breaks a rule.
     Body(RefusalReason),
     /// No server, or none that answered.
@@ -363,8 +365,12 @@ impl Forwarding<'_> {
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             outgoing::upgrade_head(self.context, &mut head);
             downstream.send_head(head, false).await?;
-            sent.bytes = tunnel::run(self.context, session, downstream).await;
-            return Ok(sent);
+            let end = tunnel::run(self.context, session, downstream).await;
+            sent.bytes = end.bytes_to_client;
+            return match end.banned_by {
+                Some(cause) => Err(Failure::Banned(sent, cause)),
+                None => Ok(sent),
+            };
         }
         let has_body = outgoing::answer_head(self.context, &mut head);
         let ends = !has_body || session.is_body_done();
@@ -382,36 +388,43 @@ impl Forwarding<'_> {
         Ok(sent)
     }
 
+    /// Passes the answer's body on, to its end or until the client is banned.
     async fn pass_body_on(
         &self,
         session: &mut HttpSession,
         downstream: &mut Downstream<'_>,
         sent: &mut Sent,
     ) -> Result<(), Failure> {
-        let mut recheck_at = tokio::time::Instant::now() + RECHECK_INTERVAL;
-        loop {
-            let watches = downstream.body_done();
-            let part = tokio::select! {
-                biased;
-                part = session.read_body_ref() => part,
-                () = downstream.gone(), if watches => return Err(Failure::ClientGone),
-                () = tokio::time::sleep_until(recheck_at) => {
-                    recheck_at = tokio::time::Instant::now() + RECHECK_INTERVAL;
-                    if self.context.is_banned_now() {
-                        downstream.abort();
-                        return Err(Failure::Banned);
-                    }
-                    continue;
-                }
-            };
-            match part {
-                Ok(Some(part)) => {
-                    sent.bytes += part.len() as u64;
-                    downstream.send_body(part).await?;
-                }
-                Ok(None) => return Ok(()),
-                Err(_) => return Err(Failure::AnswerBroken(sent.clone())),
+        let cause = tokio::select! {
+            biased;
+            passed = pass_body(session, downstream, sent) => return passed,
+            // A body that always has more uses the task's budget up, and would keep a constrained
+            // timer from ever having its turn.
+            cause = unconstrained(self.context.until_banned()) => cause,
+        };
+        Err(Failure::Banned(sent.clone(), cause))
+    }
+}
+
+async fn pass_body(
+    session: &mut HttpSession,
+    downstream: &mut Downstream<'_>,
+    sent: &mut Sent,
+) -> Result<(), Failure> {
+    loop {
+        let watches = downstream.body_done();
+        let part = tokio::select! {
+            biased;
+            part = session.read_body_ref() => part,
+            () = downstream.gone(), if watches => return Err(Failure::ClientGone),
+        };
+        match part {
+            Ok(Some(part)) => {
+                sent.bytes += part.len() as u64;
+                downstream.send_body(part).await?;
             }
+            Ok(None) => return Ok(()),
+            Err(_) => return Err(Failure::AnswerBroken(sent.clone())),
         }
     }
 }

@@ -31,6 +31,8 @@ pub(crate) struct Ending {
     upstream_duration: Option<Duration>,
     /// The body broke a rule, after all checks had passed.
     body_reason: Option<RefusalReason>,
+    /// What ended the answer, after all checks had passed.
+    banned_by: Option<GateCause>,
 }
 
 impl Ending {
@@ -43,6 +45,7 @@ impl Ending {
             upstream: None,
             upstream_duration: None,
             body_reason: None,
+            banned_by: None,
         }
     }
 
@@ -87,6 +90,14 @@ impl Ending {
 
     pub(crate) fn broken(sent: Sent) -> Self {
         Self::new(Outcome::UpstreamFailed, (sent.status, sent.bytes))
+    }
+
+    /// A decision that came later ended the answer.
+    pub(crate) fn banned(sent: Sent, cause: GateCause) -> Self {
+        Self {
+            banned_by: Some(cause),
+            ..Self::new(Outcome::Refused(Check::Decisions), (sent.status, sent.bytes))
+        }
     }
 
     pub(crate) fn client_gone() -> Self {
@@ -146,6 +157,9 @@ pub(crate) fn finished(
     }
     if let Ruling::Refuse(refusal) = &context.judged.ruling {
         tell_cause(context, DecisionMode::Refused, &refusal.cause, subject, checks_duration);
+    }
+    if let Some(cause) = &ending.banned_by {
+        tell_cause(context, DecisionMode::Refused, cause, subject, checks_duration);
     }
     if let Some(reason) = ending.body_reason {
         let cause = Cause::Body {

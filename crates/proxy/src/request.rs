@@ -6,14 +6,15 @@
 use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::HeaderMap;
-use palisade_gate::{Exchange, Verdict};
+use palisade_gate::{Cause, Exchange, Verdict};
 use palisade_hygiene::h1::{Head, Upgrade};
 use palisade_hygiene::h2::H2Head;
 use palisade_hygiene::{Framing, Target};
 use palisade_vocabulary::{HttpVersion, RequestId, Scheme};
+use tokio::time::sleep;
 
 use crate::connection::ConnectionFacts;
 use crate::downstream::{Downstream, Gone};
@@ -33,6 +34,9 @@ pub const CHECKS: &[(&str, Check)] = &[
 
 /// A check.
 pub type Check = fn(&mut Exchange<'_>) -> ControlFlow<Verdict>;
+
+/// How often a client that has a long answer under way is held against new decisions.
+pub(crate) const RECHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Says that every check has had its say: only [`serve`] can make one, and nothing is forwarded
 /// without.
@@ -219,16 +223,27 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// Whether the client, which passed, has been banned since.
-    pub(crate) fn is_banned_now(&self) -> bool {
+    /// Waits until the client, which passed, is banned; what bans it.
+    pub(crate) async fn until_banned(&self) -> Cause {
+        loop {
+            sleep(RECHECK_INTERVAL).await;
+            if let Some(cause) = self.banned_by() {
+                return cause;
+            }
+        }
+    }
+
+    /// What bans the client now, which passed.
+    pub(crate) fn banned_by(&self) -> Option<Cause> {
+        if !self.judged.obeys_decisions {
+            return None;
+        }
         let shared = &self.facts.shared;
         let snapshot = &self.generation.snapshot;
         let client = self.judged.client.ip;
-        self.judged.obeys_decisions && {
-            let place = snapshot.place(&shared.state, client);
-            let decided = snapshot.decided(&shared.state, client, &place, shared.clock.now());
-            decided.refuses.is_some()
-        }
+        let place = snapshot.place(&shared.state, client);
+        let decided = snapshot.decided(&shared.state, client, &place, shared.clock.now());
+        decided.refuses.map(Cause::Decision)
     }
 
     /// Sends an answer of Palisade's own; how many bytes of body the client got.

@@ -5,26 +5,34 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::FutureExt;
+use palisade_gate::Cause;
 use palisade_transport::Connection;
 use pingora_core::protocols::http::v1::client::HttpSession;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep};
 
 use crate::downstream::Downstream;
-use crate::forward::RECHECK_INTERVAL;
-use crate::request::Context;
+use crate::request::{Context, RECHECK_INTERVAL};
 
 /// Bytes are taken and given in pieces of this size.
 const PIECE_BYTES: usize = 16 * 1024;
 
-/// Carries bytes between client and backend; how many the client got.
+/// How a tunnel ended.
+#[derive(Debug, Default)]
+pub(crate) struct TunnelEnd {
+    pub(crate) bytes_to_client: u64,
+    /// The decision that ended it.
+    pub(crate) banned_by: Option<Cause>,
+}
+
+/// Carries bytes between client and backend.
 pub(crate) async fn run(
     context: &Context<'_>,
     mut backend: HttpSession,
     downstream: &mut Downstream<'_>,
-) -> u64 {
+) -> TunnelEnd {
     let Some(mut client) = downstream.take_for_tunnel() else {
-        return 0;
+        return TunnelEnd::default();
     };
     // What the sessions read past their heads belongs to the tunnel.
     let mut to_backend = Vec::new();
@@ -37,7 +45,7 @@ pub(crate) async fn run(
     }
     let backend = backend.into_inner().into_any().downcast::<Connection>();
     let (Some(client), Ok(backend)) = (client.into_connection(), backend) else {
-        return 0;
+        return TunnelEnd::default();
     };
     let idle = context.facts.listener.settings.deadlines.idle;
     let traffic = Traffic::default();
@@ -59,16 +67,20 @@ pub(crate) async fn run(
                 seen = pieces;
                 quiet_since = Instant::now();
             }
-            if quiet_since.elapsed() >= idle || context.is_banned_now() {
-                return;
+            let banned_by = context.banned_by();
+            if banned_by.is_some() || quiet_since.elapsed() >= idle {
+                return banned_by;
             }
         }
     };
-    tokio::select! {
-        _ = both => {}
-        () = watch => {}
+    let banned_by = tokio::select! {
+        _ = both => None,
+        banned_by = watch => banned_by,
+    };
+    TunnelEnd {
+        bytes_to_client: traffic.bytes_to_client.load(Ordering::Relaxed),
+        banned_by,
     }
-    traffic.bytes_to_client.load(Ordering::Relaxed)
 }
 
 #[derive(Default)]
