@@ -20,6 +20,9 @@ const ADDRESS: &str = "127.1.1.1";
 /// The index of the hub that the package brings; LAPI wants one, and `{}` will do.
 const PACKAGED_INDEX: &str = "/usr/share/crowdsec/hub/.index.json";
 
+/// How much of its log is shown when a test fails.
+const LOG_LINES: usize = 30;
+
 /// A LAPI with its database; stopped when dropped.
 pub(crate) struct Lapi {
     directory: TempDir,
@@ -52,7 +55,9 @@ impl Lapi {
     /// without stopping it. It ends with the last test that uses it.
     pub(crate) fn shared() -> Arc<Self> {
         static SHARED: Mutex<Weak<Lapi>> = Mutex::new(Weak::new());
-        let mut shared = SHARED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut shared = SHARED
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(lapi) = shared.upgrade() {
             return lapi;
         }
@@ -89,7 +94,17 @@ impl Lapi {
             bouncers: AtomicUsize::new(0),
             decisions: AtomicUsize::new(0),
         };
-        lapi.cscli(&["machines", "add", "tests", "--password", "tests", "--force"]);
+        let url = lapi.url();
+        lapi.cscli(&[
+            "machines",
+            "add",
+            "tests",
+            "--password",
+            "tests",
+            "--force",
+            "--url",
+            &url,
+        ]);
         lapi
     }
 
@@ -121,7 +136,12 @@ impl Lapi {
     }
 
     fn is_up(&self) -> bool {
-        let ended = self.child.lock().unwrap().as_mut().map(|child| child.try_wait().unwrap());
+        let ended = self
+            .child
+            .lock()
+            .unwrap()
+            .as_mut()
+            .map(|child| child.try_wait().unwrap());
         if let Some(Some(status)) = ended {
             panic!("LAPI ended with {status}: {}", self.log());
         }
@@ -145,7 +165,13 @@ impl Lapi {
     /// A key of a bouncer of its own: LAPI keeps one cursor for each.
     pub(crate) fn key(&self) -> String {
         let number = self.bouncers.fetch_add(1, Ordering::Relaxed);
-        let key = self.cscli(&["bouncers", "add", &format!("palisade-{number}"), "-o", "raw"]);
+        let key = self.cscli(&[
+            "bouncers",
+            "add",
+            &format!("palisade-{number}"),
+            "-o",
+            "raw",
+        ]);
         key.trim().to_owned()
     }
 
@@ -202,7 +228,10 @@ impl Drop for Lapi {
     fn drop(&mut self) {
         self.stop();
         if std::thread::panicking() {
-            eprintln!("LAPI said: {}", self.log());
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            let last = &lines[lines.len().saturating_sub(LOG_LINES)..];
+            eprintln!("LAPI said at last: {last:#?}");
         }
     }
 }

@@ -6,7 +6,9 @@ mod curl;
 mod haproxy;
 mod http;
 mod http2;
+mod lapi;
 mod palisade;
+mod test_data;
 mod tls;
 mod wait;
 
@@ -16,6 +18,8 @@ pub(crate) use curl::curl;
 pub(crate) use haproxy::Haproxy;
 pub(crate) use http::{Answer, Connection, connect_from};
 pub(crate) use http2::{Http2, Outcome};
+pub(crate) use lapi::{Lapi, LapiTls};
 pub(crate) use palisade::Palisade;
+pub(crate) use test_data::test_data;
 pub(crate) use tls::TlsClient;
 pub(crate) use wait::wait_for;
