@@ -109,7 +109,11 @@ impl<'a> Context<'a> {
         location: &Location,
     ) -> Option<FileContent> {
         let read = self.try_read_file(path, bytes_max);
-        let read = read.map_err(|error| format!("{}: {error}", path.display()));
+        let read = read.map_err(|error| match location.line() {
+            // The place is the file itself, which the message begins with.
+            0 => error.to_string(),
+            _ => format!("{}: {error}", path.display()),
+        });
         self.accept(read, location)
     }
 

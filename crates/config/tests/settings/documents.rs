@@ -8,7 +8,7 @@ use crate::support::{self, BASE, check_problems, check_problems_alone};
 fn a_file_that_is_not_there() {
     assert_eq!(
         support::problems(&support::load(&Memory::default())),
-        "palisade.yaml: error: palisade.yaml: there is no such file\n"
+        "palisade.yaml: error: there is no such file\n"
     );
 }
 
