@@ -1,6 +1,6 @@
 //! Lists, and mappings whose keys are names of the operator's choice.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Context, Kind, Shape};
@@ -208,11 +208,11 @@ impl<K: Kind> Named<K> {
     }
 }
 
-/// The names that a mapping gives, whatever their values are worth.
-pub(crate) fn names(node: Option<&Node>) -> HashSet<Arc<str>> {
+/// The names that a mapping gives, in order (so that suggestions are the same each time), whatever their values are worth.
+pub(crate) fn names(node: Option<&Node>) -> BTreeSet<Arc<str>> {
     match node.map(|node| &node.content) {
         Some(Content::Mapping(entries)) => entries.iter().map(|entry| entry.key.clone()).collect(),
-        _ => HashSet::new(),
+        _ => BTreeSet::new(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Ranges of addresses, written out or as the name of a list (`$office`).
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use palisade_vocabulary::{Cidr, CidrSet};
@@ -17,7 +17,7 @@ pub(crate) enum Lists {
     #[default]
     Unread,
     /// `None` for a list that couldn't be read, which has been reported.
-    Known(HashMap<Arc<str>, Option<Arc<[Cidr]>>>),
+    Known(BTreeMap<Arc<str>, Option<Arc<[Cidr]>>>),
 }
 
 impl Lists {

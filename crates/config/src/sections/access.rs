@@ -1,6 +1,6 @@
 //! `access`: lists of addresses, rule files and rules.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -74,7 +74,7 @@ fn lower(fields: &Fields<'_>) -> Option<Vec<ReadRule>> {
 fn read_lists(fields: &Fields<'_>) {
     let context = fields.context();
     let Some(node) = fields.node(&LISTS) else {
-        context.set_lists(Lists::Known(HashMap::new()));
+        context.set_lists(Lists::Known(BTreeMap::new()));
         return;
     };
     let read = fields.get(&LISTS).flatten();
@@ -82,7 +82,7 @@ fn read_lists(fields: &Fields<'_>) {
         return;
     };
     // A list with a problem keeps its name, so that what uses it isn't reported too.
-    let mut lists: HashMap<Arc<str>, Option<Arc<[Cidr]>>> = entries
+    let mut lists: BTreeMap<Arc<str>, Option<Arc<[Cidr]>>> = entries
         .iter()
         .map(|entry| (entry.key.clone(), None))
         .collect();

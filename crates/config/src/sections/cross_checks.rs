@@ -1,7 +1,7 @@
 //! What sections say together: names that must exist, addresses that must differ, rules that can't
 //! do what they seem to.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::reader::{Context, Fields, Located};
 pub(super) struct Together<'a> {
     pub(super) fields: &'a Fields<'a>,
     /// Every upstream that the file names, whether it could be read or not.
-    pub(super) upstream_names: HashSet<Arc<str>>,
+    pub(super) upstream_names: BTreeSet<Arc<str>>,
     pub(super) rules: &'a [ReadRule],
     pub(super) listeners: &'a [ReadListener],
     pub(super) upstreams: &'a [(Located<Arc<str>>, ReadUpstream)],

@@ -140,8 +140,8 @@ fn a_site_sends_its_requests_somewhere() {
         &["1:9: error: this site has neither `upstream` nor `routes`; say where its requests go"],
     );
     check(
-        "{upstream: apq}",
-        &["1:20: error: there is no upstream \"apq\"; did you mean \"app\"?"],
+        "{upstream: appp}",
+        &["1:20: error: there is no upstream \"appp\"; did you mean \"app\"?"],
     );
     check(
         "{upstream: banana}",
