@@ -2,6 +2,7 @@
 //!
 //! Findings are sound but not complete: what is reported is so, but not all that is so is found.
 
+mod candidates;
 mod implication;
 mod pattern;
 mod satisfiability;
@@ -10,6 +11,7 @@ use std::fmt;
 
 use palisade_vocabulary::{Mode, RuleId};
 
+use self::candidates::Candidates;
 use self::implication::Implication;
 use self::satisfiability::why_never;
 use crate::{Action, Condition, Rule, RuleSet, SourcePlace};
@@ -79,9 +81,13 @@ const STEPS_MAX: u64 = 100_000_000;
 fn findings_within(steps_max: u64, before: &[Rule], rules: &[Rule]) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut implication = Implication::within(steps_max);
-    let mut earlier: Vec<Profile<'_>> = before.iter().filter_map(Profile::of).collect();
+    let mut candidates = Candidates::among(before, rules);
+    // By position; `None` for rules that take nothing away from later ones.
+    let mut earlier: Vec<Option<Profile<'_>>> = before.iter().map(Profile::of).collect();
     for rule in rules {
+        let position = earlier.len();
         let Some(profile) = Profile::of(rule) else {
+            earlier.push(None);
             continue;
         };
         if skips_without_address(rule) {
@@ -89,18 +95,19 @@ fn findings_within(steps_max: u64, before: &[Rule], rules: &[Rule]) -> Vec<Findi
         }
         if let Some(because) = why_never(&rule.condition, &mut implication) {
             findings.push(finding(rule, FindingKind::NeverMatches { because }));
+            earlier.push(None);
             continue;
         }
-        let overlap = earlier
-            .iter()
+        let others = candidates.before(position, &rule.condition).into_iter();
+        let overlap = others
+            .filter_map(|other| earlier.get(other)?.as_ref())
             .find_map(|other| overlap(other, &profile, &mut implication));
-        let spent = implication.is_spent();
         findings.extend(overlap.map(|kind| finding(rule, kind)));
-        if spent {
+        if implication.is_spent() {
             findings.push(finding(rule, FindingKind::NotCompared));
             break;
         }
-        earlier.push(profile);
+        earlier.push(Some(profile));
     }
     findings
 }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use palisade_vocabulary::{Asn, Cidr, Country};
+use palisade_vocabulary::{Asn, Cidr, Country, Mode};
 
 use crate::matcher::{AddressIndex, Atom, FactIndex, FieldIndex, Postings, RegexSetError};
 use crate::{AddressCondition, Condition, Field, Pattern, PatternKind, Rule, TextCondition};
@@ -52,10 +52,22 @@ pub(crate) struct Compiled {
     pub(crate) addresses: AddressIndex,
     pub(crate) countries: FactIndex<Country>,
     pub(crate) asns: FactIndex<Asn>,
-    pub(crate) address_leaves: Postings,
-    pub(crate) country_leaves: Postings,
-    pub(crate) asn_leaves: Postings,
+    address_leaves: Postings,
+    country_leaves: Postings,
+    asn_leaves: Postings,
     pub(crate) fields: Box<[CompiledField]>,
+}
+
+impl Compiled {
+    /// By atom of one index: the leaves that list rules.
+    pub(crate) fn listing(&self, source: Source) -> Option<&Postings> {
+        match source {
+            Source::Address => Some(&self.address_leaves),
+            Source::Country => Some(&self.country_leaves),
+            Source::Asn => Some(&self.asn_leaves),
+            Source::Text(field) => self.fields.get(field as usize).map(|field| &field.leaves),
+        }
+    }
 }
 
 /// All that a set asks of one field.
@@ -66,7 +78,7 @@ pub(crate) struct CompiledField {
     pub(crate) atom_count: usize,
     /// By atom: the leaves that list rules. Where there are none the field is searched only if a
     /// rule that is looked at asks for it.
-    pub(crate) leaves: Postings,
+    leaves: Postings,
 }
 
 /// Why a set can't be compiled. `rule` is a position.
@@ -90,15 +102,12 @@ pub(crate) enum CompileError {
 pub(crate) const PATTERNS_MAX: usize = 500_000;
 pub(crate) const RANGES_MAX: usize = 8_000_000;
 
-/// Compiles `rules`; those that `is_on` refuses are left out.
-pub(crate) fn compile(
-    rules: &[Rule],
-    is_on: impl Fn(&Rule) -> bool,
-) -> Result<Compiled, CompileError> {
+/// Compiles `rules`; those that are off are left out.
+pub(crate) fn compile(rules: &[Rule]) -> Result<Compiled, CompileError> {
     let mut builder = Builder::default();
     let mut conditions = Vec::with_capacity(rules.len());
     for (position, rule) in rules.iter().enumerate() {
-        let node = is_on(rule).then(|| builder.node(&rule.condition));
+        let node = (rule.mode != Mode::Off).then(|| builder.node(&rule.condition));
         builder.check_bounds(position)?;
         conditions.push(node);
     }

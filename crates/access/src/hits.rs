@@ -6,7 +6,7 @@ use crate::Field;
 use crate::Truth;
 use crate::compile::{Compiled, CompiledField, LeafId, Node, Source};
 use crate::field_values::{PathForm, visit_values};
-use crate::matcher::{Atom, Postings, Stamps, Workspace};
+use crate::matcher::{Atom, Stamps, Workspace};
 
 /// The hits of one request, field by field; memory is kept between requests.
 #[derive(Debug)]
@@ -69,21 +69,13 @@ impl<'a> Matching<'a> {
         self.hits.candidates.clear();
         self.hits.candidates.extend(&self.compiled.always);
         self.hits.listed.begin(self.compiled.leaves.len());
-        self.list(
-            Source::Address,
-            PathForm::Canonical,
-            &self.compiled.address_leaves,
-        );
-        self.list(
-            Source::Country,
-            PathForm::Canonical,
-            &self.compiled.country_leaves,
-        );
-        self.list(Source::Asn, PathForm::Canonical, &self.compiled.asn_leaves);
+        self.list(Source::Address, PathForm::Canonical);
+        self.list(Source::Country, PathForm::Canonical);
+        self.list(Source::Asn, PathForm::Canonical);
         for (field, number) in self.compiled.fields.iter().zip(0..) {
-            self.list(Source::Text(number), PathForm::Canonical, &field.leaves);
+            self.list(Source::Text(number), PathForm::Canonical);
             if field.field == Field::Path && self.has_params() {
-                self.list(Source::Text(number), PathForm::WithoutParams, &field.leaves);
+                self.list(Source::Text(number), PathForm::WithoutParams);
             }
         }
         self.hits.candidates.sort_unstable();
@@ -133,10 +125,11 @@ impl<'a> Matching<'a> {
     }
 
     /// Adds the rules that the hits of one slot point to, if any rule is listed there.
-    fn list(&mut self, source: Source, form: PathForm, leaves: &Postings) {
-        if leaves.is_empty() {
+    fn list(&mut self, source: Source, form: PathForm) {
+        let leaves = self.compiled.listing(source);
+        let Some(leaves) = leaves.filter(|leaves| !leaves.is_empty()) else {
             return;
-        }
+        };
         let (start, end) = self.search(source, form);
         let Hits {
             atoms,

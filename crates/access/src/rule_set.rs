@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use palisade_vocabulary::{ByteSize, Mode, RuleId};
+use palisade_vocabulary::{ByteSize, RuleId};
 
 use crate::compile::{CompileError, Compiled, Node, PATTERNS_MAX, RANGES_MAX, compile};
 use crate::{Condition, Field, Rule, SourcePlace};
@@ -36,7 +36,7 @@ impl RuleSet {
         if !errors.is_empty() {
             return Err(errors);
         }
-        match compile(&rules, |rule| rule.mode != Mode::Off) {
+        match compile(&rules) {
             Ok(compiled) => Ok(Self {
                 rules: rules.into(),
                 compiled,

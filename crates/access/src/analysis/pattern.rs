@@ -108,7 +108,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #![proptest_config(ProptestConfig::with_cases(500))]
 
         #[test]
         fn what_is_said_is_so(left in any_pattern(), right in any_pattern(), values in prop::collection::vec("[abAB]{0,4}", 8)) {

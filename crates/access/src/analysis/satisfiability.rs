@@ -25,6 +25,9 @@ pub(super) fn why_never(condition: &Condition, implication: &mut Implication) ->
             each.map(|reasons| reasons.join(", and "))
         }
         Condition::Not(part) => {
+            if let Condition::Not(inner) = &**part {
+                return why_never(inner, implication);
+            }
             is_certain(part).then(|| format!("`not` of what always holds ({part})"))
         }
         Condition::Address(address) => (address.ranges().is_empty())

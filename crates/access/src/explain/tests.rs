@@ -76,6 +76,18 @@ fn each_rule_says_what_settled_it() {
     );
 }
 
+#[test]
+fn what_one_form_of_the_path_leaves_unknown_stays_unknown() {
+    let condition = Condition::All(vec![country(&["DE"]), under("/admin;p/")]);
+    assert_eq!(
+        explained(
+            vec![rule("r", BLOCK, condition)],
+            &TestRequest::new("/admin;p/x").country("?")
+        ),
+        ["r: can't be known [country DE: unknown]"]
+    );
+}
+
 proptest! {
     #[test]
     fn explanations_agree_with_the_ruling(rules in any_rules(), request in any_request()) {
