@@ -10,6 +10,7 @@
     reason = "a test that fails shall say so, helpers of tests included"
 )]
 
+mod access_rules;
 mod forward;
 mod haproxy;
 mod harness;

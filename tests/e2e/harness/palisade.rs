@@ -224,6 +224,17 @@ logs:
         log.unwrap_or_default().lines().map(str::to_owned).collect()
     }
 
+    /// Runs `palisade decisions` against its admin socket; what that printed.
+    #[track_caller]
+    pub(crate) fn decisions(&self, arguments: &[&str]) -> String {
+        let settings = self.settings();
+        let settings = settings.to_str().unwrap();
+        let output = Self::execute(&[&["decisions", "--config", settings], arguments].concat());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "palisade decisions {arguments:?}: {said}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     /// Sends a signal.
     pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill")
