@@ -11,10 +11,13 @@
 )]
 
 mod access_rules;
+mod client_address;
 mod forward;
 mod haproxy;
 mod harness;
 mod hygiene;
 mod lapi;
+mod limits;
 mod proxy_protocol;
 mod smoke;
+mod tls;

@@ -7,7 +7,7 @@ use palisade_client_address::outbound::{
 };
 use palisade_gate::Site;
 use palisade_gate::settings::{HeaderEdits, HttpsPolicy};
-use palisade_hygiene::{Framing, is_underscore_twin};
+use palisade_hygiene::{Framing, Host, is_underscore_twin};
 use palisade_vocabulary::{HttpVersion, Scheme};
 use pingora_http::{RequestHeader, ResponseHeader};
 use smallvec::SmallVec;
@@ -196,9 +196,7 @@ fn set_client_fields(
     match host {
         Some(host) => {
             head.insert_header(header::HOST, host)?;
-            if !(facts.is_hop && sent.contains_key(X_FORWARDED_HOST)) {
-                head.insert_header(X_FORWARDED_HOST, host)?;
-            }
+            head.insert_header(X_FORWARDED_HOST, forwarded_host(facts, sent).unwrap_or(host))?;
         }
         // HTTP/1.0 may do without; HTTP/1.1, which the backend is spoken to in, may not
         // (RFC 9112 section 3.2): an empty one says that there is no authority.
@@ -211,13 +209,32 @@ fn set_client_fields(
     Ok(())
 }
 
-/// How the client's connection came in to the first hop of ours: TLS here, TLS in front of the
-/// PROXY header, or what a hop that counts says.
+/// How the client's connection came in to the first hop of ours: what a hop that counts says, else
+/// TLS here or in front of the PROXY header.
 pub(crate) fn client_scheme(facts: &ConnectionFacts, headers: &HeaderMap) -> Scheme {
-    let mut told = headers.get_all(X_FORWARDED_PROTO).iter();
-    match (told.next(), told.next()) {
-        (Some(scheme), None) if facts.is_hop && scheme.as_bytes() == b"https" => Scheme::Https,
+    match told_by_hop(facts, headers, &X_FORWARDED_PROTO) {
+        Some(b"https") => Scheme::Https,
+        Some(b"http") => Scheme::Http,
         _ => facts.scheme,
+    }
+}
+
+/// The host that the client asked for, where a hop that counts asks for another.
+fn forwarded_host<'a>(facts: &ConnectionFacts, headers: &'a HeaderMap) -> Option<&'a str> {
+    let told = told_by_hop(facts, headers, &X_FORWARDED_HOST)?;
+    Host::parse(told).ok().map(|host| host.as_sent())
+}
+
+/// A header's value if a hop that counts sent it, and sent it once.
+pub(crate) fn told_by_hop<'a>(
+    facts: &ConnectionFacts,
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+) -> Option<&'a [u8]> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) if facts.is_hop => Some(value.as_bytes()),
+        _ => None,
     }
 }
 

@@ -186,8 +186,8 @@ pub(crate) struct Begun {
 impl Begun {
     /// A client's own id is kept only from a hop that counts.
     fn new(facts: &ConnectionFacts, headers: &HeaderMap) -> Self {
-        let from_hop = facts.is_hop.then(|| headers.get(X_REQUEST_ID));
-        let id = from_hop.flatten().and_then(|id| RequestId::parse(id.as_bytes()));
+        let told = outgoing::told_by_hop(facts, headers, &X_REQUEST_ID);
+        let id = told.and_then(RequestId::parse);
         Self {
             at: Instant::now(),
             id: id.unwrap_or_else(fresh_id),
