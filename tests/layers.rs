@@ -23,7 +23,15 @@ const DEVELOPMENT: &str = "testkit";
 const SANS_IO_LAYERS: usize = 3;
 
 /// What does I/O, or knows the time.
-const IO_CRATES: &[&str] = &["tokio", "hyper", "reqwest", "pingora-core", "socket2", "mio", "h2"];
+const IO_CRATES: &[&str] = &[
+    "tokio",
+    "hyper",
+    "reqwest",
+    "pingora-core",
+    "socket2",
+    "mio",
+    "h2",
+];
 const IO_WORDS: &[&str] = &[
     "std::fs",
     "std::net::Tcp",
@@ -49,7 +57,10 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     for entry in std::fs::read_dir(crates()).unwrap().flatten() {
         let name = entry.file_name().into_string().unwrap();
         let manifest = std::fs::read_to_string(entry.path().join("Cargo.toml")).unwrap();
-        let section = manifest.split("\n[dependencies]\n").nth(1).unwrap_or_default();
+        let section = manifest
+            .split("\n[dependencies]\n")
+            .nth(1)
+            .unwrap_or_default();
         let section = section.split("\n[").next().unwrap_or_default();
         let names = section.lines().filter_map(|line| {
             let name = line.split(['.', '=', ' ']).next()?;
@@ -77,7 +88,10 @@ fn dependencies_point_down() {
             let Some(dependency) = dependency.strip_prefix("palisade-") else {
                 continue;
             };
-            assert_ne!(dependency, DEVELOPMENT, "crates/{name} depends on what is for tests alone");
+            assert_ne!(
+                dependency, DEVELOPMENT,
+                "crates/{name} depends on what is for tests alone"
+            );
             if name == DEVELOPMENT {
                 assert_eq!(dependency, "vocabulary", "{DEVELOPMENT} knows only words");
                 continue;
@@ -95,13 +109,22 @@ fn lower_layers_do_no_io() {
     let dependencies = dependencies();
     for name in LAYERS.iter().take(SANS_IO_LAYERS).copied().flatten() {
         for io in IO_CRATES {
-            assert!(!dependencies[*name].contains(*io), "crates/{name} depends on {io}");
+            assert!(
+                !dependencies[*name].contains(*io),
+                "crates/{name} depends on {io}"
+            );
         }
         for (file, source) in sources(&crates().join(name).join("src")) {
-            let code = source.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let code = source
+                .lines()
+                .filter(|line| !line.trim_start().starts_with("//"));
             for line in code {
                 for word in IO_WORDS {
-                    assert!(!line.contains(word), "{}: {word} in a sans-I/O crate: {line}", file.display());
+                    assert!(
+                        !line.contains(word),
+                        "{}: {word} in a sans-I/O crate: {line}",
+                        file.display()
+                    );
                 }
             }
         }
@@ -119,7 +142,11 @@ fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
             && path.file_stem().is_some_and(|stem| stem != "tests")
         {
             let source = std::fs::read_to_string(&path).unwrap();
-            let code = source.split("\n#[cfg(test)]").next().unwrap_or_default().to_owned();
+            let code = source
+                .split("\n#[cfg(test)]")
+                .next()
+                .unwrap_or_default()
+                .to_owned();
             found.push((path, code));
         }
     }

@@ -51,17 +51,28 @@ fn bodies_arrive_whole_whatever_their_framing() {
     let mut client = palisade.connect();
     for length in [0, 1, 65_535, 65_536, 65_537, 1_048_576] {
         let body = body_of(length);
-        client.send(format!("POST /cl HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"));
+        client.send(format!(
+            "POST /cl HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"
+        ));
         client.send(&body);
         assert_eq!(client.answer().unwrap().status, 200);
-        assert!(backend.requests().last().unwrap().body == body, "{length} by length");
+        assert!(
+            backend.requests().last().unwrap().body == body,
+            "{length} by length"
+        );
         client.send("POST /te HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
         for part in body.chunks(10_000) {
-            client.send(format!("{:x}\r\n", part.len())).send(part).send("\r\n");
+            client
+                .send(format!("{:x}\r\n", part.len()))
+                .send(part)
+                .send("\r\n");
         }
         client.send("0\r\n\r\n");
         assert_eq!(client.answer().unwrap().status, 200);
-        assert!(backend.requests().last().unwrap().body == body, "{length} in chunks");
+        assert!(
+            backend.requests().last().unwrap().body == body,
+            "{length} in chunks"
+        );
     }
 }
 
@@ -76,13 +87,21 @@ fn no_empty_chunk_comes_before_the_end() {
         client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
         // Size, data and end of a chunk arrive one by one.
         for part in body.chunks(3_000) {
-            client.send(format!("{:x}\r\n", part.len())).send(part).send("\r\n");
+            client
+                .send(format!("{:x}\r\n", part.len()))
+                .send(part)
+                .send("\r\n");
         }
         client.send("0\r\n\r\n");
         assert_eq!(client.answer().unwrap().status, 200);
     }
     assert_eq!(backend.requests().len(), 10);
-    assert!(backend.requests().iter().all(|request| request.body == body));
+    assert!(
+        backend
+            .requests()
+            .iter()
+            .all(|request| request.body == body)
+    );
 }
 
 #[test]
@@ -96,7 +115,11 @@ fn a_body_that_fits_is_read_before_the_backend_is_asked() {
     client.send("0\r\n\r\n");
     assert_eq!(client.answer().unwrap().status, 200);
     let request = &backend.requests()[1];
-    assert_eq!(request.header("content-length"), Some("5"), "its length is known by then");
+    assert_eq!(
+        request.header("content-length"),
+        Some("5"),
+        "its length is known by then"
+    );
     assert_eq!(request.count("transfer-encoding"), 0);
 }
 
@@ -104,7 +127,10 @@ fn a_body_that_fits_is_read_before_the_backend_is_asked() {
 fn answers_without_a_body_end_at_their_head() {
     for (head, status) in [
         ("HTTP/1.1 204 No Content\r\n\r\n", 204),
-        ("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\nETag: \"x\"\r\n\r\n", 304),
+        (
+            "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\nETag: \"x\"\r\n\r\n",
+            304,
+        ),
     ] {
         let backend = Backend::answering(head);
         let palisade = in_front_of(&backend);
@@ -120,24 +146,31 @@ fn answers_without_a_body_end_at_their_head() {
     for _ in 0..2 {
         client.send("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
         let answer = client.answer_to_head().unwrap();
-        assert_eq!((answer.status, answer.header("content-length")), (200, Some("2")));
+        assert_eq!(
+            (answer.status, answer.header("content-length")),
+            (200, Some("2"))
+        );
     }
 }
 
 #[test]
 fn answers_keep_their_body_whatever_its_framing() {
-    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n";
+    let chunked =
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n";
     let palisade = in_front_of(&Backend::answering(chunked));
     let answer = palisade.get("/");
     assert_eq!(answer.text(), "abcdefg");
     assert_eq!(answer.header("transfer-encoding"), Some("chunked"));
     // HTTP/1.0 has no chunks: the end of the connection is the end of the answer.
-    let answer = palisade.exchange("GET / HTTP/1.0\r\nHost: a\r\n\r\n").unwrap();
+    let answer = palisade
+        .exchange("GET / HTTP/1.0\r\nHost: a\r\n\r\n")
+        .unwrap();
     assert_eq!(answer.text(), "abcdefg");
     assert_eq!(answer.header("transfer-encoding"), None);
 
     let until_close = Backend::with(|_, tcp| {
-        tcp.write_all(b"HTTP/1.1 200 OK\r\n\r\nuntil the end").unwrap();
+        tcp.write_all(b"HTTP/1.1 200 OK\r\n\r\nuntil the end")
+            .unwrap();
         false
     });
     let palisade = in_front_of(&until_close);
@@ -153,14 +186,18 @@ fn answers_keep_their_body_whatever_its_framing() {
 #[test]
 fn a_broken_answer_is_not_passed_for_a_whole_one() {
     let backend = Backend::with(|_, tcp| {
-        tcp.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n").unwrap();
+        tcp.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+            .unwrap();
         false
     });
     let palisade = in_front_of(&backend);
     let mut client = palisade.connect();
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     let everything = client.read_to_end();
-    assert!(!everything.ends_with(b"0\r\n\r\n"), "the end is missing, and that shows");
+    assert!(
+        !everything.ends_with(b"0\r\n\r\n"),
+        "the end is missing, and that shows"
+    );
 }
 
 #[test]
@@ -170,9 +207,14 @@ fn informational_answers_pass() {
     let mut client = palisade.connect();
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     let hints = client.answer().unwrap();
-    assert_eq!((hints.status, hints.header("link")), (103, Some("</a.css>")));
+    assert_eq!(
+        (hints.status, hints.header("link")),
+        (103, Some("</a.css>"))
+    );
     assert_eq!(client.answer().unwrap().text(), "ok");
-    let answer = palisade.exchange("GET / HTTP/1.0\r\nHost: a\r\n\r\n").unwrap();
+    let answer = palisade
+        .exchange("GET / HTTP/1.0\r\nHost: a\r\n\r\n")
+        .unwrap();
     assert_eq!(answer.status, 200, "HTTP/1.0 knows none");
 }
 
@@ -182,10 +224,16 @@ fn an_expectation_is_met_here() {
     let palisade = in_front_of(&backend);
     let mut client = palisade.connect();
     for _ in 0..2 {
-        client.send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
+        client.send(
+            "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n",
+        );
         assert_eq!(client.answer().unwrap().status, 100);
         client.send("body");
-        assert_eq!(client.answer().unwrap().status, 200, "and the connection goes on");
+        assert_eq!(
+            client.answer().unwrap().status,
+            200,
+            "and the connection goes on"
+        );
         let request = backend.requests().pop().unwrap();
         assert_eq!((request.count("expect"), &*request.body), (0, &b"body"[..]));
     }
@@ -200,7 +248,9 @@ fn an_answer_that_comes_before_the_body_ends_reaches_the_client() {
         for mut tcp in listener.incoming().flatten() {
             let mut piece = [0; 1024];
             let _ = tcp.read(&mut piece);
-            let _ = tcp.write_all(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno");
+            let _ = tcp.write_all(
+                b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno",
+            );
             // Closed at once over unread bytes, the answer would be lost on the way.
             open.push(tcp);
         }
@@ -228,7 +278,11 @@ fn without_a_server_that_answers_the_client_gets_a_page() {
     let palisade = in_front_of_servers(&[&dead_server()], "");
     let answer = palisade.get_with("/", "Accept: text/html\r\n");
     assert_eq!(answer.status, 502);
-    assert!(answer.text().contains(answer.header("x-request-id").unwrap()));
+    assert!(
+        answer
+            .text()
+            .contains(answer.header("x-request-id").unwrap())
+    );
 
     let nonsense = Backend::answering("nonsense\r\n\r\n");
     assert_eq!(in_front_of(&nonsense).get("/").status, 502);
@@ -265,12 +319,28 @@ fn an_idempotent_request_is_tried_again_when_an_idle_connection_was_dead() {
     assert_eq!(palisade.get("/warm").status, 200);
     assert_eq!(palisade.get("/again").status, 200);
     let lines: Vec<String> = posts.try_iter().collect();
-    assert_eq!(lines.iter().filter(|line| line.starts_with("GET /again")).count(), 2);
+    assert_eq!(
+        lines
+            .iter()
+            .filter(|line| line.starts_with("GET /again"))
+            .count(),
+        2
+    );
 
     let post = "POST /once HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
-    assert_eq!(palisade.exchange(post).unwrap().status, 502, "a POST is not repeated");
+    assert_eq!(
+        palisade.exchange(post).unwrap().status,
+        502,
+        "a POST is not repeated"
+    );
     let lines: Vec<String> = posts.try_iter().collect();
-    assert_eq!(lines.iter().filter(|line| line.starts_with("POST /once")).count(), 1);
+    assert_eq!(
+        lines
+            .iter()
+            .filter(|line| line.starts_with("POST /once"))
+            .count(),
+        1
+    );
 }
 
 #[test]
@@ -289,7 +359,11 @@ fn a_client_that_leaves_takes_its_request_along() {
     drop(client);
     assert_eq!(leaves.recv().unwrap(), 0);
     wait_for("a line in the access log", || {
-        palisade.access_log().iter().any(|line| line.contains("client_aborted")).then_some(())
+        palisade
+            .access_log()
+            .iter()
+            .any(|line| line.contains("client_aborted"))
+            .then_some(())
     });
 }
 
@@ -372,7 +446,8 @@ fn a_refused_upgrade_is_an_answer_like_any_other() {
 
 #[test]
 fn a_switch_that_nobody_asked_for_is_no_answer() {
-    let switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    let switching =
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
     let palisade = in_front_of(&Backend::answering(switching));
     assert_eq!(palisade.get("/").status, 502);
     let h2c = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n";
@@ -387,10 +462,19 @@ fn hop_by_hop_fields_stay_on_their_hop() {
     let palisade = in_front_of(&backend);
     let headers = "Connection: X-Hop, X-Real-IP, Host, X-Forwarded-For\r\nX-Hop: 1\r\nTE: trailers\r\nKeep-Alive: x\r\nProxy-Connection: x\r\nX-End: 1\r\n";
     let answer = palisade.get_with("/", headers);
-    assert_eq!((answer.header("x-secret"), answer.header("x-kept")), (None, Some("1")));
+    assert_eq!(
+        (answer.header("x-secret"), answer.header("x-kept")),
+        (None, Some("1"))
+    );
     assert_eq!(answer.header("connection"), Some("keep-alive"));
     let request = &backend.requests()[0];
-    for gone in ["x-hop", "te", "keep-alive", "proxy-connection", "connection"] {
+    for gone in [
+        "x-hop",
+        "te",
+        "keep-alive",
+        "proxy-connection",
+        "connection",
+    ] {
         assert_eq!(request.count(gone), 0, "{gone}");
     }
     for ours in ["x-real-ip", "host", "x-forwarded-for", "x-end"] {
@@ -427,11 +511,22 @@ sites:
     let answer = get("app.example.com", "/");
     assert_eq!(answer.header("x-frame-options"), Some("DENY"));
     let request = &app.requests()[0];
-    assert_eq!((request.header("x-tenant"), request.count("x-debug")), (Some("one"), 0));
+    assert_eq!(
+        (request.header("x-tenant"), request.count("x-debug")),
+        (Some("one"), 0)
+    );
     get("a.app.example.com:8080", "/%61pi/../api/x");
-    assert_eq!(api.requests()[0].line, "GET /%61pi/../api/x HTTP/1.1", "as sent");
+    assert_eq!(
+        api.requests()[0].line,
+        "GET /%61pi/../api/x HTTP/1.1",
+        "as sent"
+    );
     get("other.example.com", "/a/./b/../c%41?q=%20");
-    assert_eq!(other.requests()[0].line, "GET /a/cA?q=%20 HTTP/1.1", "canonical");
+    assert_eq!(
+        other.requests()[0].line,
+        "GET /a/cA?q=%20 HTTP/1.1",
+        "canonical"
+    );
     assert_eq!(get("unknown.example.com", "/").status, 404);
 }
 
@@ -448,16 +543,31 @@ sites: [{{ upstream: app, https: redirect }}]
 "
     ));
     let answer = palisade.get("/a?b");
-    assert_eq!((answer.status, answer.header("location")), (308, Some("https://test.example/a?b")));
+    assert_eq!(
+        (answer.status, answer.header("location")),
+        (308, Some("https://test.example/a?b"))
+    );
     assert_eq!(answer.header("strict-transport-security"), None);
     assert_eq!(backend.requests().len(), 0);
     let request = "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https\r\n\r\n";
     let mut hop = crate::harness::Connection::open_from("127.0.0.2", palisade.address());
     let answer = hop.send(request).answer().unwrap();
     assert_eq!(answer.status, 200);
-    assert!(answer.header("strict-transport-security").unwrap().starts_with("max-age="));
-    assert_eq!(backend.requests()[0].header("x-forwarded-proto"), Some("https"));
-    assert_eq!(palisade.exchange(request).unwrap().status, 308, "anybody can say so");
+    assert!(
+        answer
+            .header("strict-transport-security")
+            .unwrap()
+            .starts_with("max-age=")
+    );
+    assert_eq!(
+        backend.requests()[0].header("x-forwarded-proto"),
+        Some("https")
+    );
+    assert_eq!(
+        palisade.exchange(request).unwrap().status,
+        308,
+        "anybody can say so"
+    );
 }
 
 #[test]
@@ -474,6 +584,9 @@ fn balancing_and_ejection() {
     for _ in 0..6 {
         palisade.get("/");
     }
-    let after = (one.requests().len() - before.0, two.requests().len() - before.1);
+    let after = (
+        one.requests().len() - before.0,
+        two.requests().len() - before.1,
+    );
     assert!(after == (6, 0) || after == (0, 6), "{after:?}");
 }

@@ -12,9 +12,7 @@ use palisade_decisions::DecisionTable;
 use palisade_gate::{Snapshot, State};
 use palisade_hygiene::RefusalReason;
 use palisade_proxy::{Clock, Generation, Listener, Shared};
-use palisade_telemetry::{
-    GeoDatabase, MetricLabels, Metrics, OperatorLog, Report, Telemetry,
-};
+use palisade_telemetry::{GeoDatabase, MetricLabels, Metrics, OperatorLog, Report, Telemetry};
 use palisade_upstream::Upstreams;
 use tokio::sync::watch;
 

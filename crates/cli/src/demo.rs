@@ -69,19 +69,30 @@ pub(crate) fn greet() {
     say("");
     say("Palisade is running. Try, from another terminal:");
     say("");
-    say("  curl -i http://127.0.0.1:8000/hello                                          # passes: 200 from the demo's backend");
-    say("  curl -i -A sqlmap/1.8 http://127.0.0.1:8000/                                 # a scanner's user agent: 403");
-    say("  curl -i http://127.0.0.1:8000/.env                                           # a scanner's path: 403");
-    say("  curl -i --haproxy-protocol --interface 127.0.0.66 http://127.0.0.1:8000/     # a banned client: 403");
+    say(
+        "  curl -i http://127.0.0.1:8000/hello                                          # passes: 200 from the demo's backend",
+    );
+    say(
+        "  curl -i -A sqlmap/1.8 http://127.0.0.1:8000/                                 # a scanner's user agent: 403",
+    );
+    say(
+        "  curl -i http://127.0.0.1:8000/.env                                           # a scanner's path: 403",
+    );
+    say(
+        "  curl -i --haproxy-protocol --interface 127.0.0.66 http://127.0.0.1:8000/     # a banned client: 403",
+    );
     say("");
-    say("Metrics: http://127.0.0.1:9900/metrics   Status: http://127.0.0.1:9901/status   Stop: Ctrl-C");
+    say(
+        "Metrics: http://127.0.0.1:9900/metrics   Status: http://127.0.0.1:9901/status   Stop: Ctrl-C",
+    );
     say("Each refusal is told below, with why.");
     say("");
 }
 
 /// A backend that answers with what it was asked.
 fn start_backend() -> std::io::Result<SocketAddr> {
-    let socket = std::net::TcpListener::bind((Ip::from(std::net::Ipv4Addr::LOCALHOST).as_std(), 0))?;
+    let socket =
+        std::net::TcpListener::bind((Ip::from(std::net::Ipv4Addr::LOCALHOST).as_std(), 0))?;
     socket.set_nonblocking(true)?;
     let address = socket.local_addr()?;
     let listener = TcpListener::from_std(socket)?;
@@ -111,7 +122,10 @@ async fn answer(mut tcp: TcpStream) -> std::io::Result<()> {
             line.starts_with("transfer-encoding:")
                 || (line.starts_with("content-length:") && line != "content-length: 0")
         });
-        let body = format!("Hello from the demo's backend. This is what it got:\n\n{}\n", head.trim_end());
+        let body = format!(
+            "Hello from the demo's backend. This is what it got:\n\n{}\n",
+            head.trim_end()
+        );
         let connection = if has_body { "close" } else { "keep-alive" };
         let answer = format!(
             "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nConnection: {connection}\r\n\r\n",

@@ -38,8 +38,14 @@ pub(crate) fn explain(arguments: &Explain) -> Result<Exit> {
     let head = match check_head(&request.head, &limits) {
         Ok(head) => head,
         Err(refusal) => {
-            say(&format!("hygiene            refused: {refusal} ({})", refusal.reason.as_str()));
-            say(&format!("\n=> {} refused, no backend hears of it", refusal.status()));
+            say(&format!(
+                "hygiene            refused: {refusal} ({})",
+                refusal.reason.as_str()
+            ));
+            say(&format!(
+                "\n=> {} refused, no backend hears of it",
+                refusal.status()
+            ));
             return Ok(Exit::Done);
         }
     };
@@ -126,7 +132,9 @@ impl Request {
         let (scheme, rest) = match url.split_once("://") {
             Some(("http", rest)) => (Scheme::Http, rest),
             Some(("https", rest)) => (Scheme::Https, rest),
-            _ => bail!("\"{url}\" is not an address; expected one like https://app.example.com/path"),
+            _ => {
+                bail!("\"{url}\" is not an address; expected one like https://app.example.com/path")
+            }
         };
         let host_len = rest.find(['/', '?']).unwrap_or(rest.len());
         let (host, target) = rest.split_at_checked(host_len).unwrap_or((rest, ""));
@@ -166,7 +174,10 @@ struct Writer<'a> {
 
 impl Witness for Writer<'_> {
     fn client(&mut self, client: &ClientAddr) {
-        say(&format!("client             {} (from {})", client.ip, client.provenance));
+        say(&format!(
+            "client             {} (from {})",
+            client.ip, client.provenance
+        ));
     }
 
     fn site(&mut self, site: Option<&Arc<Site>>) {
@@ -177,7 +188,9 @@ impl Witness for Writer<'_> {
                 site.settings.name,
                 site.settings.mode.as_str()
             )),
-            None => say("site               none answers for this host, and there is no default site"),
+            None => {
+                say("site               none answers for this host, and there is no default site")
+            }
         }
     }
 
@@ -185,7 +198,11 @@ impl Witness for Writer<'_> {
         let path = String::from_utf8_lossy(view.path.canonical);
         say(&format!("canonical path     {}", path.escape_debug()));
         let geo = self.snapshot.geo.place(view.client.ip);
-        say(&format!("place              country {}, {}", known(geo.country), known(geo.asn)));
+        say(&format!(
+            "place              country {}, {}",
+            known(geo.country),
+            known(geo.asn)
+        ));
         explain_rules("access (global)", &self.snapshot.access, view);
         if let Some(site) = &self.site {
             explain_rules("access (site)", &site.access, view);
@@ -211,7 +228,11 @@ fn explain_rules(place: &str, rules: &Rules, view: &RequestView<'_>) {
     } in rules.set().explain(view)
     {
         let because: Vec<String> = because.iter().map(ToString::to_string).collect();
-        say(&format!("{place:<18} {}: {outcome} [{}]", rule.id, because.join(", ")));
+        say(&format!(
+            "{place:<18} {}: {outcome} [{}]",
+            rule.id,
+            because.join(", ")
+        ));
     }
 }
 
@@ -224,7 +245,11 @@ fn known<T: std::fmt::Display>(fact: Known<T>) -> String {
 }
 
 fn shown_refusal(refusal: &Refusal) -> String {
-    format!("refused with {}: {}", refusal.status, shown_cause(&refusal.cause))
+    format!(
+        "refused with {}: {}",
+        refusal.status,
+        shown_cause(&refusal.cause)
+    )
 }
 
 fn shown_record(record: &Record) -> String {
@@ -257,7 +282,10 @@ fn shown_cause(cause: &Cause) -> String {
 fn shown_ruling(ruling: &Ruling) -> String {
     match ruling {
         Ruling::Forward { upstream, target } => match target {
-            Some(target) => format!("forwarded to {upstream} as {}", String::from_utf8_lossy(target)),
+            Some(target) => format!(
+                "forwarded to {upstream} as {}",
+                String::from_utf8_lossy(target)
+            ),
             None => format!("forwarded to {upstream}, as it was sent"),
         },
         Ruling::Refuse(refusal) => shown_refusal(refusal),

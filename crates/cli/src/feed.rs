@@ -93,7 +93,9 @@ impl Told {
             };
             for _ in *known..polls {
                 match result {
-                    PollResult::Ok => metrics.succeeded(status.last_good_poll().unwrap_or_default()),
+                    PollResult::Ok => {
+                        metrics.succeeded(status.last_good_poll().unwrap_or_default())
+                    }
                     PollResult::KeyRefused => metrics.key_refused(result.label()),
                     _ => metrics.failed(result.label()),
                 }

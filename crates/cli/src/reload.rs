@@ -60,7 +60,8 @@ impl Reloader {
             }
             Err(error) => {
                 self.shared.metrics.snapshot.reload_failed();
-                self.status.refused(&format!("{error:#}"), self.shared.clock.now());
+                self.status
+                    .refused(&format!("{error:#}"), self.shared.clock.now());
                 let message = format!("the settings can't be used, the old ones stay: {error:#}");
                 self.report.error("reload", &message, &[]);
             }

@@ -136,7 +136,11 @@ fn announce_doors(doors: &Doors, report: &dyn Report) {
 fn announce(listeners: &[Arc<Listener>], report: &dyn Report) {
     for listener in listeners {
         let settings = listener.settings();
-        let scheme = if settings.tls.is_some() { "https" } else { "http" };
+        let scheme = if settings.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
         let proxy = match &settings.proxy_protocol {
             None => "off",
             Some(policy) => policy.mode.as_str(),

@@ -193,7 +193,11 @@ impl<'a> Exchange<'a> {
 
     fn record(&mut self, kind: RecordKind, cause: Cause, status: Option<u16>) {
         let status = status.unwrap_or(self.snapshot.blocking.status);
-        self.records.push(Record { kind, status, cause });
+        self.records.push(Record {
+            kind,
+            status,
+            cause,
+        });
     }
 
     fn refuse(&self, cause: Cause, status: Option<u16>) -> ControlFlow<Verdict> {

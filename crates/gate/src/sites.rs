@@ -45,9 +45,8 @@ impl Site {
 
 /// Whether `prefix` covers whole segments of `path`.
 fn takes(prefix: &str, path: &[u8]) -> bool {
-    path.strip_prefix(prefix.as_bytes()).is_some_and(|rest| {
-        rest.is_empty() || prefix.ends_with('/') || rest.first() == Some(&b'/')
-    })
+    path.strip_prefix(prefix.as_bytes())
+        .is_some_and(|rest| rest.is_empty() || prefix.ends_with('/') || rest.first() == Some(&b'/'))
 }
 
 /// All sites, by host.
@@ -166,7 +165,11 @@ mod tests {
             });
         }
         let built = Site::build(settings).unwrap();
-        assert_eq!(built.upstream(path.as_bytes()).map(|u| &**u), Some(expected), "{path}");
+        assert_eq!(
+            built.upstream(path.as_bytes()).map(|u| &**u),
+            Some(expected),
+            "{path}"
+        );
     }
 
     #[test]

@@ -37,8 +37,8 @@ impl Snapshot {
     pub fn build(settings: GateSettings, geo: Arc<GeoDatabases>) -> Result<Self, Vec<BuildError>> {
         let access = Rules::build(settings.rules)?;
         let sites = Sites::build(settings.sites)?;
-        let rules_need_place = access.needs_place()
-            || sites.iter().any(|site| site.access.needs_place());
+        let rules_need_place =
+            access.needs_place() || sites.iter().any(|site| site.access.needs_place());
         Ok(Self {
             sites,
             trusted_clients: settings.trusted_clients,

@@ -37,6 +37,8 @@ impl Clock {
 /// The time of day, for logs.
 pub(crate) fn wall_time() -> WallTime {
     // A clock before 1970 is no time at all.
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     WallTime::from_unix(since.as_secs(), since.subsec_nanos())
 }

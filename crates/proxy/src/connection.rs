@@ -8,9 +8,7 @@ use bytes::BytesMut;
 use palisade_client_address::proxy_protocol::{
     Decoded, ForPeer, ProxyHeader, ProxyPolicy, ProxyRefusal, decode,
 };
-use palisade_telemetry::{
-    Cause, DecisionEvent, DecisionMode, HandshakeFailure, Metrics, Subject,
-};
+use palisade_telemetry::{Cause, DecisionEvent, DecisionMode, HandshakeFailure, Metrics, Subject};
 use palisade_transport::{Connection, TlsFacts};
 use palisade_vocabulary::{ClientAddr, Ip, Scheme};
 use tokio::io::AsyncReadExt;
@@ -52,9 +50,9 @@ impl ConnectionFacts {
     /// Whether the connection's certificate is one for `host` (RFC 9110 section 15.5.20); yes
     /// without TLS.
     pub(crate) fn certificate_is_for(&self, host: &str) -> bool {
-        self.tls.as_ref().is_none_or(|tls| {
-            tls.acceptor.serves(tls.facts.server_name.as_deref(), host)
-        })
+        self.tls
+            .as_ref()
+            .is_none_or(|tls| tls.acceptor.serves(tls.facts.server_name.as_deref(), host))
     }
 }
 
@@ -169,7 +167,8 @@ impl Entry {
     /// Whether the PROXY header says that the client came over TLS (section 2.2.6, `PP2_CLIENT_SSL`).
     fn came_over_tls(&self) -> bool {
         let tlvs = self.header.as_ref().and_then(ProxyHeader::tlvs);
-        tlvs.and_then(|tlvs| tlvs.ssl()).is_some_and(|ssl| ssl.is_tls())
+        tlvs.and_then(|tlvs| tlvs.ssl())
+            .is_some_and(|ssl| ssl.is_tls())
     }
 
     /// The TLS handshake, on a listener that has one.
@@ -189,7 +188,9 @@ impl Entry {
         let Ok(Ok(connection)) = handshake else {
             let how = match handshake {
                 Err(_) => HandshakeFailure::Timeout,
-                Ok(Err(error)) if error.kind() == ErrorKind::UnexpectedEof => HandshakeFailure::Closed,
+                Ok(Err(error)) if error.kind() == ErrorKind::UnexpectedEof => {
+                    HandshakeFailure::Closed
+                }
                 Ok(_) => HandshakeFailure::Rejected,
             };
             shared.metrics.connections.handshake_failed(how);

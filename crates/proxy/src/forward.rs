@@ -88,7 +88,9 @@ enum Failure {
     /// The request's body breaks a rule.
     Body(RefusalReason),
     /// No server, or none that answered.
-    Backend { status: u16 },
+    Backend {
+        status: u16,
+    },
     /// The answer broke off when the client had some of it.
     AnswerBroken(Sent),
 }
@@ -260,7 +262,9 @@ impl Forwarding<'_> {
             body.parts.clear();
             match self.send_rest(session, &mut rest, downstream).await? {
                 BodySent::Whole => {}
-                BodySent::AnsweredEarly => return self.read_answer(session, downstream, true).await,
+                BodySent::AnsweredEarly => {
+                    return self.read_answer(session, downstream, true).await;
+                }
             }
         }
         session.finish_body().await?;
@@ -318,7 +322,10 @@ impl Forwarding<'_> {
                 StatusCode::CONTINUE => continue,
                 status if status.is_informational() => {
                     let head = ResponseHeader::clone(head);
-                    downstream.send_informational(head).await.map_err(Failure::from)?;
+                    downstream
+                        .send_informational(head)
+                        .await
+                        .map_err(Failure::from)?;
                     continue;
                 }
                 _ => {}
@@ -376,7 +383,8 @@ impl Forwarding<'_> {
         let ends = !has_body || session.is_body_done();
         downstream.send_head(head, ends).await?;
         if has_body {
-            self.pass_body_on(&mut session, downstream, &mut sent).await?;
+            self.pass_body_on(&mut session, downstream, &mut sent)
+                .await?;
         }
         downstream.finish().await?;
         session.respect_keepalive();

@@ -48,7 +48,8 @@ pub(crate) async fn serve(connection: Box<Connection>, facts: ConnectionFacts) {
         read_ahead: mut buffered,
     }) = next.take()
     {
-        let range = match read_head(&mut connection, &mut buffered, &facts, &limits, is_first).await {
+        let range = match read_head(&mut connection, &mut buffered, &facts, &limits, is_first).await
+        {
             HeadRead::Head(range) => range,
             HeadRead::Closed => return,
             HeadRead::Refused(reason) => {
@@ -122,7 +123,11 @@ async fn read_head(
 ) -> HeadRead {
     let deadlines = &facts.listener.settings.deadlines;
     if buffered.is_empty() {
-        let patience = if is_first { deadlines.head } else { deadlines.idle };
+        let patience = if is_first {
+            deadlines.head
+        } else {
+            deadlines.idle
+        };
         let mut draining = facts.shared.draining.clone();
         buffered.reserve(READ_BYTES);
         let first = tokio::select! {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use h2::{Reason, RecvStream};
 use h2::server::SendResponse;
+use h2::{Reason, RecvStream};
 use http::Request;
 use palisade_hygiene::h2::{check_parts, join_cookies};
 use palisade_hygiene::{HeadLimits, RefusalReason};
@@ -44,7 +44,11 @@ pub(crate) async fn serve(connection: Box<Connection>, facts: Arc<ConnectionFact
         .initial_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_send_buffer_size(SEND_BUFFER_BYTES_MAX)
-        .handshake(ResetsTold::new(connection, Arc::clone(&facts), seen.clone()));
+        .handshake(ResetsTold::new(
+            connection,
+            Arc::clone(&facts),
+            seen.clone(),
+        ));
     let deadlines = facts.listener.settings.deadlines;
     let mut connection = match timeout(deadlines.head, handshake).await {
         Ok(Ok(connection)) => connection,
@@ -121,7 +125,10 @@ async fn refuse(
     downstream: &mut Downstream<'_>,
 ) {
     let id = request::fresh_id();
-    let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
+    let target = parts
+        .uri
+        .path_and_query()
+        .map_or("", |target| target.as_str());
     let line = format!("{} {target} HTTP/2.0", parts.method);
     observe::refused_head(facts, reason, id, line.as_bytes());
     let answer = page(reason.status(), id, PageForm::accepted(&parts.headers));

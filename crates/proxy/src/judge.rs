@@ -108,10 +108,19 @@ impl Witness for () {}
 
 /// Judges a request. Hot path: runs per request; allocates nothing for one that passes and is
 /// forwarded as it was sent.
-pub fn judge(court: &Court<'_>, case: &Case<'_>, scratch: &mut Scratch, witness: &mut impl Witness) -> Judged {
+pub fn judge(
+    court: &Court<'_>,
+    case: &Case<'_>,
+    scratch: &mut Scratch,
+    witness: &mut impl Witness,
+) -> Judged {
     let client = resolve(case.connection, case.headers, court.hops);
     witness.client(&client);
-    let site = court.snapshot.sites.find(case.host.unwrap_or_default()).cloned();
+    let site = court
+        .snapshot
+        .sites
+        .find(case.host.unwrap_or_default())
+        .cloned();
     witness.site(site.as_ref());
     let said = match &site {
         None => Said::at_once(Ruling::NoSite),
@@ -154,7 +163,10 @@ fn judge_for(
     if site.settings.check_certificate_name && !case.certificate_is_for_host {
         return refuse(RefusalReason::MisdirectedRequest);
     }
-    let path = match case.target.view(&site.settings.path_policy, &mut scratch.path) {
+    let path = match case
+        .target
+        .view(&site.settings.path_policy, &mut scratch.path)
+    {
         Ok(path) => path,
         Err(refusal) => return refuse(refusal.reason),
     };

@@ -96,7 +96,10 @@ impl Ending {
     pub(crate) fn banned(sent: Sent, cause: GateCause) -> Self {
         Self {
             banned_by: Some(cause),
-            ..Self::new(Outcome::Refused(Check::Decisions), (sent.status, sent.bytes))
+            ..Self::new(
+                Outcome::Refused(Check::Decisions),
+                (sent.status, sent.bytes),
+            )
         }
     }
 
@@ -156,16 +159,34 @@ pub(crate) fn finished(
         tell_record(context, record, subject, checks_duration);
     }
     if let Ruling::Refuse(refusal) = &context.judged.ruling {
-        tell_cause(context, DecisionMode::Refused, &refusal.cause, subject, checks_duration);
+        tell_cause(
+            context,
+            DecisionMode::Refused,
+            &refusal.cause,
+            subject,
+            checks_duration,
+        );
     }
     if let Some(cause) = &ending.banned_by {
-        tell_cause(context, DecisionMode::Refused, cause, subject, checks_duration);
+        tell_cause(
+            context,
+            DecisionMode::Refused,
+            cause,
+            subject,
+            checks_duration,
+        );
     }
     if let Some(reason) = ending.body_reason {
         let cause = Cause::Body {
             reason: reason.as_str(),
         };
-        tell(context, DecisionMode::Refused, cause, subject, checks_duration);
+        tell(
+            context,
+            DecisionMode::Refused,
+            cause,
+            subject,
+            checks_duration,
+        );
     }
 }
 
@@ -196,14 +217,32 @@ fn tell_cause(
     match cause {
         GateCause::Hygiene(reason) => {
             let reason = reason.as_str();
-            tell(context, mode, Cause::Hygiene { reason }, subject, checks_duration);
+            tell(
+                context,
+                mode,
+                Cause::Hygiene { reason },
+                subject,
+                checks_duration,
+            );
         }
         GateCause::DecisionsStale => {
-            tell(context, mode, Cause::DecisionsStale, subject, checks_duration);
+            tell(
+                context,
+                mode,
+                Cause::DecisionsStale,
+                subject,
+                checks_duration,
+            );
         }
         GateCause::Rule { id, reason } => {
             let reason = reason.as_deref().unwrap_or_default();
-            tell(context, mode, Cause::Rule { id, reason }, subject, checks_duration);
+            tell(
+                context,
+                mode,
+                Cause::Rule { id, reason },
+                subject,
+                checks_duration,
+            );
         }
         GateCause::Decision(found) => {
             let now = context.facts.shared.clock.now();
@@ -231,15 +270,18 @@ fn tell(
     subject: Subject<'_>,
     checks_duration: Duration,
 ) {
-    context.generation.telemetry.observe_decision(&DecisionEvent {
-        time: wall_time(),
-        mode,
-        cause,
-        client: &context.judged.client,
-        peer: context.facts.peer,
-        subject,
-        checks_duration,
-    });
+    context
+        .generation
+        .telemetry
+        .observe_decision(&DecisionEvent {
+            time: wall_time(),
+            mode,
+            cause,
+            client: &context.judged.client,
+            peer: context.facts.peer,
+            subject,
+            checks_duration,
+        });
 }
 
 /// Tells of a head that was refused before a request could be made of it.
@@ -250,7 +292,10 @@ pub(crate) fn refused_head(
     received: &[u8],
 ) {
     let excerpt = received.get(..MALFORMED_BYTES_MAX).unwrap_or(received);
-    let first_line = excerpt.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let first_line = excerpt
+        .split(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or_default();
     let request = RequestLine::Malformed(first_line.trim_ascii_end());
     let telemetry = &facts.shared.generation.load().telemetry;
     let time = wall_time();

@@ -100,7 +100,10 @@ pub(crate) fn request_head(
         head.insert_header(header::UPGRADE, "websocket")?;
     }
     if let Some(site) = site {
-        edit(&mut RequestFields(&mut head), &site.settings.request_headers);
+        edit(
+            &mut RequestFields(&mut head),
+            &site.settings.request_headers,
+        );
     }
     Ok(head)
 }
@@ -196,7 +199,10 @@ fn set_client_fields(
     match host {
         Some(host) => {
             head.insert_header(header::HOST, host)?;
-            head.insert_header(X_FORWARDED_HOST, forwarded_host(facts, sent).unwrap_or(host))?;
+            head.insert_header(
+                X_FORWARDED_HOST,
+                forwarded_host(facts, sent).unwrap_or(host),
+            )?;
         }
         // HTTP/1.0 may do without; HTTP/1.1, which the backend is spoken to in, may not
         // (RFC 9112 section 3.2): an empty one says that there is no authority.
@@ -255,7 +261,10 @@ pub(crate) fn answer_head(context: &Context<'_>, head: &mut ResponseHeader) -> b
         }
     }
     let has_body = incoming.method != "HEAD"
-        && !matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        && !matches!(
+            head.status,
+            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+        );
     if head.status == StatusCode::NO_CONTENT {
         head.remove_header(&header::CONTENT_LENGTH);
     }

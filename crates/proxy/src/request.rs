@@ -18,11 +18,11 @@ use tokio::time::sleep;
 
 use crate::connection::ConnectionFacts;
 use crate::downstream::{Downstream, Gone};
-use crate::{forward, outgoing};
 use crate::judge::{Case, Court, Judged, Ruling, Scratch, judge};
 use crate::observe::{self, Ending};
 use crate::respond::{Answer, X_REQUEST_ID, redirect};
 use crate::shared::Generation;
+use crate::{forward, outgoing};
 
 /// The checks, in their order. Each is a method of [`Exchange`], and says whether the request goes
 /// on.
@@ -68,7 +68,9 @@ pub(crate) async fn serve(
         }
         Ruling::Refuse(refusal) => {
             let headers = downstream.headers();
-            let answer = generation.pages().refusal(refusal.status, begun.id, headers);
+            let answer = generation
+                .pages()
+                .refusal(refusal.status, begun.id, headers);
             Ending::refused(refusal, context.answer(answer, downstream).await)
         }
         Ruling::RedirectToHttps(location) => {
@@ -156,7 +158,10 @@ impl<'a> Incoming<'a> {
     }
 
     pub(crate) fn http2(head: &'a H2Head<'a>, parts: &'a http::request::Parts) -> Self {
-        let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
+        let target = parts
+            .uri
+            .path_and_query()
+            .map_or("", |target| target.as_str());
         Self {
             method: head.method,
             target: head.target,
@@ -247,7 +252,11 @@ impl Context<'_> {
     }
 
     /// Sends an answer of Palisade's own; how many bytes of body the client got.
-    pub(crate) async fn answer(&self, answer: Answer, downstream: &mut Downstream<'_>) -> (u16, u64) {
+    pub(crate) async fn answer(
+        &self,
+        answer: Answer,
+        downstream: &mut Downstream<'_>,
+    ) -> (u16, u64) {
         let status = answer.head.status.as_u16();
         let is_head = self.incoming.method == "HEAD";
         let bytes = if is_head { 0 } else { answer.body.len() as u64 };
@@ -260,7 +269,10 @@ impl Context<'_> {
     /// Sends the page of an error: nobody is refused, something doesn't work or doesn't exist.
     pub(crate) async fn error(&self, status: u16, downstream: &mut Downstream<'_>) -> Ending {
         let headers = downstream.headers();
-        let answer = self.generation.pages().error(status, self.begun.id, headers);
+        let answer = self
+            .generation
+            .pages()
+            .error(status, self.begun.id, headers);
         Ending::answered(self.answer(answer, downstream).await)
     }
 }

@@ -92,9 +92,21 @@ fn answer(status: u16, id: RequestId, form: PageForm, body: String) -> Answer {
         PageForm::Json => "application/json",
         PageForm::Text => "text/plain; charset=utf-8",
     };
-    insert(&mut head, header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    insert(&mut head, header::CONTENT_LENGTH, HeaderValue::from(body.len()));
-    insert(&mut head, header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    insert(
+        &mut head,
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(content_type),
+    );
+    insert(
+        &mut head,
+        header::CONTENT_LENGTH,
+        HeaderValue::from(body.len()),
+    );
+    insert(
+        &mut head,
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("no-store"),
+    );
     if let Ok(id) = HeaderValue::from_str(id.as_str()) {
         insert(&mut head, X_REQUEST_ID, id);
     }
@@ -202,7 +214,10 @@ mod tests {
         use PageForm::{Html, Json, Text};
         check("", Text);
         check("*/*", Text);
-        check("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", Html);
+        check(
+            "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+            Html,
+        );
         check("application/json", Json);
         check("application/json;q=0.1, text/html;q=0.2", Html);
         check("text/plain;q=0.5, application/json;q=0.9", Json);
@@ -218,7 +233,10 @@ mod tests {
             let answer = page(403, id, form);
             let body = String::from_utf8(answer.body).unwrap();
             assert!(body.contains("abc-1") && body.contains("403"), "{body}");
-            assert_eq!(answer.head.headers[header::CONTENT_LENGTH], body.len().to_string().as_str());
+            assert_eq!(
+                answer.head.headers[header::CONTENT_LENGTH],
+                body.len().to_string().as_str()
+            );
             assert_eq!(answer.head.headers[&X_REQUEST_ID], "abc-1");
         }
     }

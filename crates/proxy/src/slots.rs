@@ -110,7 +110,11 @@ mod tests {
         assert_eq!(slots.take().unwrap_err(), SlotRefusal::Total);
         drop(first);
         assert!(slots.take().is_ok());
-        assert_eq!(slots.total.load(Ordering::Relaxed), 1, "a refused one holds nothing");
+        assert_eq!(
+            slots.total.load(Ordering::Relaxed),
+            1,
+            "a refused one holds nothing"
+        );
     }
 
     #[test]

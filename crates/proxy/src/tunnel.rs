@@ -53,8 +53,20 @@ pub(crate) async fn run(
     let (backend_read, backend_write) = tokio::io::split(backend);
     let both = async {
         tokio::join!(
-            carry(client_read, backend_write, &to_backend, &traffic.pieces, None),
-            carry(backend_read, client_write, &to_client, &traffic.pieces, Some(&traffic.bytes_to_client)),
+            carry(
+                client_read,
+                backend_write,
+                &to_backend,
+                &traffic.pieces,
+                None
+            ),
+            carry(
+                backend_read,
+                client_write,
+                &to_client,
+                &traffic.pieces,
+                Some(&traffic.bytes_to_client)
+            ),
         )
     };
     let watch = async {

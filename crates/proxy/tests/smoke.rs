@@ -24,10 +24,13 @@ async fn backend() -> std::net::SocketAddr {
                 let mut got = Vec::new();
                 let mut piece = [0; 4096];
                 loop {
-                    let Ok(length @ 1..) = tcp.read(&mut piece).await else { return };
+                    let Ok(length @ 1..) = tcp.read(&mut piece).await else {
+                        return;
+                    };
                     got.extend_from_slice(&piece[..length]);
                     if got.windows(4).any(|w| w == b"\r\n\r\n") {
-                        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", got.len());
+                        let head =
+                            format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", got.len());
                         tcp.write_all(head.as_bytes()).await.unwrap();
                         tcp.write_all(&got).await.unwrap();
                         got.clear();
@@ -41,7 +44,11 @@ async fn backend() -> std::net::SocketAddr {
 
 async fn proxy(backend: std::net::SocketAddr) -> (std::net::SocketAddr, watch::Sender<bool>) {
     let settings = GateSettings {
-        sites: vec![SiteSettings::new("default".into(), vec![], Some("app".into()))],
+        sites: vec![SiteSettings::new(
+            "default".into(),
+            vec![],
+            Some("app".into()),
+        )],
         ..GateSettings::default()
     };
     let snapshot = Snapshot::build(settings, Arc::new(GeoDatabases::default())).unwrap();
@@ -57,7 +64,12 @@ async fn proxy(backend: std::net::SocketAddr) -> (std::net::SocketAddr, watch::S
         proxy_reasons: &[],
     };
     let metrics = Arc::new(Metrics::new(labels).unwrap());
-    let telemetry = Telemetry::open(&LogSettings::default(), Arc::clone(&metrics), Arc::new(OperatorLog::stderr())).unwrap();
+    let telemetry = Telemetry::open(
+        &LogSettings::default(),
+        Arc::clone(&metrics),
+        Arc::new(OperatorLog::stderr()),
+    )
+    .unwrap();
     let (drain, draining) = watch::channel(false);
     let shared = Arc::new(Shared {
         generation: ArcSwap::from_pointee(
@@ -88,7 +100,9 @@ async fn a_request_reaches_the_backend_and_its_answer_the_client() {
     let (address, _drain) = proxy(backend().await).await;
     let mut tcp = TcpStream::connect(address).await.unwrap();
     for _ in 0..3 {
-        tcp.write_all(b"GET /a?b HTTP/1.1\r\nHost: x\r\nX_Real_IP: 1.2.3.4\r\n\r\n").await.unwrap();
+        tcp.write_all(b"GET /a?b HTTP/1.1\r\nHost: x\r\nX_Real_IP: 1.2.3.4\r\n\r\n")
+            .await
+            .unwrap();
         let mut got = Vec::new();
         while !got.windows(10).any(|w| w == b"GET /a?b H") || !got.ends_with(b"\r\n\r\n") {
             let mut piece = [0; 4096];

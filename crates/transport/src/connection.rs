@@ -119,7 +119,9 @@ impl Connection {
         };
         let (_, session) = stream.get_ref();
         Some(TlsFacts {
-            server_name: session.server_name().map(|name| name.to_ascii_lowercase().into()),
+            server_name: session
+                .server_name()
+                .map(|name| name.to_ascii_lowercase().into()),
             alpn: session.alpn_protocol().map(Into::into),
             client_certificate: session.peer_certificates().is_some(),
         })
@@ -150,7 +152,10 @@ impl Connection {
         let mut probe = [0_u8; 1];
         let mut probe = ReadBuf::new(&mut probe);
         let mut cx = Context::from_waker(Waker::noop());
-        self.held.is_empty() && Pin::new(&mut self.io).poll_read(&mut cx, &mut probe).is_pending()
+        self.held.is_empty()
+            && Pin::new(&mut self.io)
+                .poll_read(&mut cx, &mut probe)
+                .is_pending()
     }
 
     /// Writes out what is held back, together with `data` as far as it goes.
@@ -197,7 +202,9 @@ impl Connection {
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("fd", &self.fd).finish_non_exhaustive()
+        f.debug_struct("Connection")
+            .field("fd", &self.fd)
+            .finish_non_exhaustive()
     }
 }
 
@@ -358,7 +365,9 @@ mod tests {
 
     async fn pair() -> (Connection, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let far = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let far = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
         let (near, _) = listener.accept().await.unwrap();
         (Connection::plain(near, BytesMut::new()), far)
     }
@@ -406,7 +415,9 @@ mod tests {
     #[tokio::test]
     async fn a_prefix_comes_first() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut far = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut far = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
         let (near, _) = listener.accept().await.unwrap();
         let mut near = Connection::plain(near, BytesMut::from(&b"pre"[..]));
         far.write_all(b"fix").await.unwrap();
@@ -440,12 +451,16 @@ mod tests {
         assert!(near.is_quiet());
         far.write_all(b"x").await.unwrap();
         // The socket is readable before it is asked again: an event, not a delay.
-        let Io::Plain(stream) = &near.io else { unreachable!() };
+        let Io::Plain(stream) = &near.io else {
+            unreachable!()
+        };
         stream.tcp().readable().await.unwrap();
         assert!(!near.is_quiet());
         let (mut near, far) = pair().await;
         drop(far);
-        let Io::Plain(stream) = &near.io else { unreachable!() };
+        let Io::Plain(stream) = &near.io else {
+            unreachable!()
+        };
         stream.tcp().readable().await.unwrap();
         assert!(!near.is_quiet(), "closed by the other end");
     }

@@ -140,7 +140,8 @@ impl Cidr {
     /// Whether `address` is in the range. An IPv6 range never holds an IPv4 address.
     #[must_use]
     pub fn contains(self, address: Ip) -> bool {
-        address.is_ipv4() == self.network.is_ipv4() && mask(address, self.prefix_len) == self.network
+        address.is_ipv4() == self.network.is_ipv4()
+            && mask(address, self.prefix_len) == self.network
     }
 
     /// Whether every address of `other` is in this range.
@@ -215,7 +216,9 @@ fn mask(address: Ip, prefix_len: u8) -> Ip {
     match address.0 {
         IpAddr::V4(v4) => {
             let keep = u32::MAX.checked_shl(u32::from(32_u8.saturating_sub(prefix_len)));
-            Ip(IpAddr::V4(Ipv4Addr::from(u32::from(v4) & keep.unwrap_or(0))))
+            Ip(IpAddr::V4(Ipv4Addr::from(
+                u32::from(v4) & keep.unwrap_or(0),
+            )))
         }
         IpAddr::V6(v6) => Ip(IpAddr::V6(mask_v6(v6, prefix_len))),
     }
@@ -248,7 +251,10 @@ pub enum AddressError {
 
 /// At most 64 characters of what was got, safe to print.
 fn excerpt(text: &str) -> String {
-    text.chars().take(64).flat_map(char::escape_default).collect()
+    text.chars()
+        .take(64)
+        .flat_map(char::escape_default)
+        .collect()
 }
 
 #[cfg(test)]
@@ -276,11 +282,26 @@ mod tests {
         check("::/0", "::/0");
         check("2001:DB8:0::1/32", "2001:db8::/32");
         check("192.0.2.1/32", "192.0.2.1");
-        check("192.0.2.1/33", "error: prefix length 33 is too long; at most 32 here");
-        check("2001:db8::/129", "error: prefix length 129 is too long; at most 128 here");
-        check("192.0.2.1/", "error: \"\" is not a prefix length; expected a number of bits like /24");
-        check("192.0.2.1/+8", "error: \"+8\" is not a prefix length; expected a number of bits like /24");
-        check("x", "error: \"x\" is not an IP address; expected one like 192.0.2.1 or 2001:db8::1");
+        check(
+            "192.0.2.1/33",
+            "error: prefix length 33 is too long; at most 32 here",
+        );
+        check(
+            "2001:db8::/129",
+            "error: prefix length 129 is too long; at most 128 here",
+        );
+        check(
+            "192.0.2.1/",
+            "error: \"\" is not a prefix length; expected a number of bits like /24",
+        );
+        check(
+            "192.0.2.1/+8",
+            "error: \"+8\" is not a prefix length; expected a number of bits like /24",
+        );
+        check(
+            "x",
+            "error: \"x\" is not an IP address; expected one like 192.0.2.1 or 2001:db8::1",
+        );
     }
 
     #[test]

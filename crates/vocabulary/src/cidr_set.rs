@@ -84,7 +84,11 @@ mod tests {
     #[track_caller]
     fn check(ranges: &[&str], address: &str, expected: bool) {
         let set: CidrSet = ranges.iter().map(|r| r.parse::<Cidr>().unwrap()).collect();
-        assert_eq!(set.contains(address.parse().unwrap()), expected, "{address} in {ranges:?}");
+        assert_eq!(
+            set.contains(address.parse().unwrap()),
+            expected,
+            "{address} in {ranges:?}"
+        );
     }
 
     #[test]

@@ -64,7 +64,11 @@ impl RequestId {
         for (index, slot) in text.iter_mut().take(32).enumerate() {
             let shift = 124_u32.saturating_sub(u32::try_from(index * 4).unwrap_or(0));
             let digit = u8::try_from((bits >> shift) & 0xf).unwrap_or(0);
-            *slot = if digit < 10 { b'0' + digit } else { b'a' + digit - 10 };
+            *slot = if digit < 10 {
+                b'0' + digit
+            } else {
+                b'a' + digit - 10
+            };
         }
         Self { text, len: 32 }
     }
@@ -127,7 +131,10 @@ mod tests {
 
     #[test]
     fn request_ids_are_hexadecimal_or_the_clients_own() {
-        assert_eq!(RequestId::from_bits(0xab).as_str(), "000000000000000000000000000000ab");
+        assert_eq!(
+            RequestId::from_bits(0xab).as_str(),
+            "000000000000000000000000000000ab"
+        );
         assert_eq!(RequestId::from_bits(u128::MAX).as_str(), "f".repeat(32));
         assert_eq!(RequestId::parse(b"Abc-9").unwrap().as_str(), "Abc-9");
         assert_eq!(RequestId::parse(&[b'a'; 64]).unwrap().as_str().len(), 64);

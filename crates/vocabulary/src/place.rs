@@ -129,7 +129,10 @@ pub enum PlaceError {
 }
 
 fn excerpt(text: &str) -> String {
-    text.chars().take(64).flat_map(char::escape_default).collect()
+    text.chars()
+        .take(64)
+        .flat_map(char::escape_default)
+        .collect()
 }
 
 #[cfg(test)]

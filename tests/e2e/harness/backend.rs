@@ -46,7 +46,10 @@ impl BackendRequest {
     pub(crate) fn count(&self, name: &str) -> usize {
         let fields = self.head.lines().skip(1);
         fields
-            .filter(|line| line.split_once(':').is_some_and(|(found, _)| found.eq_ignore_ascii_case(name)))
+            .filter(|line| {
+                line.split_once(':')
+                    .is_some_and(|(found, _)| found.eq_ignore_ascii_case(name))
+            })
             .count()
     }
 }
@@ -69,7 +72,11 @@ impl Backend {
         Self::with(move |request, tcp| {
             let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
             let only_head = request.line.starts_with("HEAD ");
-            let part = if only_head { &bytes[..end.unwrap() + 4] } else { &bytes };
+            let part = if only_head {
+                &bytes[..end.unwrap() + 4]
+            } else {
+                &bytes
+            };
             tcp.write_all(part).is_ok()
         })
     }

@@ -76,11 +76,14 @@ impl Http1 {
         if self.malformed {
             return Err(BodyError::Malformed);
         }
-        self.session.read_body_bytes().await.map_err(|error| match error.etype() {
-            _ if is_refusal(&error) => BodyError::Malformed,
-            ErrorType::ConnectionClosed | ErrorType::ReadError => BodyError::Gone,
-            _ => BodyError::Malformed,
-        })
+        self.session
+            .read_body_bytes()
+            .await
+            .map_err(|error| match error.etype() {
+                _ if is_refusal(&error) => BodyError::Malformed,
+                ErrorType::ConnectionClosed | ErrorType::ReadError => BodyError::Gone,
+                _ => BodyError::Malformed,
+            })
     }
 
     pub(super) fn body_done(&mut self) -> bool {
@@ -89,9 +92,11 @@ impl Http1 {
 
     pub(super) async fn send_continue(&mut self) -> Result<(), Gone> {
         // Pingora would take the unread body for a reason to close after this answer.
-        self.session.set_close_on_response_before_downstream_finish(false);
+        self.session
+            .set_close_on_response_before_downstream_finish(false);
         let sent = self.session.write_continue_response().await;
-        self.session.set_close_on_response_before_downstream_finish(true);
+        self.session
+            .set_close_on_response_before_downstream_finish(true);
         sent.map_err(|_| Gone)
     }
 
@@ -183,7 +188,10 @@ fn hold_to_chunks(connection: &mut Connection, began: &[u8]) -> bool {
 
 /// Whether a read failed because of what was read.
 fn is_refusal(error: &pingora_core::Error) -> bool {
-    let cause = error.cause.as_ref().and_then(|cause| cause.downcast_ref::<io::Error>());
+    let cause = error
+        .cause
+        .as_ref()
+        .and_then(|cause| cause.downcast_ref::<io::Error>());
     let inner = cause.and_then(io::Error::get_ref);
     inner.is_some_and(|inner| inner.is::<Refusal>())
 }

@@ -84,7 +84,10 @@ impl<'a> Http2<'a> {
                 response.headers_mut().append(name.clone(), value.clone());
             }
         }
-        let sending = self.respond.send_response(response, end).map_err(|_| Gone)?;
+        let sending = self
+            .respond
+            .send_response(response, end)
+            .map_err(|_| Gone)?;
         self.sending = Some(sending);
         self.ended = end;
         Ok(())

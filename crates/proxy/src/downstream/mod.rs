@@ -83,7 +83,9 @@ impl Downstream<'_> {
     pub(crate) async fn send_continue(&mut self) -> Result<(), Gone> {
         match self {
             Self::Http1(side) => side.send_continue().await,
-            Self::Http2(side) => side.send_informational(http::StatusCode::CONTINUE, &HeaderMap::new()),
+            Self::Http2(side) => {
+                side.send_informational(http::StatusCode::CONTINUE, &HeaderMap::new())
+            }
             Self::Tunnelled(_) => Err(Gone),
         }
     }
@@ -98,7 +100,11 @@ impl Downstream<'_> {
     }
 
     /// The head of the answer; `end` where no body follows.
-    pub(crate) async fn send_head(&mut self, head: Box<ResponseHeader>, end: bool) -> Result<(), Gone> {
+    pub(crate) async fn send_head(
+        &mut self,
+        head: Box<ResponseHeader>,
+        end: bool,
+    ) -> Result<(), Gone> {
         match self {
             Self::Http1(side) => side.send_head(head).await,
             Self::Http2(side) => side.send_head(&head, end),
