@@ -97,8 +97,8 @@ pub(crate) enum CompileError {
     },
 }
 
-/// The most distinct patterns of a set, and the most ranges: bounds on memory (about 300 bytes a
-/// pattern, 50 bytes a range), and far from where 32-bit numbers end.
+/// The most distinct patterns of a set, and the most ranges: bounds on memory (some hundred bytes a
+/// literal, about 15 KiB a regular expression, 50 bytes a range), far from where 32-bit numbers end.
 pub(crate) const PATTERNS_MAX: usize = 500_000;
 pub(crate) const RANGES_MAX: usize = 8_000_000;
 

@@ -233,6 +233,8 @@ mod tests {
         check(r"(abc){2,}", Some(&["abc"]));
         check(r"a[0-9]b", None);
         check(r"(abc)?", None);
+        check(r"(abc)*", None);
+        check(r"/x(abc){0,3}", Some(&["/x"]));
         check(r"/x(abc)?y", Some(&["/xabcy", "/xy"]));
         check(r"\.(php[3-5]?|ya?ml)$", Some(&[".php", ".yaml", ".yml"]));
         check(r"abc|\d", None);

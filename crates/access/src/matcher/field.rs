@@ -279,6 +279,8 @@ mod tests {
             "^$",
             "[^a]b",
             "(abc)?B{2}",
+            "(ab)*c",
+            "(bc){0,2}a",
         ]);
         let literal = prop::sample::select(vec![Equals, Prefix, Suffix, Contains]);
         prop_oneof![
