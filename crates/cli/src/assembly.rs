@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use anyhow::{Context, Result, anyhow};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use palisade_admin::{AdminContext, Doors, LocalDecisions, ReloadStatus};
+use palisade_client_address::proxy_protocol::ProxyRefusal;
 use palisade_config::{Loaded, Settings};
 use palisade_crowdsec::Poller;
 use palisade_decisions::DecisionTable;
@@ -86,7 +87,7 @@ fn shared(
     let metrics = Arc::new(Metrics::new(MetricLabels {
         version: VERSION,
         hygiene_reasons: &hygiene_reasons(),
-        proxy_reasons: &[],
+        proxy_reasons: &ProxyRefusal::REASONS,
     })?);
     let telemetry = Telemetry::open(&settings.logs, Arc::clone(&metrics), Arc::clone(report))
         .context("can't open the logs")?;

@@ -135,6 +135,33 @@ pub enum ProxyRefusal {
 }
 
 impl ProxyRefusal {
+    /// All that [`Self::reason`] says.
+    pub const REASONS: [&'static str; 23] = [
+        "bad_address",
+        "bad_command",
+        "bad_family",
+        "bad_fields",
+        "bad_line_end",
+        "bad_port",
+        "bad_protocol",
+        "bad_signature",
+        "bad_tlv_length",
+        "bad_transport",
+        "bad_version",
+        "closed",
+        "crc_mismatch",
+        "datagram",
+        "deadline",
+        "line_too_long",
+        "missing",
+        "not_trusted",
+        "payload_too_long",
+        "repeated_crc",
+        "too_many_tlvs",
+        "truncated_addresses",
+        "truncated_tlv",
+    ];
+
     /// The kind of refusal as a label for metrics: one of a small, fixed set.
     #[must_use]
     pub fn reason(&self) -> &'static str {

@@ -650,19 +650,44 @@ fn only_a_proxied_header_changes_the_client() {
 }
 
 #[test]
-fn refusals_have_distinct_reasons() {
-    let refusals = [
-        ProxyRefusal::from(ProxyError::Datagram),
+fn each_refusal_has_a_reason_of_its_own() {
+    let text = String::new;
+    let errors = [
+        ProxyError::BadSignature(0),
+        ProxyError::LineTooLong,
+        ProxyError::BadLineEnd,
+        ProxyError::BadProtocol(text()),
+        ProxyError::BadFields,
+        ProxyError::BadAddress(text()),
+        ProxyError::BadPort(text()),
+        ProxyError::BadVersion(0),
+        ProxyError::BadCommand(2),
+        ProxyError::BadFamily(4),
+        ProxyError::BadTransport(3),
+        ProxyError::Datagram,
+        ProxyError::PayloadTooLong(0),
+        ProxyError::TruncatedAddresses {
+            got: 0,
+            expected: 12,
+        },
+        ProxyError::TruncatedTlv,
+        ProxyError::TooManyTlvs,
+        ProxyError::BadTlvLength { kind: 0, got: 0 },
+        ProxyError::RepeatedCrc,
+        ProxyError::CrcMismatch {
+            got: 0,
+            expected: 1,
+        },
+    ];
+    let refusals = errors.into_iter().map(ProxyRefusal::from).chain([
         ProxyRefusal::NotTrusted,
         ProxyRefusal::Missing,
         ProxyRefusal::Deadline,
         ProxyRefusal::Closed,
-    ];
-    let reasons: Vec<&str> = refusals.iter().map(ProxyRefusal::reason).collect();
-    assert_eq!(
-        reasons,
-        ["datagram", "not_trusted", "missing", "deadline", "closed"]
-    );
+    ]);
+    let mut reasons: Vec<&str> = refusals.map(|refusal| refusal.reason()).collect();
+    reasons.sort_unstable();
+    assert_eq!(reasons, ProxyRefusal::REASONS);
 }
 
 mod encoding {
