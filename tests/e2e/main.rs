@@ -11,6 +11,7 @@
 )]
 
 mod access_rules;
+mod answers;
 mod client_address;
 mod forward;
 mod haproxy;

@@ -40,14 +40,20 @@ impl Palisade {
     /// Starts with these settings in a folder that has other files in it already.
     #[track_caller]
     pub(crate) fn start_in(directory: TempDir, settings: &str) -> Self {
-        let extra = "
-metrics: { address: 127.0.0.1:0 }
+        let logs = "
 logs:
   access: { path: access.log, format: combined }
   decisions: { path: decisions.log }
 ";
+        Self::start_with_logs(directory, &format!("{settings}{logs}"))
+    }
+
+    /// The same, with settings that say what is logged where.
+    #[track_caller]
+    pub(crate) fn start_with_logs(directory: TempDir, settings: &str) -> Self {
         let path = directory.path().join("palisade.yaml");
-        std::fs::write(&path, format!("{settings}{extra}")).unwrap();
+        let metrics = "\nmetrics: { address: 127.0.0.1:0 }\n";
+        std::fs::write(&path, format!("{settings}{metrics}")).unwrap();
         let mut child = Self::command()
             .args(["run", "--threads", "2", "--config"])
             .arg(&path)
@@ -233,6 +239,14 @@ logs:
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "palisade decisions {arguments:?}: {said}");
         String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Waits for a line of the access log.
+    #[track_caller]
+    pub(crate) fn wait_for_access(&self, is_it: impl Fn(&str) -> bool) -> String {
+        wait_for("a line of the access log", || {
+            self.access_log().into_iter().find(|line| is_it(line))
+        })
     }
 
     /// Sends a signal.
