@@ -55,6 +55,8 @@ impl HeadSearch {
         line_feed: usize,
         limits: &HeadLimits,
     ) -> Result<bool, Refusal> {
+        // What was certain without this line's end, so that it doesn't matter how the bytes came.
+        self.check_incomplete(buf.get(..line_feed).unwrap_or_default(), limits)?;
         let line = buf.get(self.line_start..line_feed).unwrap_or_default();
         let Some(line) = line.strip_suffix(b"\r") else {
             return Err(RefusalReason::BareLineFeed.into());
@@ -68,20 +70,21 @@ impl HeadSearch {
             self.start = self.line_start;
             return Ok(false);
         }
-        if is_request_line {
-            check_request_line_len(line, limits)?;
-        }
         if self.line_start - self.start > limits.head_bytes {
             return Err(RefusalReason::HeadTooLarge.into());
         }
         Ok(line.is_empty())
     }
 
-    /// What is certain though the end is still to come.
+    /// What is certain though the end is still to come: of two limits, the one that was met first.
     fn check_incomplete(&self, buf: &[u8], limits: &HeadLimits) -> Result<(), Refusal> {
         let head = buf.get(self.start..).unwrap_or_default();
-        if self.line_start == self.start {
-            check_request_line_len(head, limits)?;
+        let request_line_max = limits.target_bytes.saturating_add(REQUEST_LINE_REST_MAX);
+        if self.line_start == self.start
+            && head.len() > request_line_max
+            && request_line_max <= limits.head_bytes
+        {
+            return Err(request_line_too_long(head));
         }
         if head.len() > limits.head_bytes {
             return Err(RefusalReason::HeadTooLarge.into());
@@ -90,15 +93,12 @@ impl HeadSearch {
     }
 }
 
-/// A request line, or as much of it as is there, that can still be one of a target within its
-/// limit. A method without an end is no target's fault.
-fn check_request_line_len(line: &[u8], limits: &HeadLimits) -> Result<(), Refusal> {
-    if line.len() <= limits.target_bytes.saturating_add(REQUEST_LINE_REST_MAX) {
-        return Ok(());
-    }
+/// Why a request line is longer than any with a target within its limit. A method without an end is
+/// no target's fault.
+fn request_line_too_long(line: &[u8]) -> Refusal {
     let method = line.get(..=METHOD_LEN_MAX).unwrap_or_default();
-    Err(match method.contains(&b' ') {
+    match method.contains(&b' ') {
         true => RefusalReason::TargetTooLong.into(),
         false => RefusalReason::MethodInvalid.into(),
-    })
+    }
 }

@@ -329,6 +329,30 @@ fn what_is_certain_is_said_before_the_head_is_complete() {
 }
 
 #[test]
+fn of_two_reasons_the_one_that_came_first_counts_however_the_bytes_came() {
+    #[track_caller]
+    fn check(target_bytes: usize, bytes: &str, expected: RefusalReason) {
+        let limits = HeadLimits {
+            head_bytes: 200,
+            headers: 10,
+            target_bytes,
+        };
+        let whole = HeadSearch::default().find(bytes.as_bytes(), &limits);
+        assert_eq!(whole, Err(expected.into()), "in one piece");
+        let mut search = HeadSearch::default();
+        let mut answers =
+            (0..=bytes.len()).map(|len| search.find(&bytes.as_bytes()[..len], &limits));
+        let piecewise = answers.find(|answer| *answer != Ok(None));
+        assert_eq!(piecewise, Some(Err(expected.into())), "byte by byte");
+    }
+    let long = "a".repeat(300);
+    check(50, &format!("GET / HTTP/1.1\r\nX: {long}\n"), HeadTooLarge);
+    check(50, &format!("GET /{long}\n"), TargetTooLong);
+    check(190, &format!("GET /{long} HTTP/1.1\r\n"), HeadTooLarge);
+    check(50, &format!("GET / HTTP/1.1\nX: {long}"), BareLineFeed);
+}
+
+#[test]
 fn a_head_is_held_to_its_limits_by_itself() {
     let bytes = get("X: y");
     let limits = |head_bytes| HeadLimits {
