@@ -1,0 +1,218 @@
+//! Each target over its corpus, its regressions, and a fixed number of mutations of both.
+//!
+//! The mutations are the same in every run: a failure names its seed file, and prints its input.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+use std::fs;
+use std::panic::catch_unwind;
+use std::path::{Path, PathBuf};
+
+use palisade_fuzz::{Outcome, TARGETS, Target};
+
+/// How many mutations each target gets: a second or two without optimisation.
+const MUTATIONS: &[(&str, usize)] = &[
+    ("chunks", 60_000),
+    ("forwarded", 20_000),
+    ("head", 20_000),
+    ("lapi", 3_000),
+    ("mmdb", 20_000),
+    ("path", 60_000),
+    ("proxy_protocol", 20_000),
+    ("rules", 2_000),
+    ("saved", 1_500),
+    ("settings", 2_000),
+];
+
+/// The variable that holds how many times as many there shall be.
+const ROUNDS: &str = "PALISADE_FUZZ_ROUNDS";
+
+/// The longest input that is made.
+const INPUT_BYTES_MAX: usize = 8 * 1024;
+
+macro_rules! smoke_tests {
+    ($($name:ident)*) => {
+        $(#[test]
+        fn $name() {
+            smoke(stringify!($name));
+        })*
+
+        const NAMES: &[&str] = &[$(stringify!($name)),*];
+    };
+}
+
+smoke_tests!(chunks forwarded head lapi mmdb path proxy_protocol rules saved settings);
+
+#[test]
+fn every_target_is_everywhere() {
+    let names: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();
+    assert_eq!(names, NAMES);
+    let mutated: Vec<&str> = MUTATIONS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(mutated, NAMES);
+    assert_eq!(file_names(&folder("corpus")), NAMES);
+    let files = NAMES.iter().map(|name| format!("{name}.rs"));
+    assert_eq!(
+        file_names(&folder("targets/fuzz_targets")),
+        files.collect::<Vec<_>>()
+    );
+    let regressions = file_names(&folder("regressions"));
+    assert!(
+        regressions
+            .iter()
+            .all(|name| NAMES.contains(&name.as_str())),
+        "{regressions:?}"
+    );
+}
+
+/// Seeds named `good-*` are accepted, those named `bad-*` refused: so both sides of the parser are
+/// where mutations start.
+fn smoke(name: &str) {
+    let target = TARGETS.iter().find(|target| target.name == name).unwrap();
+    let seeds = seeds(&folder("corpus").join(name));
+    for (file, seed) in &seeds {
+        let expected = match file.split_once('-') {
+            Some(("good", _)) => Outcome::Accepted,
+            Some(("bad", _)) => Outcome::Refused,
+            _ => panic!("corpus/{name}/{file}: a seed is called good-* or bad-*"),
+        };
+        assert_eq!(run(target, file, seed), expected, "corpus/{name}/{file}");
+    }
+    let regressions = seeds_if_any(&folder("regressions").join(name));
+    for (file, input) in &regressions {
+        run(target, file, input);
+    }
+    let all: Vec<_> = seeds.into_iter().chain(regressions).collect();
+    let (_, mutations) = MUTATIONS.iter().find(|(of, _)| *of == name).unwrap();
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    for _ in 0..mutations * rounds() {
+        let (file, seed) = &all[random.below(all.len())];
+        let input = mutate(seed, &all, &mut random);
+        run(target, file, &input);
+    }
+}
+
+fn rounds() -> usize {
+    std::env::var(ROUNDS).map_or(1, |rounds| rounds.parse().unwrap())
+}
+
+/// Runs the check; where it fails, says on what.
+fn run(target: &Target, file: &str, input: &[u8]) -> Outcome {
+    let check = target.check;
+    catch_unwind(|| check(input)).unwrap_or_else(|_| {
+        let name = target.name;
+        panic!(
+            "{name} fails on a mutation of {file}:\n{}",
+            input.escape_ascii()
+        )
+    })
+}
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn file_names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    names.retain(|name| !name.starts_with('.'));
+    names.sort_unstable();
+    names
+}
+
+fn seeds(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let seeds = seeds_if_any(folder);
+    for side in ["good-", "bad-"] {
+        assert!(
+            seeds.iter().any(|(file, _)| file.starts_with(side)),
+            "{}: no {side}*",
+            folder.display()
+        );
+    }
+    seeds
+}
+
+fn seeds_if_any(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let read = |name: String| {
+        let bytes = fs::read(folder.join(&name)).unwrap();
+        (name, bytes)
+    };
+    file_names(folder).into_iter().map(read).collect()
+}
+
+/// One to eight edits of `seed`, pieces of other seeds among them.
+fn mutate(seed: &[u8], others: &[(String, Vec<u8>)], random: &mut Random) -> Vec<u8> {
+    let mut bytes = seed.to_vec();
+    for _ in 0..=random.below(8) {
+        let at = random.below(bytes.len() + 1);
+        match random.below(8) {
+            0 => bytes.truncate(at),
+            1 => bytes.insert(at, random.byte()),
+            2 => {
+                let (_, other) = &others[random.below(others.len())];
+                let piece = random.piece(other).to_vec();
+                bytes.splice(at..at, piece);
+            }
+            3 => {
+                let piece = random.piece(&bytes).to_vec();
+                bytes.splice(at..at, piece);
+            }
+            4 => {
+                let end = (at + random.below(8)).min(bytes.len());
+                bytes.drain(at..end);
+            }
+            5 => change(&mut bytes, at, |_| random.byte()),
+            6 => change(&mut bytes, at, |byte| byte ^ (1 << random.below(8))),
+            _ => change(&mut bytes, at, |_| {
+                b"\0\xff\r\n/%.:;,\"\\[]{}09 "[random.below(19)]
+            }),
+        }
+        bytes.truncate(INPUT_BYTES_MAX);
+    }
+    bytes
+}
+
+fn change(bytes: &mut [u8], at: usize, to: impl FnOnce(u8) -> u8) {
+    if let Some(byte) = bytes.get_mut(at) {
+        *byte = to(*byte);
+    }
+}
+
+/// Marsaglia's xorshift64.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    /// A number below `end`, which is above 0.
+    fn below(&mut self, end: usize) -> usize {
+        usize::try_from(self.next() >> 16).unwrap() % end
+    }
+
+    fn byte(&mut self) -> u8 {
+        self.next().to_be_bytes()[2]
+    }
+
+    /// A part of `bytes`, most often a short one.
+    fn piece<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let start = self.below(bytes.len() + 1);
+        let rest = &bytes[start..];
+        let most = if self.below(4) == 0 {
+            rest.len()
+        } else {
+            rest.len().min(24)
+        };
+        &rest[..self.below(most + 1)]
+    }
+}
