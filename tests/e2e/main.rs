@@ -18,6 +18,7 @@ mod haproxy;
 mod harness;
 mod hygiene;
 mod lapi;
+mod local_decisions;
 mod limits;
 mod proxy_protocol;
 mod smoke;
