@@ -20,10 +20,20 @@ const NOWHERE: Place = Place {
 /// Of a longer answer not every beginning is tried.
 const PREFIXES_MAX: usize = 512;
 
+/// How long, and how many, of the words between quotes are tried as durations.
+const WORD_BYTES_MAX: usize = 64;
+const WORDS_MAX: usize = 16;
+
 /// An answer says the same however its bytes arrive, its beginning alone is none, its decisions keep
-/// their bounds and can be applied, and any text can stand where a duration is expected.
+/// their bounds and can be applied, and each of its words can stand where a duration is expected.
 pub fn check(data: &[u8]) -> Outcome {
-    check_duration(data);
+    let words = data.split(|byte| *byte == b'"');
+    for word in words
+        .filter(|word| word.len() <= WORD_BYTES_MAX)
+        .take(WORDS_MAX)
+    {
+        check_duration(word);
+    }
     let answer = parse_answer(data, NOW);
     match (&answer, parse_answer(ByteByByte(data), NOW)) {
         (Ok(answer), Ok(piecewise)) => {
