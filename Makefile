@@ -1,6 +1,6 @@
 # Two commands: `make run` and `make test`. `make help` lists the rest.
 
-.PHONY: run test set-up lint deny release bench fuzz-smoke clean help
+.PHONY: run test set-up lint deny release bench bench-process fuzz-smoke clean help
 
 PROFILE := ci
 
@@ -34,10 +34,15 @@ release:
 	@./set-up build
 	cargo build --release --bin palisade
 
-## bench: micro-benchmarks and instruction counts
+## bench: what judging a request costs, in time and in instructions, and a snapshot of decisions
 bench:
 	@./set-up build
-	cargo bench --workspace
+	cargo bench -p palisade-benches --bench judge --bench snapshot
+	@if command -v valgrind >/dev/null; then ./benches/instructions; else echo "no valgrind: instructions are not counted"; fi
+
+## bench-process: what a request costs the whole process, with 100 rules and with 10,000
+bench-process: release
+	cargo bench -p palisade-benches --bench process
 
 ## clean: remove what was built
 clean:

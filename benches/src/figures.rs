@@ -1,0 +1,63 @@
+//! Figures, and what disturbed them.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+/// The value below which `share` (0 to 1) of `values` lie; sorts them.
+pub fn quantile(values: &mut [f64], share: f64) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    let last = values.len().saturating_sub(1);
+    let at = (last as f64 * share).round() as usize;
+    values.get(at).copied().unwrap_or(f64::NAN)
+}
+
+/// The middle one of `values`; sorts them.
+pub fn median(values: &mut [f64]) -> f64 {
+    quantile(values, 0.5)
+}
+
+/// Nanoseconds.
+#[must_use]
+pub fn nanos(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e9
+}
+
+/// How long the threads of a process were on a processor, in user mode and in the kernel, in
+/// nanoseconds.
+///
+/// # Panics
+/// When there is no such process.
+#[must_use]
+pub fn processor_nanos(process: u32) -> f64 {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).expect("a running process");
+    let of_thread = |thread: fs::DirEntry| processor_nanos_of(&thread.path());
+    threads.flatten().filter_map(of_thread).sum()
+}
+
+/// The same, of all threads of this process but the one that asks.
+#[must_use]
+pub fn processor_nanos_of_other_threads() -> f64 {
+    let own = processor_nanos_of(Path::new("/proc/thread-self"));
+    processor_nanos(std::process::id()) - own.unwrap_or_default()
+}
+
+fn processor_nanos_of(thread: &Path) -> Option<f64> {
+    let text = fs::read_to_string(thread.join("schedstat")).ok()?;
+    text.split(' ').next()?.parse().ok()
+}
+
+/// The machine: its processor, how many there are, and how busy they are.
+#[must_use]
+pub fn machine() -> String {
+    let read = |path| fs::read_to_string(path).unwrap_or_default();
+    let processors = read("/proc/cpuinfo");
+    let model = processors
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
+        .map_or("unknown processor", |(_, model)| model);
+    let count = std::thread::available_parallelism().map_or(1, usize::from);
+    let load = read("/proc/loadavg");
+    let load = load.split(' ').next().unwrap_or_default();
+    format!("{model}, {count} cores, load {load}")
+}
