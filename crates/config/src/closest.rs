@@ -1,5 +1,7 @@
 //! "Did you mean": the known word that a mistyped one is nearest to.
 
+use crate::problem::quoted;
+
 /// The word of `known` that `got` is probably meant to be.
 ///
 /// Nearest by the number of inserted, removed, changed and swapped characters (optimal string
@@ -22,9 +24,12 @@ pub(crate) fn closest<'k>(got: &str, known: impl IntoIterator<Item = &'k str>) -
         .map(|(_, word)| word)
 }
 
-/// `; did you mean "word"?`, or nothing.
+/// `; did you mean "word"?`, or nothing. Words of the file are not all names: they are made safe to
+/// print.
 pub(crate) fn did_you_mean<'k>(got: &str, known: impl IntoIterator<Item = &'k str>) -> String {
-    closest(got, known).map_or_else(String::new, |word| format!("; did you mean \"{word}\"?"))
+    closest(got, known).map_or_else(String::new, |word| {
+        format!("; did you mean {}?", quoted(word))
+    })
 }
 
 fn plain(word: &str) -> Vec<char> {
@@ -87,6 +92,16 @@ mod tests {
         check("banana", None);
         check("", None);
         check(&"x".repeat(100), None);
+    }
+
+    #[test]
+    fn a_word_of_the_file_is_shown_safe_to_print() {
+        assert_eq!(
+            did_you_mean("app", ["ap\u{1b}"]),
+            "; did you mean \"ap\\u{1b}\"?"
+        );
+        assert_eq!(did_you_mean("mdoe", KNOWN), "; did you mean \"mode\"?");
+        assert_eq!(did_you_mean("banana", KNOWN), "");
     }
 
     #[test]
