@@ -381,6 +381,7 @@ impl Forwarding<'_> {
         }
         let has_body = outgoing::answer_head(self.context, &mut head);
         let ends = !has_body || session.is_body_done();
+        self.context.end_if_draining(downstream);
         downstream.send_head(head, ends).await?;
         if has_body {
             self.pass_body_on(&mut session, downstream, &mut sent)

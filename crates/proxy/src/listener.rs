@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -33,7 +33,8 @@ pub struct Listener {
     pub(crate) slots: Arc<ConnectionSlots>,
     /// Where it listens: the port is the real one where the settings say 0.
     pub(crate) address: SocketAddr,
-    socket: std::net::TcpListener,
+    /// Nothing once the process drains: new clients are refused then, not left to wait.
+    socket: ArcSwapOption<std::net::TcpListener>,
 }
 
 /// Why a listener can't be opened.
@@ -93,7 +94,7 @@ impl Listener {
             slots: ConnectionSlots::new(limits.connections, limits.connections_per_address),
             tls,
             address,
-            socket,
+            socket: ArcSwapOption::from_pointee(socket),
             settings,
         }))
     }
@@ -128,7 +129,10 @@ impl Listener {
     /// # Errors
     /// When the socket can't be used on this thread's runtime.
     pub async fn accept(self: Arc<Self>, shared: Arc<Shared>) -> io::Result<()> {
-        let socket = TcpListener::from_std(self.socket.try_clone()?)?;
+        let Some(socket) = self.copy_of_socket()? else {
+            return Ok(());
+        };
+        let socket = TcpListener::from_std(socket)?;
         let mut draining = shared.draining.clone();
         let mut connections = JoinSet::new();
         loop {
@@ -149,11 +153,18 @@ impl Listener {
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
         }
+        // With the last copy of the socket the kernel stops taking connections.
         drop(socket);
+        self.socket.store(None);
         let ended = async { while connections.join_next().await.is_some() {} };
         // Whoever is not done by then is cut off.
         let _ = timeout(DRAIN_TIME, ended).await;
         Ok(())
+    }
+
+    fn copy_of_socket(&self) -> io::Result<Option<std::net::TcpListener>> {
+        let socket = self.socket.load();
+        socket.as_ref().map(|socket| socket.try_clone()).transpose()
     }
 }
 

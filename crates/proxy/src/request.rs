@@ -251,6 +251,13 @@ impl Context<'_> {
         decided.refuses.map(Cause::Decision)
     }
 
+    /// A process that drains takes no more requests on a connection: the answer is to say so.
+    pub(crate) fn end_if_draining(&self, downstream: &mut Downstream<'_>) {
+        if *self.facts.shared.draining.borrow() {
+            downstream.end_after_this();
+        }
+    }
+
     /// Sends an answer of Palisade's own; how many bytes of body the client got.
     pub(crate) async fn answer(
         &self,
@@ -259,6 +266,7 @@ impl Context<'_> {
     ) -> (u16, u64) {
         let status = answer.head.status.as_u16();
         let is_head = self.incoming.method == "HEAD";
+        self.end_if_draining(downstream);
         let bytes = if is_head { 0 } else { answer.body.len() as u64 };
         match send_answer(downstream, answer, is_head).await {
             Ok(()) => (status, bytes),

@@ -108,6 +108,10 @@ impl Http1 {
         self.send_head(Box::new(head)).await
     }
 
+    pub(super) fn end_after_this(&mut self) {
+        self.session.set_keepalive_reuses_remaining(Some(0));
+    }
+
     pub(super) async fn send_head(&mut self, head: Box<ResponseHeader>) -> Result<(), Gone> {
         let sent = timeout(self.write_timeout, self.session.write_response_header(head)).await;
         sent.map_err(|_| Gone)?.map_err(|_| Gone)

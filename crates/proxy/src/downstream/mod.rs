@@ -99,6 +99,14 @@ impl Downstream<'_> {
         }
     }
 
+    /// No request follows this one on its connection, and the head of its answer says so
+    /// (RFC 9112 section 9.6). HTTP/2 tells it for the whole connection.
+    pub(crate) fn end_after_this(&mut self) {
+        if let Self::Http1(side) = self {
+            side.end_after_this();
+        }
+    }
+
     /// The head of the answer; `end` where no body follows.
     pub(crate) async fn send_head(
         &mut self,
