@@ -99,10 +99,6 @@ impl Backend {
         Self { address, seen }
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     /// What it was asked so far, in the order in which the requests were complete.
     pub(crate) fn requests(&self) -> Vec<BackendRequest> {
         self.seen.lock().unwrap().requests.clone()

@@ -1,7 +1,7 @@
 //! A real HAProxy in front.
 
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::AsRawFd;
+use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
@@ -17,13 +17,12 @@ impl Haproxy {
     /// Starts one with a single `listen` section of these lines, in a folder that may have
     /// certificates in it; `{bind}` stands for its socket, `{folder}` for the folder.
     pub(crate) fn start_in(directory: TempDir, lines: &str) -> Self {
-        // HAProxy takes the socket over, so that there is no port to be chosen, and connections
-        // wait in it until HAProxy is there.
+        // HAProxy takes the socket over as its standard input, so that there is no port to be
+        // chosen, and connections wait in it until HAProxy is there.
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
-        socket2::SockRef::from(&socket).set_cloexec(false).unwrap();
         let address = socket.local_addr().unwrap();
         let lines = lines
-            .replace("{bind}", &format!("bind fd@{}", socket.as_raw_fd()))
+            .replace("{bind}", "bind fd@0")
             .replace("{folder}", directory.path().to_str().unwrap());
         let settings = format!(
             "
@@ -45,6 +44,7 @@ listen front
         let child = Command::new("haproxy")
             .args(["-db", "-f"])
             .arg(&path)
+            .stdin(Stdio::from(OwnedFd::from(socket)))
             .stdout(Stdio::null())
             .stderr(errors)
             .spawn()

@@ -108,14 +108,6 @@ impl Connection {
         }
     }
 
-    /// The TCP connection, with nothing of what was received and not read yet.
-    pub(crate) fn into_tcp(self) -> TcpStream {
-        match self.wire {
-            Wire::Plain(tcp) => tcp,
-            Wire::Tls(tls) => tls.into_parts().1,
-        }
-    }
-
     /// The same connection once more, to send on it from another thread.
     pub(crate) fn try_clone(&self) -> Self {
         Self::new(self.wire.tcp().try_clone().unwrap())

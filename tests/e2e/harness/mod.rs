@@ -13,7 +13,7 @@ mod tls;
 mod wait;
 
 pub(crate) use backend::{Backend, BackendRequest};
-pub(crate) use certificates::{Authority, Certificate};
+pub(crate) use certificates::Authority;
 pub(crate) use curl::curl;
 pub(crate) use haproxy::Haproxy;
 pub(crate) use http::{Answer, Connection, connect_from};
