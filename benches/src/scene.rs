@@ -27,7 +27,7 @@ pub struct Scene {
     pub snapshot: Snapshot,
     /// The decisions.
     pub state: State,
-    /// The memory that the decisions take, where the program counts it.
+    /// The memory that the decisions take, where the program counts it and no other thread runs.
     pub decision_bytes: usize,
     hops: Vec<HopRule>,
     hop: ClientAddr,
@@ -47,7 +47,7 @@ impl Scene {
         };
         table.apply_snapshot(SourceId::CrowdSec, announced, NOW);
         assert_eq!(table.len(), decision_count, "all decisions are held");
-        let decision_bytes = live_bytes() - bytes_before;
+        let decision_bytes = live_bytes().saturating_sub(bytes_before);
         let listeners = settings.listeners.into_iter();
         Self {
             snapshot,
