@@ -31,14 +31,17 @@ const RECORD_BYTES_MAX: usize = 16 * 1024;
 
 /// A connection to a client or to a backend, plain or TLS.
 ///
-/// The first write after a read is held back until the next write or flush: a message's head goes
+/// The first write of a message is held back until the next write or flush: a message's head goes
 /// out together with the beginning of its body, in one system call, and nothing else is delayed.
-/// Whoever writes must therefore flush at the end of a message; Pingora's sessions and h2 do.
+/// Whoever writes must therefore flush at the end of a message; Pingora's sessions and h2 do. Whoever
+/// waits for the other end to say something flushes thereby.
 pub struct Connection {
     io: Io,
     held: BytesMut,
     /// Whether the next write is held back.
     hold_next: bool,
+    /// Whether something was written and not flushed: the middle of a message.
+    mid_message: bool,
     inspector: Option<Inspector>,
     fd: i32,
 }
@@ -106,6 +109,7 @@ impl Connection {
             io,
             held: BytesMut::new(),
             hold_next: true,
+            mid_message: false,
             inspector: None,
             fd,
         }
@@ -215,10 +219,14 @@ impl AsyncRead for Connection {
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = out.filled().len();
-        let result = ready!(Pin::new(&mut self.io).poll_read(cx, out));
+        let Poll::Ready(result) = Pin::new(&mut self.io).poll_read(cx, out) else {
+            // What is held back may be what the other end waits for. An error shows at the next write.
+            let _ = self.poll_drain(cx);
+            return Poll::Pending;
+        };
         let read = out.filled().get(before..).unwrap_or_default();
         if !read.is_empty() {
-            self.hold_next = true;
+            self.hold_next |= !self.mid_message;
             if let Some(inspector) = &mut self.inspector {
                 inspector(read)?;
             }
@@ -233,6 +241,7 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         data: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.mid_message = true;
         if !self.held.is_empty() {
             return self.poll_write_joined(cx, data);
         }
@@ -251,6 +260,7 @@ impl AsyncWrite for Connection {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         if self.held.is_empty() && !self.hold_next {
+            self.mid_message = true;
             return Pin::new(&mut self.io).poll_write_vectored(cx, slices);
         }
         let first = slices.iter().find(|slice| !slice.is_empty());
@@ -263,6 +273,7 @@ impl AsyncWrite for Connection {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_drain(cx))?;
+        self.mid_message = false;
         // An idle connection holds no buffer.
         self.held = BytesMut::new();
         Pin::new(&mut self.io).poll_flush(cx)
@@ -394,6 +405,37 @@ mod tests {
         let mut got = [0_u8; 64];
         let count = far.read(&mut got).await.unwrap();
         assert_eq!(&got[..count], b"head");
+    }
+
+    #[tokio::test]
+    async fn waiting_for_the_other_end_sends_what_is_held() {
+        let (mut near, mut far) = pair().await;
+        near.write_all(b"head").await.unwrap();
+        let (mut heard, mut said) = ([0_u8; 4], [0_u8; 4]);
+        let far_side = async {
+            far.read_exact(&mut heard).await.unwrap();
+            far.write_all(b"more").await.unwrap();
+        };
+        let (read, ()) = tokio::join!(near.read_exact(&mut said), far_side);
+        read.unwrap();
+        assert_eq!((&heard, &said), (b"head", b"more"));
+    }
+
+    #[tokio::test]
+    async fn what_is_read_in_the_middle_of_a_message_holds_nothing_back() {
+        let (mut near, mut far) = pair().await;
+        near.write_all(b"head ").await.unwrap();
+        near.write_all(b"body").await.unwrap();
+        far.write_all(b"next").await.unwrap();
+        let mut got = [0_u8; 64];
+        near.read_exact(&mut got[..4]).await.unwrap();
+        near.write_all(b" more").await.unwrap();
+        let count = far.read(&mut got).await.unwrap();
+        assert_eq!(&got[..count], b"head body more");
+        near.flush().await.unwrap();
+        near.write_all(b"head").await.unwrap();
+        let count = far.read(&mut got).await.unwrap();
+        assert_eq!(&got[..count], b"head", "only after a read");
     }
 
     #[tokio::test]
