@@ -3,6 +3,10 @@
 //! The most recently used goes out first, so that a pool which needs fewer connections lets the
 //! rest grow old. Nothing runs in the background: what is too old, closed or spoken out of turn
 //! is dropped where it is met, and by the occasional sweep.
+//!
+//! Where each thread has a runtime of its own, each uses the connections that it opened itself: the
+//! runtime that opened one hears what comes on it, would have to wake another for every answer, and
+//! takes the connection with it when it ends.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -10,9 +14,15 @@ use std::mem;
 use palisade_transport::Connection;
 use palisade_vocabulary::Tick;
 use parking_lot::Mutex;
+use tokio::runtime;
 
 use crate::connect::ProxySource;
 use crate::settings::KeepAlive;
+
+fn this_runtime() -> Option<runtime::Id> {
+    let handle = runtime::Handle::try_current();
+    handle.ok().map(|handle| handle.id())
+}
 
 /// The idle connections of one server, the longest idle in front.
 #[derive(Debug, Default)]
@@ -24,6 +34,8 @@ pub(crate) struct IdleConnections {
 struct Idle {
     connection: Box<Connection>,
     since: Tick,
+    /// The runtime that it was opened on.
+    home: Option<runtime::Id>,
     /// Whom the PROXY header at its start speaks for; no other client may use it.
     bound_to: Option<ProxySource>,
 }
@@ -35,7 +47,7 @@ impl Idle {
 }
 
 impl IdleConnections {
-    /// Takes out the connection that was used last, of those that were opened for `bound_to`.
+    /// Takes out the connection that was used last, of those that were opened here for `bound_to`.
     ///
     /// It is open as far as this machine knows; the server may be closing it right now. Hot path:
     /// allocates nothing and makes no system call while the connection is as it was left.
@@ -63,9 +75,10 @@ impl IdleConnections {
             drop(over);
             return None;
         }
+        let home = this_runtime();
         let place = stack
             .iter()
-            .rposition(|idle| idle.bound_to.as_ref() == bound_to)?;
+            .rposition(|idle| idle.home == home && idle.bound_to.as_ref() == bound_to)?;
         stack.remove(place)
     }
 
@@ -81,6 +94,7 @@ impl IdleConnections {
         let idle = Idle {
             connection,
             since: now,
+            home: this_runtime(),
             bound_to,
         };
         let mut stack = self.stack.lock();

@@ -61,6 +61,21 @@ async fn the_last_in_is_the_first_out() {
     assert_eq!(idle.len(), 0);
 }
 
+/// The runtime of a thread that is done would take the connection with it.
+#[test]
+fn each_runtime_uses_its_own() {
+    let idle = IdleConnections::default();
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().build().unwrap()
+    };
+    let (one, other) = (runtime(), runtime());
+    let (near, _far) = one.block_on(connections(1));
+    let ids = one.block_on(async { fill(&idle, near, 8) });
+    assert_eq!(other.block_on(async { drain(&idle, 1, 8) }), []);
+    assert_eq!(one.block_on(async { drain(&idle, 1, 8) }), ids);
+}
+
 #[tokio::test]
 async fn the_longest_idle_goes_when_there_are_too_many() {
     let idle = IdleConnections::default();
