@@ -21,5 +21,6 @@ mod lapi;
 mod local_decisions;
 mod limits;
 mod proxy_protocol;
+mod regressions;
 mod smoke;
 mod tls;

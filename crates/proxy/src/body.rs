@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
 use palisade_hygiene::{Framing, RefusalReason};
 use tokio::time::{Instant, timeout_at};
 
 use crate::downstream::{BodyError, Downstream};
 use crate::settings::{BODY_RATE_GRACE, Deadlines, Limits};
+
+/// Parts that are there together are joined up to about this size: a client could make one write
+/// towards the backend of every byte else.
+const JOINED_BYTES: usize = 16 * 1024;
 
 /// Reads a request's body.
 pub(crate) struct BodyReader {
@@ -73,6 +78,27 @@ impl BodyReader {
             return Err(BodyFailure::Refused(RefusalReason::BodyTooLarge));
         }
         Ok(part)
+    }
+
+    /// The next parts, as far as they are there already; `None` at the end. Cancel safe.
+    pub(crate) async fn next_joined(
+        &mut self,
+        downstream: &mut Downstream<'_>,
+    ) -> Result<Option<Bytes>, BodyFailure> {
+        let first = match self.next(downstream).await? {
+            Some(first) if first.len() < JOINED_BYTES => first,
+            all => return Ok(all),
+        };
+        let mut joined = BytesMut::from(first);
+        while joined.len() < JOINED_BYTES {
+            match self.next(downstream).now_or_never() {
+                Some(Ok(Some(part))) => joined.extend_from_slice(&part),
+                Some(Err(failure)) => return Err(failure),
+                // The end comes again when it is asked for again.
+                Some(Ok(None)) | None => break,
+            }
+        }
+        Ok(Some(joined.freeze()))
     }
 
     /// When the next byte has to be there: by the deadline, and before the rate falls below the

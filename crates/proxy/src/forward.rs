@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use http::StatusCode;
 use palisade_client_address::Endpoint;
 use palisade_gate::Cause;
@@ -12,6 +11,7 @@ use pingora_core::ErrorType;
 use pingora_core::protocols::http::v1::client::HttpSession;
 use pingora_http::ResponseHeader;
 use tokio::task::unconstrained;
+use tokio::time::timeout;
 
 use crate::body::{BodyFailure, BodyReader};
 use crate::downstream::{Downstream, Gone};
@@ -47,7 +47,7 @@ pub(crate) async fn forward(
     let result = forwarding.run(downstream).await;
     let mut ending = match result {
         Ok(done) => Ending::forwarded(done),
-        Err(Failure::ClientGone) => Ending::client_gone(),
+        Err(Failure::ClientGone(sent)) => Ending::client_gone(sent),
         Err(Failure::Banned(sent, cause)) => {
             downstream.abort();
             Ending::banned(sent, cause)
@@ -82,22 +82,21 @@ pub(crate) struct Sent {
 
 /// Why a request didn't get its answer.
 enum Failure {
-    ClientGone,
+    /// The client went away with as much of the answer as that.
+    ClientGone(Sent),
     /// A new decision ended a long answer, of which the client had some.
     Banned(Sent, Cause),
     /// The request's body breaks a rule.
     Body(RefusalReason),
     /// No server, or none that answered.
-    Backend {
-        status: u16,
-    },
+    Backend { status: u16 },
     /// The answer broke off when the client had some of it.
     AnswerBroken(Sent),
 }
 
 impl From<Gone> for Failure {
     fn from(Gone: Gone) -> Self {
-        Self::ClientGone
+        Self::ClientGone(Sent::default())
     }
 }
 
@@ -105,7 +104,7 @@ impl From<BodyFailure> for Failure {
     fn from(failure: BodyFailure) -> Self {
         match failure {
             BodyFailure::Refused(reason) => Self::Body(reason),
-            BodyFailure::Gone => Self::ClientGone,
+            BodyFailure::Gone => Gone.into(),
         }
     }
 }
@@ -121,16 +120,18 @@ struct Forwarding<'a> {
 }
 
 /// The part of a request's body that was read before a backend was asked for.
+#[derive(Default)]
 struct ReadAhead {
-    parts: Vec<Bytes>,
-    /// The rest of the body, if there is more.
+    bytes: Vec<u8>,
+    /// What reads the rest of the body, until it is sent.
     rest: Option<BodyReader>,
+    /// Whether there was no rest: only such a body can be sent once more.
+    is_whole: bool,
 }
 
 impl ReadAhead {
     fn whole_length(&self) -> Option<u64> {
-        let bytes = || self.parts.iter().map(|part| part.len() as u64).sum();
-        self.rest.is_none().then(bytes)
+        self.is_whole.then_some(self.bytes.len() as u64)
     }
 }
 
@@ -145,48 +146,47 @@ impl Forwarding<'_> {
         let mut need = Need::new(source, facts.shared.clock.now());
         loop {
             let acquired = self.acquire(&need).await?;
-            let reused = acquired.reused;
             let Acquired {
                 connection,
+                reused,
                 mut server,
-                ..
             } = acquired;
             let mut session = HttpSession::new(connection);
             let timeouts = self.backend.pool().timeouts();
             session.read_timeout = Some(timeouts.read());
             session.write_timeout = Some(timeouts.write());
-            match self.ask(&mut session, &mut body, downstream).await {
+            let error = match self.ask(&mut session, &mut body, downstream).await {
                 Ok(()) => {
-                    server.answered();
+                    self.note_answer(&mut server);
                     return self.pass_on(session, server, downstream).await;
                 }
                 Err(AskError::Client(failure)) => return Err(failure),
-                Err(AskError::Backend(_)) if reused && self.may_try_again(&body) => {
-                    // The server closed an idle connection just when it was used again
-                    // (RFC 9112 section 9.3.1).
-                    self.backend.metrics().retried();
-                    need.reuse = false;
-                }
-                Err(AskError::Backend(error)) => {
-                    // A connection that was idle says nothing about the server.
-                    if !reused && server.failed(facts.shared.clock.now()) {
-                        self.backend.metrics().ejected();
-                    }
-                    return Err(Failure::Backend {
-                        status: status_of(&error),
-                    });
-                }
+                Err(AskError::Backend(error)) => error,
+            };
+            // A server may close an idle connection just when it is used again (RFC 9112 section
+            // 9.3.1). That says nothing about the server.
+            let was_idle = reused && is_broken_connection(&error);
+            if was_idle && self.may_try_again(&body) {
+                self.backend.metrics().retried();
+                need.reuse = false;
+                continue;
             }
+            // Nor does it when a server has not waited for a client that took its time to send.
+            let is_servers_fault = !was_idle && (body.is_whole || self.sent_whole);
+            if is_servers_fault && server.failed(facts.shared.clock.now()) {
+                self.backend.metrics().ejected();
+            }
+            return Err(Failure::Backend {
+                status: status_of(&error),
+            });
         }
     }
 
     async fn read_ahead(&self, downstream: &mut Downstream<'_>) -> Result<ReadAhead, Failure> {
-        let mut ahead = ReadAhead {
-            parts: Vec::new(),
-            rest: None,
-        };
+        let mut ahead = ReadAhead::default();
         let incoming = self.context.incoming;
         if incoming.framing == Framing::None {
+            ahead.is_whole = true;
             return Ok(ahead);
         }
         let settings = &self.context.facts.listener.settings;
@@ -201,14 +201,14 @@ impl Forwarding<'_> {
         if incoming.expects_continue {
             downstream.send_continue().await?;
         }
-        let mut bytes = 0;
-        while bytes < READ_AHEAD_BYTES {
+        while ahead.bytes.len() < READ_AHEAD_BYTES {
             match reader.next(downstream).await? {
-                Some(part) => {
-                    bytes += part.len();
-                    ahead.parts.push(part);
+                // However small the client's chunks were, the backend gets them in one write.
+                Some(part) => ahead.bytes.extend_from_slice(&part),
+                None => {
+                    ahead.is_whole = true;
+                    return Ok(ahead);
                 }
-                None => return Ok(ahead),
             }
         }
         ahead.rest = Some(reader);
@@ -238,7 +238,7 @@ impl Forwarding<'_> {
             self.context.incoming.method,
             "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE"
         );
-        is_idempotent && body.rest.is_none() && !self.context.incoming.wants_websocket
+        is_idempotent && body.is_whole && !self.context.incoming.wants_websocket
     }
 
     /// Sends the request and waits for the head of the final answer.
@@ -248,28 +248,43 @@ impl Forwarding<'_> {
         body: &mut ReadAhead,
         downstream: &mut Downstream<'_>,
     ) -> Result<(), AskError> {
+        self.sent_whole = false;
         let framing = self.context.incoming.framing;
         let outgoing = OutgoingBody::new(framing, body.whole_length());
         let head = outgoing::request_head(self.context, downstream, self.target, outgoing)?;
-        session.write_request_header(head).await?;
-        for part in &body.parts {
-            if session.write_body(part).await.is_err() {
-                // A server that has heard enough answers and closes (RFC 9112 section 9.6).
-                return self.read_answer(session, downstream, false).await;
-            }
+        self.within_write_timeout(session.write_request_header(head))
+            .await?;
+        if !self.send_body(session, body, downstream).await? {
+            return Ok(());
+        }
+        self.read_answer(session, downstream).await
+    }
+
+    /// Sends the body; whether the answer is still to be read. A server that has heard enough
+    /// answers early and may close (RFC 9112 section 9.6): a write that fails is not the end.
+    async fn send_body(
+        &mut self,
+        session: &mut HttpSession,
+        body: &mut ReadAhead,
+        downstream: &mut Downstream<'_>,
+    ) -> Result<bool, AskError> {
+        if !body.bytes.is_empty() && session.write_body(&body.bytes).await.is_err() {
+            return Ok(true);
         }
         if let Some(mut rest) = body.rest.take() {
-            body.parts.clear();
+            body.bytes = Vec::new();
             match self.send_rest(session, &mut rest, downstream).await? {
-                BodySent::Whole => {}
-                BodySent::AnsweredEarly => {
-                    return self.read_answer(session, downstream, true).await;
-                }
+                RestSent::Whole => {}
+                RestSent::Answered => return Ok(false),
+                RestSent::Broken => return Ok(true),
             }
         }
-        session.finish_body().await?;
-        self.sent_whole = true;
-        self.read_answer(session, downstream, false).await
+        // Pingora bounds each write but this.
+        self.sent_whole = self
+            .within_write_timeout(session.finish_body())
+            .await
+            .is_ok();
+        Ok(true)
     }
 
     async fn send_rest(
@@ -277,64 +292,82 @@ impl Forwarding<'_> {
         session: &mut HttpSession,
         rest: &mut BodyReader,
         downstream: &mut Downstream<'_>,
-    ) -> Result<BodySent, AskError> {
-        loop {
+    ) -> Result<RestSent, AskError> {
+        // It is the client's turn: its own deadlines hold, not the server's.
+        let read_timeout = session.read_timeout.take();
+        let sent = loop {
             let part = tokio::select! {
                 biased;
-                part = rest.next(downstream) => part.map_err(Failure::from)?,
                 answer = session.read_response() => {
                     answer?;
-                    return Ok(BodySent::AnsweredEarly);
+                    match self.is_final(session, downstream).await? {
+                        true => break RestSent::Answered,
+                        false => continue,
+                    }
                 }
+                part = rest.next_joined(downstream) => part.map_err(Failure::from)?,
             };
-            let Some(part) = part else {
-                return Ok(BodySent::Whole);
-            };
-            if session.write_body(&part).await.is_err() {
-                // A server that has heard enough answers and closes (RFC 9112 section 9.6).
-                session.read_response().await?;
-                return Ok(BodySent::AnsweredEarly);
+            match part {
+                None => break RestSent::Whole,
+                Some(part) if session.write_body(&part).await.is_err() => break RestSent::Broken,
+                Some(_) => {}
             }
-        }
+        };
+        session.read_timeout = read_timeout;
+        Ok(sent)
+    }
+
+    async fn within_write_timeout<T>(
+        &self,
+        write: impl Future<Output = pingora_core::Result<T>>,
+    ) -> pingora_core::Result<T> {
+        let written = timeout(self.backend.pool().timeouts().write(), write).await;
+        written.unwrap_or_else(|_| Err(pingora_core::Error::new(ErrorType::WriteTimedout)))
     }
 
     /// Reads up to the head of the final answer, and passes informational ones on.
     async fn read_answer(
-        &mut self,
+        &self,
         session: &mut HttpSession,
         downstream: &mut Downstream<'_>,
-        mut have_one: bool,
     ) -> Result<(), AskError> {
         loop {
-            if !have_one {
-                self.read_one_answer(session, downstream).await?;
+            self.read_one_answer(session, downstream).await?;
+            if self.is_final(session, downstream).await? {
+                return Ok(());
             }
-            have_one = false;
-            let Some(head) = session.resp_header() else {
-                return Err(AskError::bad_answer());
-            };
-            match head.status {
-                StatusCode::SWITCHING_PROTOCOLS if !session.was_upgraded() => {
-                    return Err(AskError::bad_answer());
-                }
-                StatusCode::SWITCHING_PROTOCOLS => {}
-                // We met the expectation ourselves.
-                StatusCode::CONTINUE => continue,
-                status if status.is_informational() => {
-                    let head = ResponseHeader::clone(head);
-                    downstream
-                        .send_informational(head)
-                        .await
-                        .map_err(Failure::from)?;
-                    continue;
-                }
-                _ => {}
-            }
-            let duration = self.begun.elapsed();
-            self.answered_after = Some(duration);
-            self.backend.metrics().answered(duration);
-            return Ok(());
         }
+    }
+
+    /// Whether the answer whose head was read is the final one; an informational one is passed on.
+    async fn is_final(
+        &self,
+        session: &mut HttpSession,
+        downstream: &mut Downstream<'_>,
+    ) -> Result<bool, AskError> {
+        let Some(head) = session.resp_header() else {
+            return Err(AskError::bad_answer());
+        };
+        match head.status {
+            StatusCode::SWITCHING_PROTOCOLS if session.was_upgraded() => Ok(true),
+            StatusCode::SWITCHING_PROTOCOLS => Err(AskError::bad_answer()),
+            // We met the expectation ourselves.
+            StatusCode::CONTINUE => Ok(false),
+            status if status.is_informational() => {
+                let head = ResponseHeader::clone(head);
+                let sent = downstream.send_informational(head).await;
+                sent.map_err(Failure::from)?;
+                Ok(false)
+            }
+            _ => Ok(true),
+        }
+    }
+
+    fn note_answer(&mut self, server: &mut InFlight) {
+        server.answered();
+        let duration = self.begun.elapsed();
+        self.answered_after = Some(duration);
+        self.backend.metrics().answered(duration);
     }
 
     async fn read_one_answer(
@@ -349,7 +382,7 @@ impl Forwarding<'_> {
         tokio::select! {
             biased;
             answer = session.read_response() => { answer?; Ok(()) }
-            () = downstream.gone() => Err(AskError::Client(Failure::ClientGone)),
+            () = downstream.gone() => Err(AskError::Client(Gone.into())),
         }
     }
 
@@ -382,19 +415,24 @@ impl Forwarding<'_> {
         let has_body = outgoing::answer_head(self.context, &mut head);
         let ends = !has_body || session.is_body_done();
         self.context.end_if_draining(downstream);
-        downstream.send_head(head, ends).await?;
+        if downstream.send_head(head, ends).await.is_err() {
+            return Err(Failure::ClientGone(sent));
+        }
         if has_body {
             self.pass_body_on(&mut session, downstream, &mut sent)
                 .await?;
         }
-        downstream.finish().await?;
+        let finished = downstream.finish().await;
         session.respect_keepalive();
         if self.sent_whole
             && let Some(stream) = session.reuse().await
         {
             server.keep(stream, self.context.facts.shared.clock.now());
         }
-        Ok(sent)
+        match finished {
+            Ok(()) => Ok(sent),
+            Err(Gone) => Err(Failure::ClientGone(sent)),
+        }
     }
 
     /// Passes the answer's body on, to its end or until the client is banned.
@@ -425,12 +463,14 @@ async fn pass_body(
         let part = tokio::select! {
             biased;
             part = session.read_body_ref() => part,
-            () = downstream.gone(), if watches => return Err(Failure::ClientGone),
+            () = downstream.gone(), if watches => return Err(Failure::ClientGone(sent.clone())),
         };
         match part {
             Ok(Some(part)) => {
+                if downstream.send_body(part).await.is_err() {
+                    return Err(Failure::ClientGone(sent.clone()));
+                }
                 sent.bytes += part.len() as u64;
-                downstream.send_body(part).await?;
             }
             Ok(None) => return Ok(()),
             Err(_) => return Err(Failure::AnswerBroken(sent.clone())),
@@ -438,9 +478,13 @@ async fn pass_body(
     }
 }
 
-enum BodySent {
+/// What became of the rest of a body.
+enum RestSent {
     Whole,
-    AnsweredEarly,
+    /// Not all of it: the final answer's head was read before.
+    Answered,
+    /// Not all of it: the server takes no more.
+    Broken,
 }
 
 /// Why there is no answer to a request.
@@ -454,6 +498,14 @@ impl AskError {
     fn bad_answer() -> Self {
         Self::Backend(pingora_core::Error::new(ErrorType::InvalidHTTPHeader))
     }
+}
+
+/// Whether the server closed the connection, or the network did.
+fn is_broken_connection(error: &pingora_core::Error) -> bool {
+    matches!(
+        error.etype(),
+        ErrorType::ConnectionClosed | ErrorType::ReadError | ErrorType::WriteError
+    )
 }
 
 impl From<Failure> for AskError {

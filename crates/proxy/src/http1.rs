@@ -71,8 +71,7 @@ pub(crate) async fn serve(connection: Box<Connection>, facts: ConnectionFacts) {
             Ok(clean) => clean,
             Err(refusal) => return refuse_head(connection, &facts, refusal.reason, &head).await,
         };
-        let session = Http1::read_head(connection, buffered, head.len(), clean.framing).await;
-        let session = match session {
+        let session = match Http1::read_head(connection, buffered, &clean).await {
             Ok(session) => session,
             Err(Some(connection)) => {
                 let reason = RefusalReason::SecondParser;

@@ -22,6 +22,9 @@ use crate::stream_resets::{Accepted, ResetsTold};
 /// Requests of one connection at a time (RFC 9113 section 5.1.2).
 const STREAMS_MAX: u32 = 100;
 
+/// Requests of one connection at a time, those included whose stream the client has reset.
+const REQUESTS_MAX: usize = 2 * STREAMS_MAX as usize;
+
 /// How much of a request's body a client may send before we have read any of it, for one request
 /// and for all of a connection (RFC 9113 section 5.2).
 const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
@@ -55,8 +58,22 @@ pub(crate) async fn serve(connection: Box<Connection>, facts: Arc<ConnectionFact
         Ok(Err(error)) => return tell_broken(&facts, &error),
         Err(_) => return,
     };
-    let mut draining = facts.shared.draining.clone();
     let mut requests = JoinSet::new();
+    serve_requests(&mut connection, &facts, &seen, &mut requests).await;
+    // They notice that the client is gone, and have to tell of it: the backend may know of them.
+    drop(connection);
+    while requests.join_next().await.is_some() {}
+}
+
+/// Serves requests until the client ends the connection, is idle for too long or the process drains.
+async fn serve_requests(
+    connection: &mut h2::server::Connection<ResetsTold, Bytes>,
+    facts: &Arc<ConnectionFacts>,
+    seen: &Accepted,
+    requests: &mut JoinSet<()>,
+) {
+    let idle = facts.listener.settings.deadlines.idle;
+    let mut draining = facts.shared.draining.clone();
     let mut is_ending = false;
     loop {
         tokio::select! {
@@ -64,9 +81,9 @@ pub(crate) async fn serve(connection: Box<Connection>, facts: Arc<ConnectionFact
             accepted = connection.accept() => match accepted {
                 Some(Ok((request, respond))) => {
                     seen.add(respond.stream_id().into());
-                    requests.spawn(serve_stream(request, respond, Arc::clone(&facts)));
+                    take_on(request, respond, facts, requests);
                 }
-                Some(Err(error)) => return tell_broken(&facts, &error),
+                Some(Err(error)) => return tell_broken(facts, &error),
                 None => return,
             },
             _ = requests.join_next(), if !requests.is_empty() => {}
@@ -74,7 +91,7 @@ pub(crate) async fn serve(connection: Box<Connection>, facts: Arc<ConnectionFact
                 connection.graceful_shutdown();
                 is_ending = true;
             }
-            () = sleep(deadlines.idle), if requests.is_empty() => {
+            () = sleep(idle), if requests.is_empty() => {
                 if is_ending {
                     return;
                 }
@@ -82,6 +99,22 @@ pub(crate) async fn serve(connection: Box<Connection>, facts: Arc<ConnectionFact
                 is_ending = true;
             }
         }
+    }
+}
+
+/// Begins to serve a request, unless the connection has too many that aren't over: a stream that
+/// the client resets is over for HTTP/2 at once, but not for whoever is at it.
+fn take_on(
+    request: Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+    facts: &Arc<ConnectionFacts>,
+    requests: &mut JoinSet<()>,
+) {
+    while requests.try_join_next().is_some() {}
+    match requests.len() < REQUESTS_MAX {
+        true => drop(requests.spawn(serve_stream(request, respond, Arc::clone(facts)))),
+        // RFC 9113 section 8.7: nothing was done, the client may try again.
+        false => respond.send_reset(Reason::REFUSED_STREAM),
     }
 }
 

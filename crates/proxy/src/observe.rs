@@ -103,8 +103,12 @@ impl Ending {
         }
     }
 
-    pub(crate) fn client_gone() -> Self {
-        Self::new(Outcome::ClientAborted, (0, 0))
+    /// The client went away. What it had of the answer by then it knows, and so does the log.
+    pub(crate) fn client_gone(sent: Sent) -> Self {
+        Self {
+            outcome: Outcome::ClientAborted,
+            ..Self::forwarded(sent)
+        }
     }
 
     pub(crate) fn set_upstream(&mut self, name: &std::sync::Arc<str>, duration: Option<Duration>) {

@@ -36,11 +36,11 @@ pub(crate) async fn run(
     };
     // What the sessions read past their heads belongs to the tunnel.
     let mut to_backend = Vec::new();
-    while let Some(Ok(Some(part))) = client.session_mut().read_body_bytes().now_or_never() {
+    if let Some(Ok(Some(part))) = client.session_mut().read_body_bytes().now_or_never() {
         to_backend.extend_from_slice(&part);
     }
     let mut to_client = Vec::new();
-    while let Some(Ok(Some(part))) = backend.read_body_bytes().now_or_never() {
+    if let Some(Ok(Some(part))) = backend.read_body_bytes().now_or_never() {
         to_client.extend_from_slice(&part);
     }
     let backend = backend.into_inner().into_any().downcast::<Connection>();
@@ -101,7 +101,8 @@ struct Traffic {
     bytes_to_client: AtomicU64,
 }
 
-/// Carries one direction to its end, and passes the end on.
+/// Carries one direction to its end, and passes the end on. A connection that breaks has come to its
+/// end too: the other side must not wait for more.
 async fn carry(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
@@ -122,7 +123,7 @@ async fn carry(
     }
     let mut piece = vec![0_u8; PIECE_BYTES];
     loop {
-        let length = from.read(&mut piece).await?;
+        let length = from.read(&mut piece).await.unwrap_or(0);
         if length == 0 {
             return to.shutdown().await;
         }

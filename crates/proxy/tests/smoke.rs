@@ -1,5 +1,11 @@
 //! A request through a listener, in process.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that fails shall say so, helpers of tests included"
+)]
+
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;

@@ -4,8 +4,8 @@ use std::io;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::HeaderMap;
-use palisade_hygiene::h1::ChunkCheck;
+use http::{HeaderMap, header};
+use palisade_hygiene::h1::{ChunkCheck, Head};
 use palisade_hygiene::{Framing, Refusal};
 use palisade_transport::Connection;
 use pingora_core::ErrorType;
@@ -21,7 +21,7 @@ pub(crate) struct Http1 {
     session: HttpSession,
     /// What came of the body together with the head is malformed already.
     malformed: bool,
-    /// The answer broke off.
+    /// The answer broke off: nothing may follow it on the connection.
     aborted: bool,
     /// How long the client may take nothing of the answer. Pingora holds parts of a body to it; heads
     /// and ends are held to it here.
@@ -36,32 +36,35 @@ pub(crate) struct Reusable {
 }
 
 impl Http1 {
-    /// Takes the head off `buffered`, whose first `head_bytes` hygiene has found clean and complete.
+    /// Takes the head off `buffered`, which begins with one that hygiene has found clean and complete.
     ///
     /// # Errors
     /// When Pingora's parser finds fault with it all the same: the connection, to answer on.
     pub(crate) async fn read_head(
         mut connection: Box<Connection>,
         buffered: BytesMut,
-        head_bytes: usize,
-        framing: Framing,
+        head: &Head<'_>,
     ) -> Result<Self, Option<Box<Connection>>> {
-        let began = buffered.get(head_bytes..).unwrap_or_default();
-        let malformed = framing == Framing::Chunked && !hold_to_chunks(&mut connection, began);
+        let began = buffered.get(head.len..).unwrap_or_default();
+        let is_chunked = head.framing == Framing::Chunked;
+        let malformed = is_chunked && !hold_to_chunks(&mut connection, began);
         let mut session = HttpSession::new(connection);
         session.set_pipelining_enabled(true);
         // Our deadlines hold for the whole body, not for one read of it.
         session.set_read_timeout(None);
         session.set_pipelined_prefix(buffered);
-        match session.read_request().await {
-            Ok(Some(_)) => Ok(Self {
-                session,
-                malformed,
-                aborted: false,
-                write_timeout: Duration::from_secs(60),
-            }),
-            Ok(None) | Err(_) => Err(session.into_inner().into_any().downcast().ok()),
+        let Ok(Some(_)) = session.read_request().await else {
+            return Err(session.into_inner().into_any().downcast().ok());
+        };
+        if !head.keep_alive {
+            session.set_server_keepalive(None);
         }
+        Ok(Self {
+            session,
+            malformed,
+            aborted: false,
+            write_timeout: Duration::from_secs(60),
+        })
     }
 
     pub(crate) fn request(&self) -> &RequestHeader {
@@ -76,36 +79,38 @@ impl Http1 {
         if self.malformed {
             return Err(BodyError::Malformed);
         }
-        self.session
-            .read_body_bytes()
-            .await
-            .map_err(|error| match error.etype() {
-                _ if is_refusal(&error) => BodyError::Malformed,
-                ErrorType::ConnectionClosed | ErrorType::ReadError => BodyError::Gone,
-                _ => BodyError::Malformed,
-            })
+        let error = match self.session.read_body_bytes().await {
+            Ok(part) => return Ok(part),
+            Err(error) => error,
+        };
+        // To the session a body that failed is over. What comes behind it is no request.
+        self.session.set_server_keepalive(None);
+        Err(match error.etype() {
+            _ if is_refusal(&error) => BodyError::Malformed,
+            ErrorType::ConnectionClosed | ErrorType::ReadError => BodyError::Gone,
+            _ => BodyError::Malformed,
+        })
     }
 
     pub(super) fn body_done(&mut self) -> bool {
         self.session.is_body_done()
     }
 
-    pub(super) async fn send_continue(&mut self) -> Result<(), Gone> {
-        // Pingora would take the unread body for a reason to close after this answer.
-        self.session
-            .set_close_on_response_before_downstream_finish(false);
-        let sent = self.session.write_continue_response().await;
-        self.session
-            .set_close_on_response_before_downstream_finish(true);
-        sent.map_err(|_| Gone)
-    }
-
-    pub(super) async fn send_informational(&mut self, head: ResponseHeader) -> Result<(), Gone> {
+    pub(super) async fn send_informational(
+        &mut self,
+        head: Box<ResponseHeader>,
+    ) -> Result<(), Gone> {
         if self.request().version != http::Version::HTTP_11 {
             // RFC 9110 section 15.2: a server must not send one to an HTTP/1.0 client.
             return Ok(());
         }
-        self.send_head(Box::new(head)).await
+        // Pingora would take a body that is still to come for a reason to close after the answer.
+        self.session
+            .set_close_on_response_before_downstream_finish(false);
+        let sent = self.write_head(head).await;
+        self.session
+            .set_close_on_response_before_downstream_finish(true);
+        sent
     }
 
     pub(super) fn end_after_this(&mut self) {
@@ -113,22 +118,39 @@ impl Http1 {
     }
 
     pub(super) async fn send_head(&mut self, head: Box<ResponseHeader>) -> Result<(), Gone> {
+        let has_length = head.headers.contains_key(header::CONTENT_LENGTH);
+        if !has_length && self.request().version == http::Version::HTTP_10 {
+            // Only the end of the connection tells the client where the answer ends.
+            self.session.set_server_keepalive(None);
+        }
+        self.write_head(head).await
+    }
+
+    async fn write_head(&mut self, head: Box<ResponseHeader>) -> Result<(), Gone> {
         let sent = timeout(self.write_timeout, self.session.write_response_header(head)).await;
-        sent.map_err(|_| Gone)?.map_err(|_| Gone)
+        match sent {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(self.break_off()),
+        }
     }
 
     pub(super) async fn send_body(&mut self, part: &[u8]) -> Result<(), Gone> {
         match self.session.write_body(part).await {
             Ok(_) => Ok(()),
-            Err(_) => Err(Gone),
+            Err(_) => Err(self.break_off()),
         }
     }
 
     pub(super) async fn finish(&mut self) -> Result<(), Gone> {
         match timeout(self.write_timeout, self.session.finish_body()).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(Gone),
+            Ok(Err(_)) | Err(_) => Err(self.break_off()),
         }
+    }
+
+    fn break_off(&mut self) -> Gone {
+        self.aborted = true;
+        Gone
     }
 
     pub(super) fn abort(&mut self) {
@@ -138,6 +160,7 @@ impl Http1 {
     pub(super) async fn gone(&mut self) {
         // Bytes of a next request leave this pending for ever; an end or an error completes it.
         let _ = self.session.read_body_or_idle(true).await;
+        self.aborted = true;
     }
 
     pub(super) fn set_write_timeout(&mut self, write_timeout: Duration) {

@@ -17,6 +17,8 @@ pub(crate) struct Http2<'a> {
     body: RecvStream,
     respond: SendResponse<Bytes>,
     sending: Option<SendStream<Bytes>>,
+    /// Whether the request's body was read up to its end: trailers, which nobody reads, may follow.
+    body_read: bool,
     ended: bool,
     write_timeout: Duration,
 }
@@ -33,6 +35,7 @@ impl<'a> Http2<'a> {
             body,
             respond,
             sending: None,
+            body_read: false,
             ended: false,
             write_timeout: Duration::from_secs(60),
         }
@@ -52,12 +55,15 @@ impl<'a> Http2<'a> {
             }
             Some(Err(error)) if error.is_reset() && error.is_library() => Err(BodyError::Malformed),
             Some(Err(_)) => Err(BodyError::Gone),
-            None => Ok(None),
+            None => {
+                self.body_read = true;
+                Ok(None)
+            }
         }
     }
 
     pub(super) fn body_done(&self) -> bool {
-        self.body.is_end_stream()
+        self.body_read || self.body.is_end_stream()
     }
 
     pub(super) fn send_informational(

@@ -8,11 +8,13 @@ mod http2;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use pingora_http::ResponseHeader;
 
 pub(crate) use http1::{Http1, Reusable};
 pub(crate) use http2::Http2;
+
+use crate::respond::response_head;
 
 /// The client's side of one exchange.
 pub(crate) enum Downstream<'a> {
@@ -81,19 +83,14 @@ impl Downstream<'_> {
 
     /// `100 Continue` (RFC 9110 section 10.1.1): the client may send its body.
     pub(crate) async fn send_continue(&mut self) -> Result<(), Gone> {
-        match self {
-            Self::Http1(side) => side.send_continue().await,
-            Self::Http2(side) => {
-                side.send_informational(http::StatusCode::CONTINUE, &HeaderMap::new())
-            }
-            Self::Tunnelled(_) => Err(Gone),
-        }
+        self.send_informational(response_head(StatusCode::CONTINUE))
+            .await
     }
 
-    /// Another informational answer of the backend (RFC 9110 section 15.2), 101 excepted.
+    /// An informational answer (RFC 9110 section 15.2), 101 excepted.
     pub(crate) async fn send_informational(&mut self, head: ResponseHeader) -> Result<(), Gone> {
         match self {
-            Self::Http1(side) => side.send_informational(head).await,
+            Self::Http1(side) => side.send_informational(Box::new(head)).await,
             Self::Http2(side) => side.send_informational(head.status, &head.headers),
             Self::Tunnelled(_) => Err(Gone),
         }
