@@ -49,7 +49,10 @@ impl Process {
             report.error("decisions", &problem.to_string(), &[]);
         }
         let poller = match &settings.crowdsec {
-            Some(crowdsec) => Some(feed::poller(crowdsec, saved_in, &shared, &report)?),
+            Some(crowdsec) => {
+                let poller = feed::poller(crowdsec, &shared, &report)?;
+                Some(feed::with_saved(poller, saved_in))
+            }
             None => None,
         };
         let bound = settings.listeners.iter().cloned().map(Listener::bind);

@@ -1,5 +1,6 @@
 //! Between CrowdSec's poller and the rest of the process: who is told what.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,10 +17,9 @@ const INTERVAL: Duration = Duration::from_millis(250);
 /// How often decisions are counted for the metrics, and ended ones cleared away.
 const COUNT_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The poller of the settings, with what was saved already in the table.
+/// The poller of the settings. It has asked nothing yet.
 pub(crate) fn poller(
     settings: &palisade_crowdsec::Settings,
-    state_directory: Option<&std::path::Path>,
     shared: &Shared,
     report: &Arc<dyn Report>,
 ) -> Result<Poller> {
@@ -30,11 +30,21 @@ pub(crate) fn poller(
         Arc::new(move || clock.now()),
         Arc::new(tell(Arc::clone(report))),
     );
-    let poller = poller.context("can't ask CrowdSec's LAPI")?;
-    Ok(match state_directory {
+    poller.context("can't ask CrowdSec's LAPI")
+}
+
+/// Puts what was saved into the table, and saves there from now on. Reads a file.
+pub(crate) fn with_saved(poller: Poller, state_directory: Option<&Path>) -> Poller {
+    match state_directory {
         Some(directory) => poller.with_state_directory(directory),
         None => poller,
-    })
+    }
+}
+
+/// Ends when `true` is told.
+pub(crate) async fn until(mut told: watch::Receiver<bool>) {
+    // An error means that whoever could tell is gone.
+    let _ = told.wait_for(|told| *told).await;
 }
 
 /// The results that a poll can have besides success, as the metrics name them.
@@ -55,20 +65,20 @@ fn tell(report: Arc<dyn Report>) -> impl Fn(&LapiEvent) + Send + Sync {
     }
 }
 
-/// Passes on what the poller found, until the process drains: to the failure policy, which asks how
-/// old the last good poll is, and to the metrics.
+/// Passes on what the poller found, until it is stopped: to the failure policy, which asks how old the
+/// last good poll is, and to the metrics.
 pub(crate) async fn pass_on(
     status: Arc<LapiStatus>,
     metrics: Arc<LapiMetrics>,
     shared: Arc<Shared>,
-    mut draining: watch::Receiver<bool>,
+    mut stopped: watch::Receiver<bool>,
 ) {
     let mut told = Told::default();
     let mut tick = interval(INTERVAL);
     loop {
         tokio::select! {
             _ = tick.tick() => {}
-            _ = draining.wait_for(|draining| *draining) => return,
+            _ = stopped.wait_for(|stopped| *stopped) => return,
         }
         if let Some(last_good) = status.last_good_poll() {
             shared.state.crowdsec.observe_good(last_good);

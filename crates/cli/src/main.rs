@@ -7,6 +7,7 @@ mod decisions;
 mod demo;
 mod explain;
 mod feed;
+mod lapi;
 mod load;
 mod reload;
 mod run;

@@ -7,13 +7,14 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use palisade_admin::ReloadStatus;
 use palisade_config::files::Disk;
-use palisade_config::{Settings, Sources};
+use palisade_config::{AdminSettings, Loaded, MetricsSettings, Settings, Sources};
 use palisade_proxy::settings::ListenerSettings;
 use palisade_proxy::{Listener, Shared};
 use palisade_telemetry::Report;
 
 use crate::assembly::{self, Process};
-use crate::load;
+use crate::lapi::LapiChange;
+use crate::{feed, load};
 
 /// How often the files are looked at.
 pub(crate) const WATCH_INTERVAL: Duration = Duration::from_secs(2);
@@ -22,17 +23,34 @@ pub(crate) const WATCH_INTERVAL: Duration = Duration::from_secs(2);
 pub(crate) struct Reloader {
     path: PathBuf,
     sources: Sources,
+    once: ReadOnce,
+    /// How LAPI is asked now.
+    crowdsec: Option<palisade_crowdsec::Settings>,
     shared: Arc<Shared>,
     listeners: Vec<Arc<Listener>>,
     report: Arc<dyn Report>,
     status: Arc<ReloadStatus>,
 }
 
+/// The settings that only a start obeys, as they were then; listeners know theirs.
+struct ReadOnce {
+    state_directory: Option<PathBuf>,
+    metrics: Option<MetricsSettings>,
+    admin: Option<AdminSettings>,
+}
+
 impl Reloader {
-    pub(crate) fn new(path: PathBuf, sources: Sources, process: &Process) -> Self {
+    pub(crate) fn new(path: PathBuf, loaded: Loaded, process: &Process) -> Self {
+        let settings = loaded.settings;
         Self {
             path,
-            sources,
+            sources: loaded.sources,
+            once: ReadOnce {
+                state_directory: settings.state_directory,
+                metrics: settings.metrics,
+                admin: settings.admin,
+            },
+            crowdsec: settings.crowdsec,
             shared: Arc::clone(&process.shared),
             listeners: process.listeners.clone(),
             report: Arc::clone(&process.report),
@@ -45,10 +63,11 @@ impl Reloader {
         self.sources.changed(&Disk).is_some()
     }
 
-    /// Reads the settings again. What is wrong with them is told, and the old ones stay.
-    pub(crate) fn reload(&mut self) {
+    /// Reads the settings again; whether LAPI is to be asked in another way now. What is wrong with
+    /// them is told, and the old ones stay.
+    pub(crate) fn reload(&mut self) -> Option<LapiChange> {
         match self.try_reload() {
-            Ok(number) => {
+            Ok((number, lapi)) => {
                 self.shared.metrics.snapshot.reloaded(number);
                 let hash = self.sources.hash();
                 self.status.loaded(&hash, self.shared.clock.now());
@@ -57,6 +76,7 @@ impl Reloader {
                     "the new settings are in use",
                     &[("generation", &number), ("hash", &hash)],
                 );
+                lapi
             }
             Err(error) => {
                 self.shared.metrics.snapshot.reload_failed();
@@ -64,11 +84,12 @@ impl Reloader {
                     .refused(&format!("{error:#}"), self.shared.clock.now());
                 let message = format!("the settings can't be used, the old ones stay: {error:#}");
                 self.report.error("reload", &message, &[]);
+                None
             }
         }
     }
 
-    fn try_reload(&mut self) -> Result<u64> {
+    fn try_reload(&mut self) -> Result<(u64, Option<LapiChange>)> {
         let loaded = match load::read(&self.path) {
             Ok(loaded) => loaded,
             Err(error) => {
@@ -78,17 +99,34 @@ impl Reloader {
             }
         };
         self.sources = loaded.sources;
-        let settings = &loaded.settings;
+        for warning in loaded.warnings.iter() {
+            self.report.warn("reload", &warning.to_string(), &[]);
+        }
+        let settings = loaded.settings;
         let old = self.shared.generation.load();
         let number = old.number + 1;
         let telemetry = old.telemetry.reloaded(&settings.logs)?;
-        let generation = assembly::generation(number, settings, &old.upstreams, telemetry)?;
-        self.renew_certificates(settings)?;
+        let generation = assembly::generation(number, &settings, &old.upstreams, telemetry)?;
+        let lapi = self.lapi_change(settings.crowdsec.as_ref())?;
+        self.renew_certificates(&settings)?;
         self.shared.generation.store(Arc::new(generation));
-        Ok(number)
+        self.tell_what_waits(&settings);
+        self.crowdsec = settings.crowdsec;
+        Ok((number, lapi))
     }
 
-    /// Other certificates are used at once; what else changes about a listener waits for a restart.
+    fn lapi_change(&self, new: Option<&palisade_crowdsec::Settings>) -> Result<Option<LapiChange>> {
+        if self.crowdsec.as_ref() == new {
+            return Ok(None);
+        }
+        let Some(settings) = new else {
+            return Ok(Some(LapiChange::Forget));
+        };
+        let poller = feed::poller(settings, &self.shared, &self.report)?;
+        Ok(Some(LapiChange::Ask(Box::new(poller))))
+    }
+
+    /// Other certificates are used at once.
     fn renew_certificates(&self, settings: &Settings) -> Result<()> {
         for listener in &self.listeners {
             let named = listener.settings().address;
@@ -97,15 +135,34 @@ impl Reloader {
                 listener.replace_certificates(tls)?;
             }
         }
-        let same = settings.listeners.len() == self.listeners.len();
-        let known = |new: &ListenerSettings| {
-            let mut listeners = self.listeners.iter().map(|listener| listener.settings());
-            listeners.any(|old| old.differs_only_in_certificates(new))
-        };
-        if !same || !settings.listeners.iter().all(known) {
-            let message = "listeners are not the same any more: that takes a restart";
-            self.report.warn("reload", message, &[]);
-        }
         Ok(())
+    }
+
+    /// Says which changes only a restart obeys.
+    fn tell_what_waits(&self, settings: &Settings) {
+        let once = &self.once;
+        for (section, is_same) in [
+            ("listeners", self.are_open(&settings.listeners)),
+            (
+                "state_directory",
+                once.state_directory == settings.state_directory,
+            ),
+            ("metrics", once.metrics == settings.metrics),
+            ("admin", once.admin == settings.admin),
+        ] {
+            if !is_same {
+                let message = format!("{section}: not as at the start; that takes a restart");
+                self.report.warn("reload", &message, &[]);
+            }
+        }
+    }
+
+    /// Whether these are the listeners that are open, certificates aside.
+    fn are_open(&self, wanted: &[ListenerSettings]) -> bool {
+        let is_open = |new: &ListenerSettings| {
+            let mut open = self.listeners.iter().map(|listener| listener.settings());
+            open.any(|old| old.differs_only_in_certificates(new))
+        };
+        wanted.len() == self.listeners.len() && wanted.iter().all(is_open)
     }
 }

@@ -16,6 +16,7 @@ use tokio::time::interval;
 
 use crate::arguments::Run;
 use crate::assembly::Process;
+use crate::lapi::Lapi;
 use crate::reload::{Reloader, WATCH_INTERVAL};
 use crate::workers::Workers;
 use crate::{Exit, VERSION, demo, feed, load};
@@ -59,7 +60,12 @@ async fn serve(
     let mut background = JoinSet::new();
     // The doors close last: `/readyz` has to say that the process drains while it does.
     let (stop, stopped) = watch::channel(false);
-    start_background(&mut process, stopped, &mut background)?;
+    start_background(&mut process, stopped, &mut background);
+    let saved_in = loaded.settings.state_directory.clone();
+    let mut lapi = Lapi::new(Arc::clone(&process.admin), saved_in);
+    if let Some(poller) = process.poller.take() {
+        lapi.start(poller)?;
+    }
     if settings_file.is_none() {
         demo::decide(&process)?;
     }
@@ -70,11 +76,12 @@ async fn serve(
     if settings_file.is_none() {
         demo::greet();
     }
-    let reloader = settings_file.map(|path| Reloader::new(path, loaded.sources, &process));
-    until_told_to_stop(reloader).await?;
+    let reloader = settings_file.map(|path| Reloader::new(path, loaded, &process));
+    until_told_to_stop(reloader, &mut lapi).await?;
     report.info("stop", "draining: no new connections", &[]);
     process.drain.send_replace(true);
     tokio::task::spawn_blocking(|| workers.join()).await?;
+    lapi.stop().await;
     stop.send_replace(true);
     while background.join_next().await.is_some() {}
     let telemetry = Arc::clone(&process.shared.generation.load().telemetry);
@@ -90,34 +97,19 @@ fn start_background(
     process: &mut Process,
     stopped: watch::Receiver<bool>,
     background: &mut JoinSet<()>,
-) -> Result<()> {
+) {
     let shared = Arc::clone(&process.shared);
     let draining = shared.draining.clone();
     background.spawn(feed::keep_house(Arc::clone(&shared), draining.clone()));
     announce_doors(&process.doors, &*process.report);
     let doors = std::mem::take(&mut process.doors);
-    let doors = doors.serve(Arc::clone(&process.admin), until(stopped));
+    let doors = doors.serve(Arc::clone(&process.admin), feed::until(stopped));
     let report = Arc::clone(&process.report);
     background.spawn(async move {
         if let Err(error) = doors.await {
             report.error("doors", &error.to_string(), &[]);
         }
     });
-    let Some(poller) = process.poller.take() else {
-        return Ok(());
-    };
-    let metrics = shared
-        .metrics
-        .lapi(&feed::failures(&poller.status()), shared.clock.now())?;
-    let status = poller.status();
-    background.spawn(feed::pass_on(status, metrics, shared, draining.clone()));
-    background.spawn(poller.run(until(draining)));
-    Ok(())
-}
-
-async fn until(mut told: watch::Receiver<bool>) {
-    // An error means that whoever could tell is gone.
-    let _ = told.wait_for(|told| *told).await;
 }
 
 fn announce_doors(doors: &Doors, report: &dyn Report) {
@@ -159,7 +151,7 @@ fn announce(listeners: &[Arc<Listener>], report: &dyn Report) {
 }
 
 /// Reads the settings again when they change or on SIGHUP, until SIGTERM or SIGINT.
-async fn until_told_to_stop(mut reloader: Option<Reloader>) -> Result<()> {
+async fn until_told_to_stop(mut reloader: Option<Reloader>, lapi: &mut Lapi) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
@@ -173,13 +165,16 @@ async fn until_told_to_stop(mut reloader: Option<Reloader>) -> Result<()> {
         };
         if let Some(mut at_work) = reloader.take() {
             // Reading files and compiling rules takes long enough to be in nobody's way.
-            let done = tokio::task::spawn_blocking(move || {
-                if is_asked || at_work.is_due() {
-                    at_work.reload();
-                }
-                at_work
+            let reloading = tokio::task::spawn_blocking(move || {
+                let is_due = is_asked || at_work.is_due();
+                let change = if is_due { at_work.reload() } else { None };
+                (at_work, change)
             });
-            reloader = Some(done.await?);
+            let (done, change) = reloading.await?;
+            reloader = Some(done);
+            if let Some(change) = change {
+                lapi.change(change).await;
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ use rustls::sign::CertifiedKey;
 /// How Palisade proves to LAPI who it is.
 ///
 /// With a client certificate no key is sent: LAPI would ignore it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Credentials {
     /// A bouncer's key, as `cscli bouncers add` prints it; sent as `X-Api-Key`.
     ApiKey(Secret),
@@ -23,7 +23,7 @@ pub enum Credentials {
 
 /// A text that is never shown: 1 to 512 visible ASCII characters (RFC 9110 section 5.5, without
 /// space, tab and obs-text).
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Secret(HeaderValue);
 
 impl Secret {
@@ -124,6 +124,15 @@ impl ClientIdentity {
     }
 }
 
+impl PartialEq for ClientIdentity {
+    /// The key is that of the certificate, so the certificates tell.
+    fn eq(&self, other: &Self) -> bool {
+        self.0.cert == other.0.cert
+    }
+}
+
+impl Eq for ClientIdentity {}
+
 impl fmt::Debug for ClientIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("<client certificate>")
@@ -133,6 +142,14 @@ impl fmt::Debug for ClientIdentity {
 /// The authorities that may vouch for LAPI's certificate; at least one.
 #[derive(Clone, Debug)]
 pub struct CertificateAuthorities(pub(crate) Arc<RootCertStore>);
+
+impl PartialEq for CertificateAuthorities {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.roots == other.0.roots
+    }
+}
+
+impl Eq for CertificateAuthorities {}
 
 impl CertificateAuthorities {
     /// The certificates in `pem`.

@@ -19,7 +19,7 @@ pub type ResyncInterval = BoundedDuration<60_000, 86_400_000>;
 pub const SCOPES: &str = "ip,range,country,as";
 
 /// How LAPI is polled. What is done with its decisions is the gate's.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     lapi_url: LapiUrl,
     credentials: Credentials,

@@ -1,0 +1,106 @@
+//! CrowdSec's LAPI in a running process: who polls it, and who takes the place when a reload brings
+//! other settings.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Result;
+use palisade_admin::AdminContext;
+use palisade_crowdsec::Poller;
+use palisade_decisions::SourceId;
+use tokio::sync::watch;
+use tokio::task::{JoinSet, spawn_blocking};
+
+use crate::feed;
+
+/// Polls the LAPI of the settings in use.
+pub(crate) struct Lapi {
+    admin: Arc<AdminContext>,
+    saved_in: Option<PathBuf>,
+    polling: Option<Polling>,
+}
+
+/// A poller at work. One for a process: two would each get half of what changes.
+struct Polling {
+    /// Send `true` to end it.
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+/// What a reload does to the polls.
+pub(crate) enum LapiChange {
+    /// LAPI is to be asked in another way, or for the first time.
+    Ask(Box<Poller>),
+    /// LAPI isn't to be asked any more.
+    Forget,
+}
+
+impl Lapi {
+    /// Nobody polls yet. Decisions are saved in `saved_in`.
+    pub(crate) fn new(admin: Arc<AdminContext>, saved_in: Option<PathBuf>) -> Self {
+        Self {
+            admin,
+            saved_in,
+            polling: None,
+        }
+    }
+
+    /// Begins to poll. To be called on a runtime.
+    pub(crate) fn start(&mut self, poller: Poller) -> Result<()> {
+        let shared = Arc::clone(&self.admin.shared);
+        let status = poller.status();
+        let metrics = &shared.metrics;
+        let metrics = metrics.lapi(&feed::failures(&status), shared.clock.now())?;
+        self.admin.lapi.store(Some(Arc::clone(&status)));
+        shared.state.crowdsec.configure(true);
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(feed::pass_on(status, metrics, shared, stopped.clone()));
+        tasks.spawn(poller.run(feed::until(stopped)));
+        self.polling = Some(Polling { stop, tasks });
+        Ok(())
+    }
+
+    /// Does what a reload asks for. Nothing that goes wrong with it ends the process.
+    pub(crate) async fn change(&mut self, change: LapiChange) {
+        if let Err(error) = self.try_change(change).await {
+            let message = format!("LAPI is not asked any more: {error:#}");
+            self.admin.report.error("lapi", &message, &[]);
+        }
+    }
+
+    async fn try_change(&mut self, change: LapiChange) -> Result<()> {
+        // The old one saves what it knows first: the new one begins with that.
+        self.stop().await;
+        match change {
+            LapiChange::Forget => {
+                self.forget();
+                Ok(())
+            }
+            LapiChange::Ask(poller) => {
+                let saved_in = self.saved_in.clone();
+                let with_saved = move || feed::with_saved(*poller, saved_in.as_deref());
+                let poller = spawn_blocking(with_saved).await?;
+                self.start(poller)
+            }
+        }
+    }
+
+    /// What LAPI said holds no longer, as it would not after a restart.
+    fn forget(&self) {
+        let shared = &self.admin.shared;
+        shared.state.crowdsec.configure(false);
+        let now = shared.clock.now();
+        shared.state.decisions.flush(SourceId::CrowdSec, now);
+        self.admin.lapi.store(None);
+        shared.metrics.forget_lapi();
+    }
+
+    /// Ends the polls; what is known is saved.
+    pub(crate) async fn stop(&mut self) {
+        if let Some(mut polling) = self.polling.take() {
+            polling.stop.send_replace(true);
+            while polling.tasks.join_next().await.is_some() {}
+        }
+    }
+}
