@@ -439,6 +439,47 @@ fn a_key_that_is_withdrawn_frees_nobody() {
 }
 
 #[test]
+fn other_settings_for_lapi_count_without_a_restart() {
+    let (lapi, backend) = (Lapi::shared(), Backend::start());
+    let client = "198.51.100.181";
+    lapi.ban(client, "4h");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("key"), "not-the-key\n").unwrap();
+    let crowdsec = format!(
+        "lapi_url: \"{}\", api_key_file: key, update_interval: 1s",
+        lapi.url()
+    );
+    let admin = "admin: { address: 127.0.0.1:0 }";
+    let settings = settings(&backend, &crowdsec, admin);
+    let palisade = Palisade::start_in(folder, &settings);
+    let refused = "palisade_lapi_key_refused";
+    wait_for("the key to be refused", || {
+        (palisade.metric(refused) == 1.0).then_some(())
+    });
+    assert_eq!(palisade.get_from(client, "/").status, 200);
+
+    // The key is mended.
+    let path = palisade.directory().join("key");
+    std::fs::write(path, format!("{}\n", lapi.key())).unwrap();
+    wait_for_status(&palisade, client, 403);
+    wait_for("the metric", || {
+        (palisade.metric(refused) == 0.0).then_some(())
+    });
+    assert_eq!(palisade.status()["lapi"]["synced"], true);
+
+    // LAPI isn't wanted any more: what it said ends with it, as after a restart.
+    let text = std::fs::read_to_string(palisade.settings()).unwrap();
+    let section = text
+        .lines()
+        .find(|line| line.starts_with("crowdsec:"))
+        .unwrap();
+    std::fs::write(palisade.settings(), text.replace(section, "")).unwrap();
+    wait_for_status(&palisade, client, 200);
+    assert_eq!(palisade.status()["lapi"]["configured"], false);
+    assert!(!palisade.metrics().contains("palisade_lapi_"));
+}
+
+#[test]
 fn detect_mode_records_whom_a_decision_would_refuse() {
     let (lapi, backend) = (Lapi::shared(), Backend::start());
     let palisade = start(&backend, &format!("{}, mode: detect", asking(&lapi)));

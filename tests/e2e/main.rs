@@ -13,13 +13,14 @@
 mod access_rules;
 mod answers;
 mod client_address;
+mod command_line;
 mod forward;
 mod haproxy;
 mod harness;
 mod hygiene;
 mod lapi;
-mod local_decisions;
 mod limits;
+mod local_decisions;
 mod proxy_protocol;
 mod regressions;
 mod smoke;

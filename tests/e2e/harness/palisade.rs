@@ -86,7 +86,9 @@ logs:
             let ended = child.try_wait().unwrap();
             let said = stderr.lock().unwrap().clone();
             assert!(ended.is_none(), "palisade ended with {ended:?}: {said:#?}");
-            said.iter().any(|line| line.contains("msg=ready")).then_some(())
+            said.iter()
+                .any(|line| line.contains("msg=ready"))
+                .then_some(())
         });
         self.listeners = self.addresses("msg=listening");
     }
@@ -167,7 +169,10 @@ logs:
     #[track_caller]
     pub(crate) fn get_from(&self, client: &str, target: &str) -> Answer {
         let request = format!("GET {target} HTTP/1.1\r\nHost: test.example\r\n\r\n");
-        self.connect_from(client).send(request).answer().expect("an answer")
+        self.connect_from(client)
+            .send(request)
+            .answer()
+            .expect("an answer")
     }
 
     /// The text of `/metrics`.
@@ -194,7 +199,10 @@ logs:
     fn ask_door(&self, message: &str, target: &str, host: &str) -> Answer {
         let address = self.addresses(message)[0];
         let request = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-        Connection::open(address).send(request).answer().expect("an answer")
+        Connection::open(address)
+            .send(request)
+            .answer()
+            .expect("an answer")
     }
 
     /// The value of a metric, labels included in `name` as they are printed; 0 where it isn't.
@@ -210,7 +218,9 @@ logs:
     pub(crate) fn decision_log(&self) -> Vec<serde_json::Value> {
         let log = std::fs::read_to_string(self.directory.path().join("decisions.log"));
         let log = log.unwrap_or_default();
-        log.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+        log.lines()
+            .map(|line| serde_json::from_str(line).expect("JSON"))
+            .collect()
     }
 
     /// Waits for a line of the decision log.
@@ -237,7 +247,10 @@ logs:
         let settings = settings.to_str().unwrap();
         let output = Self::execute(&[&["decisions", "--config", settings], arguments].concat());
         let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "palisade decisions {arguments:?}: {said}");
+        assert!(
+            output.status.success(),
+            "palisade decisions {arguments:?}: {said}"
+        );
         String::from_utf8(output.stdout).unwrap()
     }
 
