@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -42,7 +42,7 @@ impl Demo {
             .stderr(Stdio::null())
             .spawn()
             .expect("starts");
-        let (sender, lines) = channel();
+        let (sender, lines) = sync_channel(1000);
         let printed = BufReader::new(child.stdout.take().unwrap());
         std::thread::spawn(move || {
             for line in printed.lines().map_while(Result::ok) {
