@@ -336,7 +336,7 @@ admin: {{ socket: admin.sock }}
 }
 
 /// A backend that answers each request once it is told to.
-fn patient_backend() -> (Backend, mpsc::Sender<()>) {
+fn patient_backend() -> (Backend, mpsc::SyncSender<()>) {
     let (go_on, wait) = mpsc::sync_channel(1);
     let wait = Mutex::new(wait);
     let backend = Backend::with(move |_, tcp| {
