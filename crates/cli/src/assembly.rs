@@ -99,6 +99,7 @@ fn shared(
     state.crowdsec.configure(settings.crowdsec.is_some());
     let generation = generation(1, settings, &Upstreams::default(), telemetry)?;
     metrics.snapshot.started(1);
+    tell_geo(settings, &metrics);
     Ok(Arc::new(Shared {
         generation: ArcSwap::from_pointee(generation),
         state: Arc::new(state),
@@ -106,6 +107,13 @@ fn shared(
         clock,
         draining,
     }))
+}
+
+/// Says in the metrics which databases are there.
+pub(crate) fn tell_geo(settings: &Settings, metrics: &Metrics) {
+    let geo = &metrics.geo;
+    geo.set_loaded(GeoDatabase::Country, settings.geo.country.is_some());
+    geo.set_loaded(GeoDatabase::Asn, settings.geo.asn.is_some());
 }
 
 /// What one reading of the settings makes; servers that stay in `old` keep what is known of them.
@@ -120,9 +128,6 @@ pub(crate) fn generation(
         let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
         anyhow!("access rules can't be compiled: {}", errors.join("; "))
     })?;
-    let geo = &telemetry.metrics().geo;
-    geo.set_loaded(GeoDatabase::Country, settings.geo.country.is_some());
-    geo.set_loaded(GeoDatabase::Asn, settings.geo.asn.is_some());
     let upstreams = old.rebuild(settings.upstreams.clone())?;
     Ok(Generation::new(
         number,

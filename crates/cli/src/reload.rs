@@ -9,7 +9,7 @@ use palisade_admin::ReloadStatus;
 use palisade_config::files::Disk;
 use palisade_config::{AdminSettings, Loaded, MetricsSettings, Settings, Sources};
 use palisade_proxy::settings::ListenerSettings;
-use palisade_proxy::{Listener, Shared};
+use palisade_proxy::{Listener, NewCertificates, Shared};
 use palisade_telemetry::Report;
 
 use crate::assembly::{self, Process};
@@ -108,7 +108,12 @@ impl Reloader {
         let telemetry = old.telemetry.reloaded(&settings.logs)?;
         let generation = assembly::generation(number, &settings, &old.upstreams, telemetry)?;
         let lapi = self.lapi_change(settings.crowdsec.as_ref())?;
-        self.renew_certificates(&settings)?;
+        let certificates = self.prepare_certificates(&settings)?;
+        // Nothing fails from here on.
+        for (listener, new) in certificates {
+            listener.replace_certificates(new);
+        }
+        assembly::tell_geo(&settings, &self.shared.metrics);
         self.shared.generation.store(Arc::new(generation));
         self.tell_what_waits(&settings);
         self.crowdsec = settings.crowdsec;
@@ -126,16 +131,19 @@ impl Reloader {
         Ok(Some(LapiChange::Ask(Box::new(poller))))
     }
 
-    /// Other certificates are used at once.
-    fn renew_certificates(&self, settings: &Settings) -> Result<()> {
+    fn prepare_certificates(
+        &self,
+        settings: &Settings,
+    ) -> Result<Vec<(&Listener, NewCertificates)>> {
+        let mut certificates = Vec::new();
         for listener in &self.listeners {
             let named = listener.settings().address;
             let new = settings.listeners.iter().find(|new| new.address == named);
             if let Some(ListenerSettings { tls: Some(tls), .. }) = new {
-                listener.replace_certificates(tls)?;
+                certificates.push((&**listener, listener.prepare_certificates(tls)?));
             }
         }
-        Ok(())
+        Ok(certificates)
     }
 
     /// Says which changes only a restart obeys.

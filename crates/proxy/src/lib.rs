@@ -26,5 +26,5 @@ mod tunnel;
 
 pub use certificates::TlsError;
 pub use clock::Clock;
-pub use listener::{DRAIN_TIME, ListenError, Listener};
+pub use listener::{DRAIN_TIME, ListenError, Listener, NewCertificates};
 pub use shared::{Generation, Shared};

@@ -37,6 +37,10 @@ pub struct Listener {
     socket: ArcSwapOption<std::net::TcpListener>,
 }
 
+/// Certificates that a listener can change to.
+#[derive(Debug)]
+pub struct NewCertificates(Arc<TlsAcceptor>);
+
 /// Why a listener can't be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -111,15 +115,20 @@ impl Listener {
         self.address
     }
 
-    /// Uses other certificates from the next handshake on.
+    /// Makes other certificates ready to be used. Nothing changes yet.
     ///
     /// # Errors
-    /// When they can't be used; the old ones stay then.
-    pub fn replace_certificates(&self, tls: &TlsSettings) -> Result<(), TlsError> {
+    /// When they can't be used.
+    pub fn prepare_certificates(&self, tls: &TlsSettings) -> Result<NewCertificates, TlsError> {
+        let acceptor = TlsAcceptor::build(tls, self.settings.http2)?;
+        Ok(NewCertificates(Arc::new(acceptor)))
+    }
+
+    /// Uses other certificates from the next handshake on; a listener without TLS has no use for any.
+    pub fn replace_certificates(&self, new: NewCertificates) {
         if let Some(current) = &self.tls {
-            current.store(Arc::new(TlsAcceptor::build(tls, self.settings.http2)?));
+            current.store(new.0);
         }
-        Ok(())
     }
 
     /// Accepts connections until the process drains, and ends when they have, or after
