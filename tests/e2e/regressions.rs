@@ -293,10 +293,7 @@ fn a_tunnel_ends_for_the_backend_when_the_client_breaks_off() {
     let mut client = palisade.connect();
     client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
     assert_eq!(client.answer().unwrap().status, 101);
-    let client = socket2::Socket::from(client.into_tcp());
-    // Closing is a reset then.
-    client.set_linger(Some(Duration::ZERO)).unwrap();
-    drop(client);
+    client.reset();
     assert!(
         ended.recv_timeout(PATIENCE).unwrap(),
         "not before Palisade's own idle deadline"

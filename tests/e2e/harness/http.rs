@@ -116,6 +116,12 @@ impl Connection {
         }
     }
 
+    /// Breaks the connection off: the other end gets a reset instead of an end.
+    pub(crate) fn reset(self) {
+        let socket = socket2::SockRef::from(self.wire.tcp());
+        socket.set_linger(Some(Duration::ZERO)).unwrap();
+    }
+
     /// The same connection once more, to send on it from another thread.
     pub(crate) fn try_clone(&self) -> Self {
         Self::new(self.wire.tcp().try_clone().unwrap())
