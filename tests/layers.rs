@@ -1,6 +1,9 @@
 //! The house: which crate may depend on which, and what must stay out of the lower layers.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't read the tree shall say so")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that can't read the tree shall say so"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -260,6 +260,11 @@ decisions:
 on_success: break
 ",
     );
+    write("config.yaml", &config(directory, address, tls));
+}
+
+/// LAPI's own settings.
+fn config(directory: &Path, address: SocketAddr, tls: Option<&LapiTls>) -> String {
     let tls = tls.map_or_else(String::new, |tls| {
         format!(
             "    tls:
@@ -273,10 +278,8 @@ on_success: break
         )
     });
     let directory = directory.display();
-    write(
-        "config.yaml",
-        &format!(
-            "common:
+    format!(
+        "common:
   daemonize: false
   log_media: stdout
   log_level: info
@@ -314,6 +317,5 @@ api:
 {tls}prometheus:
   enabled: false
 "
-        ),
-    );
+    )
 }

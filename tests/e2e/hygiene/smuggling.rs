@@ -224,7 +224,7 @@ fn hasty_backend() -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
                 let mut piece = [0; 1024];
                 while let Ok(count @ 1..) = tcp.read(&mut piece) {
                     came += &String::from_utf8_lossy(&piece[..count]);
-                    for _ in answered..came.matches("\r\n\r\n").count() {
+                    while answered < came.matches("\r\n\r\n").count() {
                         let _ = tcp.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno");
                         answered += 1;
                     }
