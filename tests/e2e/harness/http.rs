@@ -100,14 +100,6 @@ impl Connection {
         self.wire.tcp().local_addr().unwrap()
     }
 
-    /// The TCP connection, with nothing of what was received and not read yet.
-    pub(crate) fn into_tcp(self) -> TcpStream {
-        match self.wire {
-            Wire::Plain(tcp) => tcp,
-            Wire::Tls(tls) => tls.into_parts().1,
-        }
-    }
-
     /// The TLS session.
     pub(crate) fn tls(&self) -> &ClientConnection {
         match &self.wire {
