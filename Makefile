@@ -1,6 +1,6 @@
 # Two commands: `make run` and `make test`. `make help` lists the rest.
 
-.PHONY: run test set-up lint deny release bench bench-process fuzz-smoke clean help
+.PHONY: run test set-up lint deny release bench bench-process clean help
 
 PROFILE := ci
 
