@@ -3,11 +3,14 @@
 //! Each has a runtime of its own and accepts on the same sockets: a connection stays on the thread
 //! that accepted it, so that nothing of a request crosses threads.
 
+use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use anyhow::{Context, Result};
 use palisade_proxy::{Listener, Shared};
+
+use crate::complain;
 
 /// The threads that serve connections.
 pub(crate) struct Workers(Vec<JoinHandle<()>>);
@@ -28,7 +31,14 @@ impl Workers {
             let (listeners, shared) = (listeners.to_vec(), Arc::clone(shared));
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{number}"))
-                .spawn(move || runtime.block_on(accept_all(listeners, shared)))
+                .spawn(move || {
+                    if let Err(error) = runtime.block_on(accept_all(listeners, shared)) {
+                        // Whoever watches over the process has to know, which a gate that only
+                        // looks open would keep from it.
+                        complain(&format!("palisade: can't accept connections: {error}"));
+                        std::process::exit(1);
+                    }
+                })
                 .context("can't start a thread")?;
             threads.push(thread);
         }
@@ -44,10 +54,14 @@ impl Workers {
     }
 }
 
-async fn accept_all(listeners: Vec<Arc<Listener>>, shared: Arc<Shared>) {
+/// Ends when the process drains.
+async fn accept_all(listeners: Vec<Arc<Listener>>, shared: Arc<Shared>) -> io::Result<()> {
     let mut accepting = tokio::task::JoinSet::new();
     for listener in listeners {
         accepting.spawn(listener.accept(Arc::clone(&shared)));
     }
-    while accepting.join_next().await.is_some() {}
+    while let Some(ended) = accepting.join_next().await {
+        ended??;
+    }
+    Ok(())
 }
