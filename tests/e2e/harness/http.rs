@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::{ClientConnection, StreamOwned};
 
@@ -214,9 +214,12 @@ impl Connection {
     }
 
     /// Reads, and keeps nothing, until the connection ends.
+    #[track_caller]
     pub(crate) fn discard_to_end(&mut self) {
+        let begun = Instant::now();
         while self.fill() {
             self.received.clear();
+            assert!(begun.elapsed() < PATIENCE, "the connection goes on and on");
         }
     }
 
