@@ -257,11 +257,12 @@ fn certificates_are_renewed_without_a_restart() {
         assert!(palisade.metric("palisade_last_reload_failed") > 0.0);
         assert_eq!(served(&authority, address), renewed.der);
     }
-    let told = palisade.stderr();
-    assert!(
-        told.iter().any(|line| line.contains("one.crt")),
-        "{told:#?}"
-    );
+    wait_for("what is wrong", || {
+        let told = palisade.stderr();
+        told.iter()
+            .any(|line| line.contains("one.crt"))
+            .then_some(())
+    });
     let last = authority.certify(&["one.example"]);
     last.save(palisade.directory(), "one");
     palisade.signal("HUP");

@@ -1,5 +1,7 @@
 //! A connection that speaks HTTP/2: many requests at a time.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,7 +19,7 @@ use crate::downstream::{Downstream, Http2};
 use crate::observe;
 use crate::request::{self, Incoming};
 use crate::respond::{PageForm, page};
-use crate::stream_resets::{Accepted, ResetsTold};
+use crate::stream_resets::{StreamResets, Watched};
 
 /// Requests of one connection at a time (RFC 9113 section 5.1.2).
 const STREAMS_MAX: u32 = 100;
@@ -40,18 +42,14 @@ const HEAD_HEADROOM_BYTES: u32 = 16 * 1024;
 pub(crate) async fn serve(connection: Box<Connection>, facts: Arc<ConnectionFacts>) {
     let limits = &facts.listener.settings.limits;
     let head_bytes = u32::try_from(limits.head_bytes.as_u64()).unwrap_or(u32::MAX);
-    let seen = Accepted::default();
+    let resets = StreamResets::default();
     let handshake = h2::server::Builder::new()
         .max_concurrent_streams(STREAMS_MAX)
         .max_header_list_size(head_bytes.saturating_add(HEAD_HEADROOM_BYTES))
         .initial_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_send_buffer_size(SEND_BUFFER_BYTES_MAX)
-        .handshake(ResetsTold::new(
-            connection,
-            Arc::clone(&facts),
-            seen.clone(),
-        ));
+        .handshake(Watched::new(connection, resets.clone()));
     let deadlines = facts.listener.settings.deadlines;
     let mut connection = match timeout(deadlines.head, handshake).await {
         Ok(Ok(connection)) => connection,
@@ -59,7 +57,8 @@ pub(crate) async fn serve(connection: Box<Connection>, facts: Arc<ConnectionFact
         Err(_) => return,
     };
     let mut requests = JoinSet::new();
-    serve_requests(&mut connection, &facts, &seen, &mut requests).await;
+    serve_requests(&mut connection, &facts, &resets, &mut requests).await;
+    tell_resets(&facts, &resets);
     // They notice that the client is gone, and have to tell of it: the backend may know of them.
     drop(connection);
     while requests.join_next().await.is_some() {}
@@ -67,9 +66,9 @@ pub(crate) async fn serve(connection: Box<Connection>, facts: Arc<ConnectionFact
 
 /// Serves requests until the client ends the connection, is idle for too long or the process drains.
 async fn serve_requests(
-    connection: &mut h2::server::Connection<ResetsTold, Bytes>,
+    connection: &mut h2::server::Connection<Watched, Bytes>,
     facts: &Arc<ConnectionFacts>,
-    seen: &Accepted,
+    resets: &StreamResets,
     requests: &mut JoinSet<()>,
 ) {
     let idle = facts.listener.settings.deadlines.idle;
@@ -78,9 +77,9 @@ async fn serve_requests(
     loop {
         tokio::select! {
             biased;
-            accepted = connection.accept() => match accepted {
+            accepted = accept(connection, facts, resets) => match accepted {
                 Some(Ok((request, respond))) => {
-                    seen.add(respond.stream_id().into());
+                    resets.accepted(respond.stream_id().into());
                     take_on(request, respond, facts, requests);
                 }
                 Some(Err(error)) => return tell_broken(facts, &error),
@@ -99,6 +98,29 @@ async fn serve_requests(
                 is_ending = true;
             }
         }
+    }
+}
+
+/// The next request. When there is none yet, what was reset without becoming one is told of.
+async fn accept(
+    connection: &mut h2::server::Connection<Watched, Bytes>,
+    facts: &ConnectionFacts,
+    resets: &StreamResets,
+) -> Option<Result<(Request<RecvStream>, SendResponse<Bytes>), h2::Error>> {
+    let mut accepting = pin!(connection.accept());
+    poll_fn(|cx| {
+        let accepted = accepting.as_mut().poll(cx);
+        if accepted.is_pending() {
+            tell_resets(facts, resets);
+        }
+        accepted
+    })
+    .await
+}
+
+fn tell_resets(facts: &ConnectionFacts, resets: &StreamResets) {
+    for _ in 0..resets.take() {
+        observe::refused_connection(facts, RefusalReason::Http2Malformed);
     }
 }
 

@@ -9,13 +9,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use palisade_hygiene::RefusalReason;
 use palisade_transport::Connection;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
-use crate::connection::ConnectionFacts;
-use crate::observe;
 
 /// The head of a frame (RFC 9113 section 4.1).
 const FRAME_HEAD_BYTES: usize = 9;
@@ -31,53 +27,67 @@ const PROTOCOL_ERROR: [u8; 4] = [0, 0, 0, 1];
 /// turns out to be malformed. A reset of one that was accepted longer ago is told of twice.
 const ACCEPTED_MAX: usize = 256;
 
-/// The streams that became requests, the latest of them.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Accepted(Arc<Mutex<VecDeque<u32>>>);
+/// How many resets may wait to be told of. Those beyond are not told of: h2 gives a connection up
+/// long before.
+const RESETS_MAX: usize = 4096;
 
-impl Accepted {
-    pub(crate) fn add(&self, stream: u32) {
-        let mut streams = self.0.lock();
-        if streams.len() == ACCEPTED_MAX {
-            streams.pop_front();
+/// The streams of a connection that were reset as malformed, until it is certain which of them never
+/// became requests.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct StreamResets(Arc<Mutex<Streams>>);
+
+#[derive(Debug, Default)]
+struct Streams {
+    /// The latest requests.
+    accepted: VecDeque<u32>,
+    reset: Vec<u32>,
+}
+
+impl StreamResets {
+    /// A stream became a request.
+    pub(crate) fn accepted(&self, stream: u32) {
+        let accepted = &mut self.0.lock().accepted;
+        if accepted.len() == ACCEPTED_MAX {
+            accepted.pop_front();
         }
-        streams.push_back(stream);
+        accepted.push_back(stream);
     }
 
-    fn has(&self, stream: u32) -> bool {
-        self.0.lock().contains(&stream)
+    fn reset(&self, stream: u32) {
+        let reset = &mut self.0.lock().reset;
+        if reset.len() < RESETS_MAX {
+            reset.push(stream);
+        }
+    }
+
+    /// How many streams were reset that never became requests, and were not asked for yet. To be
+    /// asked when all requests that have arrived were accepted: a stream may be reset before.
+    pub(crate) fn take(&self) -> usize {
+        let Streams { accepted, reset } = &mut *self.0.lock();
+        let untold = reset.drain(..).filter(|stream| !accepted.contains(stream));
+        untold.count()
     }
 }
 
-/// A connection that speaks HTTP/2; tells of each stream that was reset as malformed.
-pub(crate) struct ResetsTold {
+/// A connection that speaks HTTP/2; notices each stream that is reset as malformed.
+pub(crate) struct Watched {
     connection: Box<Connection>,
-    facts: Arc<ConnectionFacts>,
-    accepted: Accepted,
+    resets: StreamResets,
     frames: Frames,
 }
 
-impl ResetsTold {
-    pub(crate) fn new(
-        connection: Box<Connection>,
-        facts: Arc<ConnectionFacts>,
-        accepted: Accepted,
-    ) -> Self {
+impl Watched {
+    pub(crate) fn new(connection: Box<Connection>, resets: StreamResets) -> Self {
         Self {
             connection,
-            facts,
-            accepted,
+            resets,
             frames: Frames::default(),
         }
     }
 
     fn written(&mut self, bytes: &[u8]) {
-        let (facts, accepted) = (&self.facts, &self.accepted);
-        self.frames.read(bytes, |stream| {
-            if !accepted.has(stream) {
-                observe::refused_connection(facts, RefusalReason::Http2Malformed);
-            }
-        });
+        let resets = &self.resets;
+        self.frames.read(bytes, |stream| resets.reset(stream));
     }
 }
 
@@ -129,7 +139,7 @@ impl Frames {
     }
 }
 
-impl AsyncRead for ResetsTold {
+impl AsyncRead for Watched {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -139,7 +149,7 @@ impl AsyncRead for ResetsTold {
     }
 }
 
-impl AsyncWrite for ResetsTold {
+impl AsyncWrite for Watched {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -212,10 +222,20 @@ mod tests {
     }
 
     #[test]
-    fn the_latest_requests_are_remembered() {
-        let accepted = Accepted::default();
-        (0..300).for_each(|stream| accepted.add(stream));
-        assert!(accepted.has(299) && accepted.has(44));
-        assert!(!accepted.has(43));
+    fn a_reset_is_told_of_unless_its_stream_became_a_request() {
+        let resets = StreamResets::default();
+        resets.reset(1);
+        resets.reset(3);
+        resets.accepted(3);
+        assert_eq!(resets.take(), 1);
+        assert_eq!(resets.take(), 0, "once");
+        (5..305).for_each(|stream| resets.accepted(stream));
+        resets.reset(304);
+        resets.reset(49);
+        assert_eq!(resets.take(), 0);
+        resets.reset(48);
+        assert_eq!(resets.take(), 1, "forgotten");
+        (0..10_000).for_each(|stream| resets.reset(1000 + stream));
+        assert_eq!(resets.take(), RESETS_MAX);
     }
 }

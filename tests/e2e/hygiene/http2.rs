@@ -3,7 +3,7 @@
 use palisade_hygiene::RefusalReason::{self, *};
 
 use super::one_site;
-use crate::harness::{Backend, Connection, Http2, Outcome, Palisade};
+use crate::harness::{Backend, Connection, Http2, Outcome, Palisade, wait_for};
 
 /// RFC 9113 section 7.
 const PROTOCOL_ERROR: u32 = 1;
@@ -44,7 +44,7 @@ impl Table {
             !matches!(next, Outcome::Closed | Outcome::GoneAway(_)),
             "{name}: {next:?}"
         );
-        crate::harness::wait_for(name, || (self.lines(reason) > before).then_some(()));
+        wait_for(name, || (self.lines(reason) > before).then_some(()));
         assert_eq!(self.backend.connections(), 0, "{name}");
     }
 
@@ -58,7 +58,7 @@ impl Table {
             Outcome::GoneAway(PROTOCOL_ERROR),
         ];
         assert!(refusals.contains(&outcome), "{name}: {outcome:?}");
-        crate::harness::wait_for(name, || (self.lines(Http2Malformed) > before).then_some(()));
+        wait_for(name, || (self.lines(Http2Malformed) > before).then_some(()));
         assert_eq!(self.backend.connections(), 0, "{name}");
     }
 
@@ -185,9 +185,10 @@ fn a_body_that_breaks_its_declared_length_is_never_forwarded() {
         .outcome(9);
     assert_eq!(outcome.status(), Some(200));
     assert_eq!(table.backend.requests()[0].body, b"abc");
-    crate::harness::wait_for("the refused bodies in the log", || {
+    wait_for("the refused bodies in the log", || {
         (table.lines(BodyMalformed) == 4).then_some(())
     });
+    assert_eq!(table.lines(Http2Malformed), 0, "each is told once");
 }
 
 #[test]
@@ -214,7 +215,7 @@ fn a_connection_that_breaks_the_protocol_ends_and_is_told_of() {
             matches!(outcome, Outcome::GoneAway(1..)),
             "{name}: {outcome:?}"
         );
-        crate::harness::wait_for(name, || {
+        wait_for(name, || {
             (table.lines(Http2Malformed) > before).then_some(())
         });
     }
