@@ -17,7 +17,7 @@ use crate::body::{BodyFailure, BodyReader};
 use crate::downstream::{Downstream, Gone};
 use crate::observe::Ending;
 use crate::outgoing::{self, OutgoingBody};
-use crate::request::{Context, Permit};
+use crate::request::{Context, Permit, RECHECK_INTERVAL};
 use crate::shared::Backend;
 use crate::tunnel;
 
@@ -444,36 +444,44 @@ impl Forwarding<'_> {
     ) -> Result<(), Failure> {
         let cause = tokio::select! {
             biased;
-            passed = pass_body(session, downstream, sent) => return passed,
-            // A body that always has more uses the task's budget up, and would keep a constrained
-            // timer from ever having its turn.
+            passed = self.pass_body(session, downstream, sent) => return passed,
+            // For a body that pauses; one that always has more looks at the time itself.
             cause = unconstrained(self.context.until_banned()) => cause,
         };
         Err(Failure::Banned(sent.clone(), cause))
     }
-}
 
-async fn pass_body(
-    session: &mut HttpSession,
-    downstream: &mut Downstream<'_>,
-    sent: &mut Sent,
-) -> Result<(), Failure> {
-    loop {
-        let watches = downstream.body_done();
-        let part = tokio::select! {
-            biased;
-            part = session.read_body_ref() => part,
-            () = downstream.gone(), if watches => return Err(Failure::ClientGone(sent.clone())),
-        };
-        match part {
-            Ok(Some(part)) => {
-                if downstream.send_body(part).await.is_err() {
-                    return Err(Failure::ClientGone(sent.clone()));
+    async fn pass_body(
+        &self,
+        session: &mut HttpSession,
+        downstream: &mut Downstream<'_>,
+        sent: &mut Sent,
+    ) -> Result<(), Failure> {
+        let mut recheck_at = Instant::now() + RECHECK_INTERVAL;
+        loop {
+            let watches = downstream.body_done();
+            let part = tokio::select! {
+                biased;
+                part = session.read_body_ref() => part,
+                () = downstream.gone(), if watches => return Err(Failure::ClientGone(sent.clone())),
+            };
+            match part {
+                Ok(Some(part)) => {
+                    if downstream.send_body(part).await.is_err() {
+                        return Err(Failure::ClientGone(sent.clone()));
+                    }
+                    sent.bytes += part.len() as u64;
                 }
-                sent.bytes += part.len() as u64;
+                Ok(None) => return Ok(()),
+                Err(_) => return Err(Failure::AnswerBroken(sent.clone())),
             }
-            Ok(None) => return Ok(()),
-            Err(_) => return Err(Failure::AnswerBroken(sent.clone())),
+            let now = Instant::now();
+            if now >= recheck_at {
+                recheck_at = now + RECHECK_INTERVAL;
+                if let Some(cause) = self.context.banned_by() {
+                    return Err(Failure::Banned(sent.clone(), cause));
+                }
+            }
         }
     }
 }
