@@ -327,6 +327,7 @@ admin: {{ socket: admin.sock }}
             "check: decisions refused with 403: decision: ban of",
             "198.51.100.0/24",
             "(a bad neighbourhood)",
+            "check: access rules not asked any more",
             "=> refused with 403:",
         ],
     );

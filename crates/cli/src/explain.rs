@@ -16,6 +16,7 @@ use palisade_gate::{Cause, Record, RecordKind, Refusal, Rules, Site, Snapshot, S
 use palisade_hygiene::HeadLimits;
 use palisade_hygiene::h1::check_head;
 use palisade_proxy::judge::{Case, Court, Ruling, Scratch, Witness, judge};
+use palisade_proxy::request::CHECKS;
 use palisade_proxy::settings::ListenerSettings;
 use palisade_vocabulary::{ClientAddr, Ip, Known, RequestView, Scheme, Tick};
 
@@ -79,8 +80,10 @@ pub(crate) fn explain(arguments: &Explain) -> Result<Exit> {
     let mut writer = Writer {
         snapshot: &snapshot,
         site: None,
+        checks: 0,
     };
     let judged = judge(&court, &case, &mut Scratch::default(), &mut writer);
+    writer.write_rest();
     for record in &judged.records {
         say(&format!("recorded           {}", shown_record(record)));
     }
@@ -170,6 +173,17 @@ impl Request {
 struct Writer<'a> {
     snapshot: &'a Snapshot,
     site: Option<Arc<Site>>,
+    /// How many checks had their say.
+    checks: usize,
+}
+
+impl Writer<'_> {
+    /// Names the checks that the request didn't get to.
+    fn write_rest(&self) {
+        for (name, _) in CHECKS.iter().skip(self.checks) {
+            say(&format!("check: {name:<18} not asked any more"));
+        }
+    }
 }
 
 impl Witness for Writer<'_> {
@@ -210,6 +224,7 @@ impl Witness for Writer<'_> {
     }
 
     fn check(&mut self, name: &'static str, said: &ControlFlow<Verdict>) {
+        self.checks += 1;
         let said = match said {
             ControlFlow::Continue(()) => "goes on".to_owned(),
             ControlFlow::Break(Verdict::Trusted) => "trusted: passes everything".to_owned(),
