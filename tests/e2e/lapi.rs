@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::harness::{
-    Answer, Authority, Backend, Connection, Haproxy, Lapi, LapiTls, Palisade, test_data, wait_for,
+    Authority, Backend, Connection, Haproxy, Lapi, LapiTls, Palisade, test_data, wait_for,
 };
 
 /// What stands under `crowdsec:` when nothing else is asked for.
@@ -644,26 +643,35 @@ fn fifty_thousand_decisions_go_live_while_requests_are_served() {
     let file = folder.path().join("list.csv");
     lapi.cscli(&["decisions", "import", "-i", file.to_str().unwrap()]);
 
-    let palisade = Arc::new(start(&backend, &asking(&lapi)));
-    let stop = Arc::new(AtomicBool::new(false));
-    let client = {
-        let (palisade, stop) = (Arc::clone(&palisade), Arc::clone(&stop));
-        std::thread::spawn(move || {
-            let mut answers: Vec<Answer> = Vec::new();
+    let palisade = start(&backend, &asking(&lapi));
+    let stop = AtomicBool::new(false);
+    let statuses = std::thread::scope(|scope| {
+        let client = scope.spawn(|| {
+            let mut statuses = Vec::new();
             while !stop.load(Ordering::Relaxed) {
-                answers.push(palisade.get_from("198.51.100.171", "/"));
+                statuses.push(palisade.get_from("198.51.100.171", "/").status);
             }
-            answers
-        })
-    };
-    let held = "palisade_decisions{origin=\"cscli-import\",type=\"ban\"}";
-    wait_for("50,000 decisions", || {
-        (palisade.metric(held) == 50_000.0).then_some(())
+            statuses
+        });
+        let stops = StopsWhenDropped(&stop);
+        let held = "palisade_decisions{origin=\"cscli-import\",type=\"ban\"}";
+        wait_for("50,000 decisions", || {
+            (palisade.metric(held) == 50_000.0).then_some(())
+        });
+        assert_eq!(palisade.get_from("11.22.0.0", "/").status, 403);
+        assert_eq!(palisade.get_from("11.22.199.249", "/").status, 403);
+        drop(stops);
+        client.join().unwrap()
     });
-    assert_eq!(palisade.get_from("11.22.0.0", "/").status, 403);
-    assert_eq!(palisade.get_from("11.22.199.249", "/").status, 403);
-    stop.store(true, Ordering::Relaxed);
-    let answers = client.join().unwrap();
-    assert!(!answers.is_empty());
-    assert!(answers.iter().all(|answer| answer.status == 200));
+    assert!(!statuses.is_empty());
+    assert!(statuses.iter().all(|status| *status == 200));
+}
+
+/// Tells another thread to stop, also when this one's test fails.
+struct StopsWhenDropped<'a>(&'a AtomicBool);
+
+impl Drop for StopsWhenDropped<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
