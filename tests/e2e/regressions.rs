@@ -339,3 +339,34 @@ fn a_connection_that_any_field_says_to_close_is_closed() {
     assert_eq!(client.answer().unwrap().header("connection"), Some("close"));
     assert!(client.is_closed());
 }
+
+/// CGI and its like give both names to a program as one.
+#[test]
+fn no_spelling_of_crowdsecs_own_fields_passes() {
+    let backend = Backend::start();
+    let palisade = in_front_of(&backend.to_string());
+    let fields = "X-Crowdsec-A: 1\r\nX_Crowdsec_B: 1\r\nx-crowdsec_C: 1\r\nX-Crowdsecond: 1\r\n";
+    assert_eq!(palisade.get_with("/", fields).status, 200);
+    let head = backend.requests()[0].head.to_ascii_lowercase();
+    let passed: Vec<&str> = head
+        .lines()
+        .filter(|line| line.starts_with("x-c") || line.starts_with("x_c"))
+        .collect();
+    assert_eq!(passed, ["x-crowdsecond: 1"]);
+}
+
+#[test]
+fn targets_go_on_byte_by_byte() {
+    let backend = Backend::start();
+    let palisade = in_front_of(&backend.to_string());
+    for target in [
+        "/caf\u{e9}?\u{e4}=\u{fc}",
+        "//a//b/?",
+        "/a?b?c=%C3%A4&|{}",
+        "/;x=1",
+    ] {
+        assert_eq!(palisade.get(target).status, 200);
+        let line = format!("GET {target} HTTP/1.1");
+        assert_eq!(backend.requests().last().unwrap().line, line);
+    }
+}

@@ -1,7 +1,8 @@
 //! The heads that are passed on: a request's to the backend, an answer's to the client.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, StatusCode, Version};
+use http::request::Parts;
+use http::{Method, Request, StatusCode, Version};
 use palisade_client_address::outbound::{
     unbelieved_headers, write_forwarded, write_x_forwarded_for, write_x_real_ip,
 };
@@ -71,6 +72,9 @@ impl OutgoingBody {
 
 /// The head that the backend gets; `target` in place of the client's own, if given.
 ///
+/// It is made of plain maps: Pingora's way to change a field keeps the letter case of names, parses
+/// the name again and costs several times as much.
+///
 /// # Errors
 /// When the target can't be written, which hygiene doesn't let happen.
 pub(crate) fn request_head(
@@ -79,78 +83,86 @@ pub(crate) fn request_head(
     target: Option<&[u8]>,
     body: OutgoingBody,
 ) -> pingora_core::Result<Box<RequestHeader>> {
-    let mut head = copy_of_head(context, downstream, target)?;
+    let sent = downstream.headers();
+    let mut parts = copy_of_parts(context, downstream);
+    // HTTP/1.1 is what backends are spoken to in.
+    parts.version = Version::HTTP_11;
+    let headers = &mut parts.headers;
+    headers.reserve(SET.len());
     // What the client nominates goes first, so that it can't take away what is set below.
-    remove_hop_by_hop(&mut RequestFields(&mut head));
+    remove_hop_by_hop(headers);
     let site = context.judged.site.as_deref();
-    remove_what_clients_may_not_send(&mut head, context, site);
-    set_client_fields(&mut head, context, downstream.headers())?;
-    match body {
-        OutgoingBody::None => {
-            head.remove_header(&header::CONTENT_LENGTH);
-        }
-        OutgoingBody::Length(length) => head.insert_header(header::CONTENT_LENGTH, length)?,
-        OutgoingBody::Chunked => {
-            head.remove_header(&header::CONTENT_LENGTH);
-            head.insert_header(header::TRANSFER_ENCODING, "chunked")?;
-        }
-    }
+    remove_what_clients_may_not_send(headers, context, site);
+    set_client_fields(headers, context, sent);
+    set_framing(headers, body);
     if context.incoming.wants_websocket {
-        head.insert_header(header::CONNECTION, "Upgrade")?;
-        head.insert_header(header::UPGRADE, "websocket")?;
+        headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     }
     if let Some(site) = site {
-        edit(
-            &mut RequestFields(&mut head),
-            &site.settings.request_headers,
-        );
+        edit(headers, &site.settings.request_headers);
     }
+    let mut head = Box::new(RequestHeader::from(parts));
+    set_target(&mut head, context, target)?;
     Ok(head)
 }
 
-fn copy_of_head(
+fn copy_of_parts(context: &Context<'_>, downstream: &Downstream<'_>) -> Parts {
+    if let Downstream::Http1(session) = downstream {
+        return Parts::clone(session.request());
+    }
+    let (mut parts, ()) = Request::new(()).into_parts();
+    let method = context.incoming.method.as_bytes();
+    parts.method = Method::from_bytes(method).unwrap_or_default();
+    parts.headers = downstream.headers().clone();
+    parts
+}
+
+/// Sets the target where it isn't the one that came with the parts.
+fn set_target(
+    head: &mut RequestHeader,
     context: &Context<'_>,
-    downstream: &Downstream<'_>,
     target: Option<&[u8]>,
-) -> pingora_core::Result<Box<RequestHeader>> {
+) -> pingora_core::Result<()> {
+    if let Some(target) = target {
+        return head.set_raw_path(target);
+    }
     let incoming = context.incoming;
+    if incoming.target_as_sent.starts_with(b"/") && head.raw_path() == incoming.target_as_sent {
+        return Ok(());
+    }
     let mut origin_form = Vec::new();
-    let mut head = match downstream {
-        Downstream::Http1(session) => {
-            let head = Box::new(session.request().clone());
-            if incoming.target_as_sent.starts_with(b"/") && target.is_none() {
-                return Ok(head);
-            }
-            head
+    incoming.target.write_as_sent(&mut origin_form);
+    head.set_raw_path(&origin_form)
+}
+
+fn set_framing(headers: &mut HeaderMap, body: OutgoingBody) {
+    match body {
+        OutgoingBody::None => {
+            headers.remove(header::CONTENT_LENGTH);
         }
-        Downstream::Http2(_) | Downstream::Tunnelled(_) => {
-            let headers = downstream.headers();
-            let method = Method::from_bytes(incoming.method.as_bytes()).unwrap_or_default();
-            let mut head = RequestHeader::build_no_case(method, b"/", Some(headers.len()))?;
-            for (name, value) in headers {
-                head.append_header(name.clone(), value.clone())?;
-            }
-            head.set_version(Version::HTTP_11);
-            Box::new(head)
+        OutgoingBody::Length(length) => {
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         }
-    };
-    let target = target.unwrap_or_else(|| {
-        incoming.target.write_as_sent(&mut origin_form);
-        &origin_form
-    });
-    head.set_raw_path(target)?;
-    Ok(head)
+        OutgoingBody::Chunked => {
+            headers.remove(header::CONTENT_LENGTH);
+            headers.insert(
+                header::TRANSFER_ENCODING,
+                HeaderValue::from_static("chunked"),
+            );
+        }
+    }
 }
 
 fn remove_what_clients_may_not_send(
-    head: &mut RequestHeader,
+    headers: &mut HeaderMap,
     context: &Context<'_>,
     site: Option<&Site>,
 ) {
-    head.remove_header(&header::EXPECT);
+    headers.remove(header::EXPECT);
     let hops = &context.facts.listener.settings.client_address;
     for name in unbelieved_headers(&context.judged.client, hops) {
-        head.remove_header(name);
+        headers.remove(name);
     }
     let set_by_site = site.map_or(&[][..], |site| &site.settings.request_headers.set);
     let is_twin = |name: &str| {
@@ -159,25 +171,27 @@ fn remove_what_clients_may_not_send(
             || set_by_site.iter().any(|(name, _)| of(name))
             || hops.iter().any(|rule| of(rule.header.name()))
     };
-    let removed: Names = head
-        .headers
+    let removed: Names = headers
         .keys()
         .filter(|name| {
             let name = name.as_str();
-            name.starts_with("x-crowdsec-") || (name.contains('_') && is_twin(name))
+            is_crowdsecs(name) || (name.contains('_') && is_twin(name))
         })
         .cloned()
         .collect();
     for name in &removed {
-        head.remove_header(name);
+        headers.remove(name);
     }
 }
 
-fn set_client_fields(
-    head: &mut RequestHeader,
-    context: &Context<'_>,
-    sent: &HeaderMap,
-) -> pingora_core::Result<()> {
+/// Whether a field is one that only CrowdSec's components may set, or a backend could take it for one.
+fn is_crowdsecs(name: &str) -> bool {
+    const PREFIX: &str = "x-crowdsec-";
+    let start = name.get(..PREFIX.len());
+    start.is_some_and(|start| start == PREFIX || is_underscore_twin(start, PREFIX))
+}
+
+fn set_client_fields(headers: &mut HeaderMap, context: &Context<'_>, sent: &HeaderMap) {
     let facts = context.facts;
     let client = &context.judged.client;
     let scheme = context.scheme;
@@ -189,30 +203,36 @@ fn set_client_fields(
         HeaderValue::from_bytes(&value).unwrap_or(HeaderValue::from_static(""))
     };
     let hops = take(&|out| write_x_forwarded_for(client, &facts.client, sent, out));
-    head.insert_header(X_FORWARDED_FOR, hops)?;
-    let real_ip = take(&|out| write_x_real_ip(client, out));
-    head.insert_header(X_REAL_IP, real_ip)?;
+    headers.insert(X_FORWARDED_FOR, hops);
+    headers.insert(X_REAL_IP, take(&|out| write_x_real_ip(client, out)));
     let forwarded = take(&|out| write_forwarded(client, host, scheme, out));
-    head.insert_header(header::FORWARDED, forwarded)?;
-    head.insert_header(X_FORWARDED_PROTO, scheme.as_str())?;
-    head.insert_header(X_REQUEST_ID, context.begun.id.as_str())?;
+    headers.insert(header::FORWARDED, forwarded);
+    let scheme = HeaderValue::from_static(scheme.as_str());
+    headers.insert(X_FORWARDED_PROTO, scheme);
+    let id = context.begun.id;
+    headers.insert(
+        X_REQUEST_ID,
+        take(&|out| out.extend_from_slice(id.as_str().as_bytes())),
+    );
     match host {
         Some(host) => {
-            head.insert_header(header::HOST, host)?;
-            head.insert_header(
+            let told = forwarded_host(facts, sent).unwrap_or(host);
+            headers.insert(
                 X_FORWARDED_HOST,
-                forwarded_host(facts, sent).unwrap_or(host),
-            )?;
+                take(&|out| out.extend_from_slice(told.as_bytes())),
+            );
+            headers.insert(
+                header::HOST,
+                take(&|out| out.extend_from_slice(host.as_bytes())),
+            );
         }
-        // HTTP/1.0 may do without; HTTP/1.1, which the backend is spoken to in, may not
-        // (RFC 9112 section 3.2): an empty one says that there is no authority.
+        // HTTP/1.0 may do without; HTTP/1.1 may not (RFC 9112 section 3.2): an empty one says that
+        // there is no authority.
         None => {
-            head.insert_header(header::HOST, "")?;
-            head.remove_header(&X_FORWARDED_HOST);
+            headers.insert(header::HOST, HeaderValue::from_static(""));
+            headers.remove(X_FORWARDED_HOST);
         }
     }
-    head.set_version(Version::HTTP_11);
-    Ok(())
 }
 
 /// How the client's connection came in to the first hop of ours: what a hop that counts says, else
@@ -248,10 +268,10 @@ pub(crate) fn told_by_hop<'a>(
 pub(crate) fn answer_head(context: &Context<'_>, head: &mut ResponseHeader) -> bool {
     let incoming = context.incoming;
     let is_chunked = head.headers.contains_key(header::TRANSFER_ENCODING);
-    remove_hop_by_hop(&mut ResponseFields(head));
+    remove_hop_by_hop(head);
     head.set_version(Version::HTTP_11);
     if let Some(site) = context.judged.site.as_deref() {
-        edit(&mut ResponseFields(head), &site.settings.response_headers);
+        edit(head, &site.settings.response_headers);
         if let HttpsPolicy::Redirect { hsts_max_age } = site.settings.https
             && context.scheme == Scheme::Https
         {
@@ -281,7 +301,7 @@ pub(crate) fn answer_head(context: &Context<'_>, head: &mut ResponseHeader) -> b
 pub(crate) fn upgrade_head(context: &Context<'_>, head: &mut ResponseHeader) {
     head.set_version(Version::HTTP_11);
     if let Some(site) = context.judged.site.as_deref() {
-        edit(&mut ResponseFields(head), &site.settings.response_headers);
+        edit(head, &site.settings.response_headers);
     }
     let _ = head.insert_header(header::CONNECTION, "Upgrade");
     let _ = head.insert_header(header::UPGRADE, "websocket");
@@ -312,41 +332,37 @@ fn edit(fields: &mut impl Fields, edits: &HeaderEdits) {
     }
 }
 
-/// What Pingora's two kinds of head have in common.
+/// What the map of a request's fields and Pingora's head of an answer have in common.
 trait Fields {
     fn headers(&self) -> &HeaderMap;
     fn remove(&mut self, name: &HeaderName);
     fn insert(&mut self, name: &HeaderName, value: &HeaderValue);
 }
 
-struct RequestFields<'a>(&'a mut RequestHeader);
-
-impl Fields for RequestFields<'_> {
+impl Fields for HeaderMap {
     fn headers(&self) -> &HeaderMap {
-        &self.0.headers
+        self
     }
 
     fn remove(&mut self, name: &HeaderName) {
-        self.0.remove_header(name);
+        Self::remove(self, name);
     }
 
     fn insert(&mut self, name: &HeaderName, value: &HeaderValue) {
-        let _ = self.0.insert_header(name.clone(), value.clone());
+        Self::insert(self, name.clone(), value.clone());
     }
 }
 
-struct ResponseFields<'a>(&'a mut ResponseHeader);
-
-impl Fields for ResponseFields<'_> {
+impl Fields for ResponseHeader {
     fn headers(&self) -> &HeaderMap {
-        &self.0.headers
+        &self.headers
     }
 
     fn remove(&mut self, name: &HeaderName) {
-        self.0.remove_header(name);
+        self.remove_header(name);
     }
 
     fn insert(&mut self, name: &HeaderName, value: &HeaderValue) {
-        let _ = self.0.insert_header(name.clone(), value.clone());
+        let _ = self.insert_header(name.clone(), value.clone());
     }
 }
