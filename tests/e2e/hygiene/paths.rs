@@ -7,7 +7,7 @@ use super::{Refusals, line, one_site};
 use crate::harness::{Backend, Palisade};
 
 /// Each form: the target, the reason of its refusal, and the setting that allows it.
-const FORMS: [(&str, RefusalReason, &str); 22] = [
+const FORMS: [(&str, RefusalReason, &str); 25] = [
     ("/a%2Fb", EncodedSlash, "encoded_slash"),
     ("/a%2fb", EncodedSlash, "encoded_slash"),
     ("/a%5Cb", Backslash, "backslash"),
@@ -30,6 +30,10 @@ const FORMS: [(&str, RefusalReason, &str); 22] = [
     ("/a/.%2E/b", UnresolvedDotDot, "unresolved_dot_dot"),
     ("/a/..;/b", UnresolvedDotDot, "unresolved_dot_dot"),
     ("/a/..;x=y/b", UnresolvedDotDot, "unresolved_dot_dot"),
+    // Servers disagree about which segment goes.
+    ("/a//../b", UnresolvedDotDot, "unresolved_dot_dot"),
+    ("/a/;x/../b", UnresolvedDotDot, "unresolved_dot_dot"),
+    ("/a/.;x/../b", UnresolvedDotDot, "unresolved_dot_dot"),
 ];
 
 #[test]
