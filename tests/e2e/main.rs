@@ -25,6 +25,7 @@ mod hygiene;
 mod lapi;
 mod limits;
 mod local_decisions;
+mod nginx;
 mod proxy_protocol;
 mod regressions;
 mod smoke;
