@@ -29,9 +29,10 @@ const MANY: Rules = Rules::Made(10_000);
 
 const CONNECTIONS: usize = 16;
 const CLIENTS: usize = 10_000;
-/// Both processes take turns: what disturbs the machine for a while disturbs both.
-const TURNS: usize = 9;
-const REQUESTS_PER_TURN: usize = 16_000;
+/// Both processes take turns, a tenth of a second each: what disturbs the machine for a while
+/// disturbs both.
+const TURNS: usize = 61;
+const REQUESTS_PER_TURN: usize = 3_200;
 /// Under valgrind.
 const REQUESTS_COUNTED: usize = 3_200;
 
@@ -58,8 +59,13 @@ fn measure_time(folder: &Path, backend: SocketAddr, clients: &[HeaderValue]) {
         palisade.serve(REQUESTS_PER_TURN, clients);
     }
     let (mut of_few, mut of_many, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..TURNS {
-        let (cost_of_few, cost_of_many) = (few.take_turn(clients), many.take_turn(clients));
+    for turn in 0..TURNS {
+        let (cost_of_few, cost_of_many) = if turn % 2 == 0 {
+            (few.take_turn(clients), many.take_turn(clients))
+        } else {
+            let cost_of_many = many.take_turn(clients);
+            (few.take_turn(clients), cost_of_many)
+        };
         ratios.push(cost_of_many / cost_of_few);
         of_few.push(cost_of_few);
         of_many.push(cost_of_many);
