@@ -78,25 +78,37 @@ impl Listener {
     /// # Errors
     /// When the address can't be bound, or the TLS settings can't be used.
     pub fn bind(settings: ListenerSettings) -> Result<Arc<Self>, ListenError> {
-        let tls = match &settings.tls {
-            None => None,
-            Some(tls) => {
-                let acceptor = TlsAcceptor::build(tls, settings.http2);
-                let acceptor = acceptor.map_err(|source| ListenError::Tls {
-                    address: settings.address,
-                    source,
-                })?;
-                Some(ArcSwap::from_pointee(acceptor))
-            }
-        };
-        let (socket, address) = bind(settings.address).map_err(|source| ListenError::Bind {
-            address: settings.address,
+        let address = settings.address;
+        let socket = bind(address).map_err(|source| ListenError::Bind { address, source })?;
+        Self::from_socket(settings, socket)
+    }
+
+    /// Listens on a socket that is open already, whatever address `settings` name.
+    ///
+    /// # Errors
+    /// When the socket doesn't listen, or the TLS settings can't be used.
+    pub fn from_socket(
+        settings: ListenerSettings,
+        socket: std::net::TcpListener,
+    ) -> Result<Arc<Self>, ListenError> {
+        let named = settings.address;
+        let tls = settings
+            .tls
+            .as_ref()
+            .map(|tls| TlsAcceptor::build(tls, settings.http2))
+            .transpose()
+            .map_err(|source| ListenError::Tls {
+                address: named,
+                source,
+            })?;
+        let address = ready(&socket).map_err(|source| ListenError::Bind {
+            address: named,
             source,
         })?;
         let limits = &settings.limits;
         Ok(Arc::new(Self {
             slots: ConnectionSlots::new(limits.connections, limits.connections_per_address),
-            tls,
+            tls: tls.map(ArcSwap::from_pointee),
             address,
             socket: ArcSwapOption::from_pointee(socket),
             settings,
@@ -171,7 +183,11 @@ impl Listener {
         Ok(())
     }
 
-    fn copy_of_socket(&self) -> io::Result<Option<std::net::TcpListener>> {
+    /// The same socket once more, for another process; none once it is closed.
+    ///
+    /// # Errors
+    /// When the process has no file descriptors left.
+    pub fn copy_of_socket(&self) -> io::Result<Option<std::net::TcpListener>> {
         let socket = self.socket.load();
         socket.as_ref().map(|socket| socket.try_clone()).transpose()
     }
@@ -187,7 +203,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-fn bind(address: SocketAddr) -> io::Result<(std::net::TcpListener, SocketAddr)> {
+fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -195,10 +211,13 @@ fn bind(address: SocketAddr) -> io::Result<(std::net::TcpListener, SocketAddr)> 
     )?;
     // A restart must not wait for connections in TIME_WAIT.
     socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
-    let socket = std::net::TcpListener::from(socket);
-    let address = socket.local_addr()?;
-    Ok((socket, address))
+    Ok(socket.into())
+}
+
+/// Makes a socket fit for a runtime; where it listens.
+fn ready(socket: &std::net::TcpListener) -> io::Result<SocketAddr> {
+    socket.set_nonblocking(true)?;
+    socket.local_addr()
 }
