@@ -22,21 +22,21 @@ pub(crate) enum Wire {
 }
 
 impl Wire {
-    fn tcp(&self) -> &TcpStream {
+    pub(super) fn tcp(&self) -> &TcpStream {
         match self {
             Self::Plain(tcp) => tcp,
             Self::Tls(tls) => &tls.sock,
         }
     }
 
-    fn read(&mut self, piece: &mut [u8]) -> io::Result<usize> {
+    pub(super) fn read(&mut self, piece: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Plain(tcp) => tcp.read(piece),
             Self::Tls(tls) => tls.read(piece),
         }
     }
 
-    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(super) fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
             Self::Plain(tcp) => tcp.write_all(bytes),
             Self::Tls(tls) => tls.write_all(bytes).and_then(|()| tls.flush()),
@@ -93,6 +93,11 @@ impl Connection {
             wire,
             received: Vec::new(),
         }
+    }
+
+    /// What it goes over, for whoever reads answers in another way.
+    pub(super) fn into_wire(self) -> Wire {
+        self.wire
     }
 
     /// The client's own end.

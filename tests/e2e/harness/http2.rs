@@ -26,6 +26,8 @@ const FRAME_BYTES_MAX: usize = 16_384;
 pub(crate) struct Http2 {
     connection: Connection,
     streams: HashMap<u32, Stream>,
+    /// The last stream that a GOAWAY without an error leaves.
+    last_stream: Option<u32>,
 }
 
 #[derive(Default)]
@@ -65,6 +67,7 @@ impl Http2 {
         let mut http2 = Self {
             connection,
             streams: HashMap::new(),
+            last_stream: None,
         };
         // No dynamic table: each answer's head is read by itself.
         http2.frame(SETTINGS, 0, 0, &[0, 1, 0, 0, 0, 0]);
@@ -122,6 +125,12 @@ impl Http2 {
         }
     }
 
+    /// Whether the other end said that it takes no request after `stream` (RFC 9113 section 6.8): a
+    /// later one was not looked at, and may be sent again elsewhere.
+    pub(crate) fn is_leaving_before(&self, stream: u32) -> bool {
+        self.last_stream.is_some_and(|last| last < stream)
+    }
+
     /// Reads a frame; how the connection ended, if it did.
     fn read_frame(&mut self) -> Option<Outcome> {
         let head = self.connection.read_exactly(9);
@@ -152,6 +161,10 @@ impl Http2 {
             // A server that ends the connection in peace still answers what it took.
             GOAWAY if code_of(&payload[4..]) != 0 => {
                 return Some(Outcome::GoneAway(code_of(&payload[4..])));
+            }
+            GOAWAY => {
+                self.last_stream = Some(code_of(&payload) & (u32::MAX >> 1));
+                return None;
             }
             _ => return None,
         }
