@@ -1,4 +1,6 @@
-//! Test support: backend, site builder, allocation counter
+//! Test support: crowds of clients, what the kernel knows of a process, allocations, geo databases.
 
 pub mod alloc;
+pub mod crowd;
 pub mod mmdb;
+pub mod process;
