@@ -23,6 +23,7 @@ mod shared;
 mod slots;
 mod stream_resets;
 mod tunnel;
+mod upstream;
 
 pub use certificates::TlsError;
 pub use clock::Clock;
