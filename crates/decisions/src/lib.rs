@@ -8,7 +8,8 @@
 //!
 //! A [`SourceId`] speaks in documents: [`DecisionTable::apply`] takes one that says what changed,
 //! [`DecisionTable::apply_snapshot`] one that names all that the source has. Sources don't touch
-//! each other's decisions. A reader sees all of a document or nothing of it.
+//! each other's decisions. A reader sees all of a document or nothing of it; one that
+//! asks more than once about a request asks one [`Version`].
 //!
 //! * A decision is known by source, scope and id, so that overlaps are exact: with two bans on an
 //!   address, taking one back leaves the other. Without an id, a source has one decision for each
@@ -71,6 +72,7 @@ mod record;
 mod remedy;
 mod scope;
 mod table;
+mod version;
 
 pub use decision::{Applied, Decision, DecisionId, Deletion, Delta, SourceId};
 pub use listing::{DecisionCount, Filter, ListedDecision, Listing};
@@ -78,3 +80,4 @@ pub use matched::Match;
 pub use remedy::{Remedy, RemedyKind, RemedyName};
 pub use scope::{Scope, ScopeError};
 pub use table::DecisionTable;
+pub use version::Version;

@@ -1,6 +1,5 @@
 //! The decision table.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -9,12 +8,13 @@ use parking_lot::Mutex;
 
 use crate::document::{Document, Sweep, Withdrawal};
 use crate::index::Index;
-use crate::key::{AnyKey, Key, PlaceKey, V4Key, V6Key};
+use crate::key::{AnyKey, PlaceKey, V4Key, V6Key};
 use crate::label::{Dictionary, Label, Labels, Reason};
 use crate::matched::Match;
 use crate::merge::Changes;
 use crate::record::Record;
-use crate::{Applied, Delta, RemedyKind, SourceId};
+use crate::version::Version;
+use crate::{Applied, Delta, SourceId};
 
 /// All decisions of all sources. Share it by `Arc`.
 ///
@@ -36,7 +36,7 @@ pub(crate) struct Root {
     /// How many decisions have each label.
     pub(crate) label_counts: Box<[u32]>,
     /// How many documents changed the table.
-    generation: u64,
+    pub(crate) generation: u64,
 }
 
 #[derive(Debug, Default)]
@@ -84,50 +84,18 @@ impl DecisionTable {
         }
     }
 
-    /// The decision that holds for a client at `ip` in `place`: of all that have not ended, the
-    /// strongest; of equally strong ones the one that ends last; of those the operator's.
+    /// The version of now, for all that one request asks.
     ///
     /// Hot path: runs per request, allocates nothing, takes no lock.
     #[must_use]
+    pub fn version(&self) -> Version {
+        Version(self.root.load())
+    }
+
+    /// As [`Version::lookup`], in the version of now.
+    #[must_use]
     pub fn lookup(&self, ip: Ip, place: &Place, now: Tick) -> Option<Match> {
-        self.lookup_among(|_| true, ip, place, now)
-    }
-
-    /// As [`Self::lookup`], among the decisions of the sources that `is_asked` holds for alone: what
-    /// another source says hides nothing.
-    #[must_use]
-    pub fn lookup_among(
-        &self,
-        is_asked: impl Fn(SourceId) -> bool,
-        ip: Ip,
-        place: &Place,
-        now: Tick,
-    ) -> Option<Match> {
-        let root = self.root.load();
-        let mut strongest = Strongest::new(&root, is_asked, now);
-        match ip.as_std() {
-            IpAddr::V4(address) => {
-                let each = |key: V4Key, run: &[Record]| strongest.consider(AnyKey::V4(key), run);
-                root.v4.for_each_around(V4Key::new(address, 32), each);
-            }
-            IpAddr::V6(address) => {
-                let each = |key: V6Key, run: &[Record]| strongest.consider(AnyKey::V6(key), run);
-                root.v6.for_each_around(V6Key::new(address, 128), each);
-            }
-        }
-        let country = place.country.value().map(PlaceKey::Country);
-        let asn = place.asn.value().map(PlaceKey::As);
-        for key in [country, asn].into_iter().flatten() {
-            strongest.consider(AnyKey::Place(key), root.places.find(key));
-        }
-        strongest.into_match()
-    }
-
-    /// Whether any decision is about a country or autonomous system: else nobody needs to look up
-    /// where a client is. Hot path: runs per request, allocates nothing.
-    #[must_use]
-    pub fn asks_for_places(&self) -> bool {
-        !self.root.load().places.is_empty()
+        self.version().lookup(ip, place, now)
     }
 
     /// Applies a document of `source` that says what changed.
@@ -244,8 +212,8 @@ impl Writer {
     }
 
     /// Drops the version that was replaced here, and not in the reader that lets go of it last: to
-    /// free a million decisions takes milliseconds. A reader holds a version for less than a
-    /// microsecond; what one still holds waits for the next document.
+    /// free a million decisions takes milliseconds. A reader holds a version while it judges one
+    /// request; what one still holds waits for the next document.
     fn retire(&mut self, old: Arc<Root>) {
         self.retired.push(old);
         self.retired.retain(|root| Arc::strong_count(root) > 1);
@@ -292,63 +260,6 @@ impl ChangesByIndex {
     }
 }
 
-/// The strongest of the decisions seen so far.
-struct Strongest<'r, F> {
-    root: &'r Root,
-    is_asked: F,
-    now: Tick,
-    found: Option<Candidate<'r>>,
-}
-
-struct Candidate<'r> {
-    rank: (RemedyKind, Tick, bool),
-    key: AnyKey,
-    record: Record,
-    label: &'r Arc<Label>,
-}
-
-impl<'r, F: Fn(SourceId) -> bool> Strongest<'r, F> {
-    fn new(root: &'r Root, is_asked: F, now: Tick) -> Self {
-        Self {
-            root,
-            is_asked,
-            now,
-            found: None,
-        }
-    }
-
-    fn consider(&mut self, key: AnyKey, run: &[Record]) {
-        for record in run.iter().filter(|record| record.is_live(self.now)) {
-            let Some(label) = self.root.labels.get(usize::from(record.label().0)) else {
-                continue;
-            };
-            if !(self.is_asked)(label.reason.source) {
-                continue;
-            }
-            let is_local = label.reason.source == SourceId::Local;
-            let rank = (label.reason.remedy.kind(), record.expires(), is_local);
-            if self.found.as_ref().is_none_or(|found| rank > found.rank) {
-                self.found = Some(Candidate {
-                    rank,
-                    key,
-                    record: *record,
-                    label,
-                });
-            }
-        }
-    }
-
-    fn into_match(self) -> Option<Match> {
-        let found = self.found?;
-        let scope = match found.key {
-            AnyKey::V4(key) => key.scope(),
-            AnyKey::V6(key) => key.scope(),
-            AnyKey::Place(key) => key.scope(),
-        };
-        Some(Match::new(scope, found.record, Arc::clone(found.label)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -359,7 +270,8 @@ mod tests {
     #[track_caller]
     fn check_asks_for_places(scope: &str, value: &str, expected: bool) {
         let table = DecisionTable::new();
-        assert!(!table.asks_for_places(), "nobody asks yet");
+        let asks = || table.version().asks_for_places();
+        assert!(!asks(), "nobody asks yet");
         let added = vec![Decision {
             id: None,
             scope: Scope::parse(scope, value).unwrap(),
@@ -373,9 +285,9 @@ mod tests {
             added,
         };
         table.apply(SourceId::Local, delta, NOW);
-        assert_eq!(table.asks_for_places(), expected, "{scope} {value}");
+        assert_eq!(asks(), expected, "{scope} {value}");
         table.flush(SourceId::Local, NOW);
-        assert!(!table.asks_for_places(), "nobody asks any more");
+        assert!(!asks(), "nobody asks any more");
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! What decisions mean for a client, under the operator's policy.
 
-use palisade_decisions::{Match, RemedyKind, SourceId};
+use palisade_decisions::{Match, RemedyKind, SourceId, Version};
 use palisade_vocabulary::{Ip, Mode, Place, Tick};
 
+use crate::Snapshot;
 use crate::settings::FallbackRemediation;
-use crate::{Snapshot, State};
 
 /// What decisions mean for a client.
 #[derive(Debug, Default)]
@@ -18,9 +18,9 @@ pub struct Decided {
 impl Snapshot {
     /// What decisions mean for a client now. Hot path: runs per request, allocates nothing.
     #[must_use]
-    pub fn decided(&self, state: &State, client: Ip, place: &Place, now: Tick) -> Decided {
+    pub fn decided(&self, decisions: &Version, client: Ip, place: &Place, now: Tick) -> Decided {
         let strongest = |is_asked: fn(SourceId) -> bool| {
-            let found = state.decisions.lookup_among(is_asked, client, place, now)?;
+            let found = decisions.lookup_among(is_asked, client, place, now)?;
             self.refuses(&found).then_some(found)
         };
         let Some(found) = strongest(|_| true) else {

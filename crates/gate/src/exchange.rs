@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use palisade_access::{Action, Rule};
+use palisade_decisions::Version;
 use palisade_vocabulary::{FailurePolicy, Mode, RequestView, SkippableCheck, Tick};
 use smallvec::SmallVec;
 
@@ -16,6 +17,7 @@ use crate::{Cause, Record, RecordKind, Refusal, Site, Snapshot, State, Verdict};
 pub struct Exchange<'a> {
     snapshot: &'a Snapshot,
     state: &'a State,
+    decisions: &'a Version,
     site: &'a Site,
     view: RequestView<'a>,
     now: Tick,
@@ -38,11 +40,13 @@ struct AccessOutcome<'a> {
 }
 
 impl<'a> Exchange<'a> {
-    /// A request for `site` at the beginning of its checks.
+    /// A request for `site` at the beginning of its checks. `decisions`: the version that said where
+    /// the client's place is asked for.
     #[must_use]
     pub fn new(
         snapshot: &'a Snapshot,
         state: &'a State,
+        decisions: &'a Version,
         site: &'a Site,
         view: RequestView<'a>,
         now: Tick,
@@ -51,6 +55,7 @@ impl<'a> Exchange<'a> {
         Self {
             snapshot,
             state,
+            decisions,
             site,
             view,
             now,
@@ -77,7 +82,9 @@ impl<'a> Exchange<'a> {
         self.obeys_decisions = true;
         self.check_freshness()?;
         let (client, place) = (self.view.client.ip, &self.view.place);
-        let decided = self.snapshot.decided(self.state, client, place, self.now);
+        let decided = self
+            .snapshot
+            .decided(self.decisions, client, place, self.now);
         if let Some(found) = decided.would_refuse {
             self.record(RecordKind::WouldRefuse, Cause::Decision(found), None);
         }

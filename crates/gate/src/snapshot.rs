@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use palisade_access::BuildError;
+use palisade_decisions::Version;
 use palisade_geo::GeoDatabases;
 use palisade_vocabulary::{CidrSet, Ip, Known, Place};
 
 use crate::settings::{BlockingSettings, DecisionsPolicy, GateSettings};
-use crate::{Rules, Sites, State};
+use crate::{Rules, Sites};
 
 /// Everything that the checks read, compiled from settings: immutable, swapped whole on reload. A
 /// request loads it once.
@@ -50,11 +51,13 @@ impl Snapshot {
         })
     }
 
-    /// Where a client is, if any rule or decision asks.
+    /// Where a client is, if any rule or decision asks; it is then judged by the same version of the
+    /// decisions, since another may ask what this one doesn't.
+    ///
     /// Hot path: runs per request, allocates nothing.
     #[must_use]
-    pub fn place(&self, state: &State, client: Ip) -> Place {
-        if self.rules_need_place || state.decisions.asks_for_places() {
+    pub fn place(&self, decisions: &Version, client: Ip) -> Place {
+        if self.rules_need_place || decisions.asks_for_places() {
             return self.geo.place(client);
         }
         // Nobody asks: `Unlisted` and `Unavailable` would do as well.

@@ -170,9 +170,16 @@ fn judge_for(
         Ok(path) => path,
         Err(refusal) => return refuse(refusal.reason),
     };
+    let Court {
+        snapshot,
+        state,
+        now,
+        ..
+    } = *court;
+    let decisions = state.decisions.version();
     let view = RequestView {
         client,
-        place: court.snapshot.place(court.state, client.ip),
+        place: snapshot.place(&decisions, client.ip),
         scheme: case.scheme,
         version: case.version,
         method: case.method,
@@ -183,7 +190,7 @@ fn judge_for(
     };
     witness.view(&view);
     let gate = &mut scratch.gate;
-    let mut exchange = Exchange::new(court.snapshot, court.state, site, view, court.now, gate);
+    let mut exchange = Exchange::new(snapshot, state, &decisions, site, view, now, gate);
     for (name, check) in CHECKS {
         let said = check(&mut exchange);
         witness.check(name, &said);

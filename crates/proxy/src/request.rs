@@ -246,8 +246,9 @@ impl Context<'_> {
         let shared = &self.facts.shared;
         let snapshot = &self.generation.snapshot;
         let client = self.judged.client.ip;
-        let place = snapshot.place(&shared.state, client);
-        let decided = snapshot.decided(&shared.state, client, &place, shared.clock.now());
+        let decisions = shared.state.decisions.version();
+        let place = snapshot.place(&decisions, client);
+        let decided = snapshot.decided(&decisions, client, &place, shared.clock.now());
         decided.refuses.map(Cause::Decision)
     }
 
