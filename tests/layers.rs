@@ -13,7 +13,7 @@ const LAYERS: &[&[&str]] = &[
     &["vocabulary"],
     &["client-address", "geo", "access", "decisions", "hygiene"],
     &["gate"],
-    &["crowdsec", "telemetry", "transport"],
+    &["confinement", "crowdsec", "telemetry", "transport"],
     &["upstream"],
     &["proxy"],
     &["config"],
