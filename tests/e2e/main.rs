@@ -24,6 +24,7 @@ mod haproxy;
 mod harness;
 mod hygiene;
 mod lapi;
+mod least_privilege;
 mod limits;
 mod local_decisions;
 mod nginx;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use arc_swap::ArcSwapOption;
+use palisade_confinement::Confinement;
 use palisade_crowdsec::LapiStatus;
 use palisade_proxy::{Listener, Shared};
 use palisade_telemetry::Report;
@@ -15,6 +16,8 @@ use crate::reload_status::ReloadStatus;
 pub struct AdminContext {
     /// The version of Palisade.
     pub version: &'static str,
+    /// What the process gave up at its start.
+    pub confinement: Arc<Confinement>,
     /// When the process began; its clock's zero is the same moment.
     pub started: SystemTime,
     /// What all connections share.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use palisade_confinement::{Confinement, Layer};
 use palisade_crowdsec::LapiStatus;
 use palisade_decisions::DecisionTable;
 use palisade_gate::settings::{DecisionsPolicy, FallbackRemediation};
@@ -24,6 +25,7 @@ pub(crate) struct Status {
     ready: bool,
     not_ready_because: Vec<String>,
     settings: SettingsStatus,
+    confinement: ConfinementStatus,
     sites: usize,
     listeners: Vec<ListenerStatus>,
     lapi: LapiSummary,
@@ -47,6 +49,14 @@ struct SettingsStatus {
 struct RefusedReload {
     seconds_ago: u64,
     error: String,
+}
+
+/// Which layers hold.
+#[derive(Debug, Serialize)]
+struct ConfinementStatus {
+    landlock: bool,
+    seccomp: bool,
+    no_core_dumps: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -145,6 +155,7 @@ impl Status {
             ready: not_ready_because.is_empty(),
             not_ready_because,
             settings: settings(context, &generation, now),
+            confinement: confinement(&context.confinement),
             sites: snapshot.sites.iter().count(),
             listeners: listeners.collect(),
             lapi: lapi(context.lapi.load().as_ref(), now),
@@ -176,6 +187,14 @@ fn settings(context: &AdminContext, generation: &Generation, now: Tick) -> Setti
             seconds_ago: now.since(refused.at).as_secs(),
             error: refused.error,
         }),
+    }
+}
+
+fn confinement(confinement: &Confinement) -> ConfinementStatus {
+    ConfinementStatus {
+        landlock: confinement.has(Layer::Filesystem),
+        seccomp: confinement.has(Layer::SystemCalls),
+        no_core_dumps: confinement.has(Layer::Memory),
     }
 }
 

@@ -87,6 +87,7 @@ impl TestDoors {
         let listener = listener();
         let address = listener.address();
         let context = Arc::new(AdminContext {
+            confinement: Arc::new(palisade_confinement::Confinement::none()),
             version: "1.2.3",
             started: SystemTime::now(),
             shared: Arc::new(shared),

@@ -8,6 +8,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use palisade_admin::{AdminContext, Doors, LocalDecisions, ReloadStatus};
 use palisade_client_address::proxy_protocol::ProxyRefusal;
 use palisade_config::{Loaded, Settings};
+use palisade_confinement::Confinement;
 use palisade_crowdsec::Poller;
 use palisade_decisions::DecisionTable;
 use palisade_gate::{Snapshot, State};
@@ -17,7 +18,7 @@ use palisade_telemetry::{GeoDatabase, MetricLabels, Metrics, OperatorLog, Report
 use palisade_upstream::Upstreams;
 use tokio::sync::watch;
 
-use crate::{VERSION, feed};
+use crate::{VERSION, confinement, feed};
 
 /// The parts of a running process.
 pub(crate) struct Process {
@@ -36,11 +37,12 @@ pub(crate) struct Process {
 impl Process {
     /// Builds everything that the settings describe, puts saved decisions into the table, and opens
     /// the sockets.
-    pub(crate) fn assemble(loaded: &Loaded) -> Result<Self> {
+    pub(crate) fn assemble(loaded: &Loaded, confinement: Confinement) -> Result<Self> {
         let settings = &loaded.settings;
         let report: Arc<dyn Report> = Arc::new(OperatorLog::stderr());
         let (drain, draining) = watch::channel(false);
         let shared = shared(settings, &report, draining)?;
+        confinement::tell(&confinement, settings, &shared.metrics, &*report)?;
         let now = shared.clock.now();
         let saved_in = settings.state_directory.as_deref();
         let table = Arc::clone(&shared.state.decisions);
@@ -62,6 +64,7 @@ impl Process {
         reload.loaded(&loaded.sources.hash(), now);
         let admin = Arc::new(AdminContext {
             version: VERSION,
+            confinement: Arc::new(confinement),
             started: SystemTime::now(),
             shared: Arc::clone(&shared),
             listeners: listeners.clone(),

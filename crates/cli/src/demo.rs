@@ -1,6 +1,5 @@
 //! `palisade run --demo`: the built-in example.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -42,16 +41,41 @@ const BANNED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// The most of a request's head that the demo's backend reads.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 
-/// The demo's settings, with a backend that answers. To be called on a runtime.
-pub(crate) fn load() -> Result<Loaded> {
-    let backend = start_backend().context("can't start the demo's backend")?;
+/// The demo's backend, not yet at work.
+pub(crate) struct Backend(std::net::TcpListener);
+
+/// The demo's settings, and the backend that they name.
+pub(crate) fn load() -> Result<(Loaded, Backend)> {
+    let socket = bind_backend().context("can't start the demo's backend")?;
+    let backend = socket.local_addr()?;
     let mut files = Memory::default().with("palisade.yaml", SETTINGS);
     for (path, rules) in RULES {
         files = files.with(*path, *rules);
     }
     let environment = |name: &str| (name == "DEMO_BACKEND").then(|| backend.to_string());
-    Settings::load(&files, &environment, Path::new("palisade.yaml"))
-        .context("the built-in settings are wrong")
+    let loaded = Settings::load(&files, &environment, Path::new("palisade.yaml"));
+    let loaded = loaded.context("the built-in settings are wrong")?;
+    Ok((loaded, Backend(socket)))
+}
+
+fn bind_backend() -> std::io::Result<std::net::TcpListener> {
+    let socket =
+        std::net::TcpListener::bind((Ip::from(std::net::Ipv4Addr::LOCALHOST).as_std(), 0))?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+impl Backend {
+    /// Answers with what it is asked. To be called on a runtime.
+    pub(crate) fn start(self) -> std::io::Result<()> {
+        let listener = TcpListener::from_std(self.0)?;
+        tokio::spawn(async move {
+            while let Ok((tcp, _)) = listener.accept().await {
+                tokio::spawn(answer(tcp));
+            }
+        });
+        Ok(())
+    }
 }
 
 /// Bans a few.
@@ -87,21 +111,6 @@ pub(crate) fn greet() {
     );
     say("Each refusal is told below, with why.");
     say("");
-}
-
-/// A backend that answers with what it was asked.
-fn start_backend() -> std::io::Result<SocketAddr> {
-    let socket =
-        std::net::TcpListener::bind((Ip::from(std::net::Ipv4Addr::LOCALHOST).as_std(), 0))?;
-    socket.set_nonblocking(true)?;
-    let address = socket.local_addr()?;
-    let listener = TcpListener::from_std(socket)?;
-    tokio::spawn(async move {
-        while let Ok((tcp, _)) = listener.accept().await {
-            tokio::spawn(answer(tcp));
-        }
-    });
-    Ok(address)
 }
 
 /// Answers requests without looking at their bodies, until one has one.

@@ -3,6 +3,7 @@
 mod arguments;
 mod assembly;
 mod check;
+mod confinement;
 mod decisions;
 mod demo;
 mod explain;

@@ -8,13 +8,14 @@ use anyhow::{Result, anyhow};
 use palisade_admin::ReloadStatus;
 use palisade_config::files::Disk;
 use palisade_config::{AdminSettings, Loaded, MetricsSettings, Settings, Sources};
+use palisade_confinement::Confinement;
 use palisade_proxy::settings::ListenerSettings;
 use palisade_proxy::{Listener, NewCertificates, Shared};
 use palisade_telemetry::Report;
 
 use crate::assembly::{self, Process};
 use crate::lapi::LapiChange;
-use crate::{feed, load};
+use crate::{confinement, feed, load};
 
 /// How often the files are looked at.
 pub(crate) const WATCH_INTERVAL: Duration = Duration::from_secs(2);
@@ -30,6 +31,7 @@ pub(crate) struct Reloader {
     listeners: Vec<Arc<Listener>>,
     report: Arc<dyn Report>,
     status: Arc<ReloadStatus>,
+    confinement: Arc<Confinement>,
 }
 
 /// The settings that only a start obeys, as they were then; listeners know theirs.
@@ -55,6 +57,7 @@ impl Reloader {
             listeners: process.listeners.clone(),
             report: Arc::clone(&process.report),
             status: Arc::clone(&process.admin.reload),
+            confinement: Arc::clone(&process.admin.confinement),
         }
     }
 
@@ -103,6 +106,7 @@ impl Reloader {
             self.report.warn("reload", &warning.to_string(), &[]);
         }
         let settings = loaded.settings;
+        confinement::permits(&self.confinement, &settings)?;
         let old = self.shared.generation.load();
         let number = old.number + 1;
         let telemetry = old.telemetry.reloaded(&settings.logs)?;

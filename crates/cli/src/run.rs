@@ -19,12 +19,23 @@ use crate::assembly::Process;
 use crate::lapi::Lapi;
 use crate::reload::{Reloader, WATCH_INTERVAL};
 use crate::workers::Workers;
-use crate::{Exit, VERSION, demo, feed, load};
+use crate::{Exit, VERSION, confinement, demo, feed, load};
 
 /// How long logs may take to be written out at the end.
 const FLUSH_TIME: Duration = Duration::from_secs(5);
 
 pub(crate) fn run(arguments: &Run) -> Result<Exit> {
+    let (loaded, settings_file, demo_backend) = if arguments.demo {
+        let (loaded, backend) = demo::load()?;
+        (loaded, None, Some(backend))
+    } else {
+        match load::load(&arguments.config) {
+            Ok(loaded) => (loaded, Some(arguments.config.path().to_owned()), None),
+            Err(exit) => return Ok(exit),
+        }
+    };
+    // Threads inherit it: before the first one.
+    let confinement = confinement::enter(&loaded.settings);
     // What runs beside the requests: polls, doors, signals. Requests have threads of their own.
     let control = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -33,19 +44,14 @@ pub(crate) fn run(arguments: &Run) -> Result<Exit> {
         .build()
         .context("can't make a runtime")?;
     let _entered = control.enter();
-    let (loaded, settings_file) = if arguments.demo {
-        (demo::load()?, None)
-    } else {
-        match load::load(&arguments.config) {
-            Ok(loaded) => (loaded, Some(arguments.config.path().to_owned())),
-            Err(exit) => return Ok(exit),
-        }
-    };
+    if let Some(backend) = demo_backend {
+        backend.start()?;
+    }
     let threads = match arguments.threads {
         Some(threads) => usize::from(threads),
         None => std::thread::available_parallelism().map_or(1, usize::from),
     };
-    let process = Process::assemble(&loaded)?;
+    let process = Process::assemble(&loaded, confinement)?;
     control.block_on(serve(process, loaded, settings_file, threads))?;
     control.shutdown_timeout(Duration::from_secs(1));
     Ok(Exit::Done)

@@ -16,6 +16,8 @@ use palisade_upstream::PoolSettings;
 pub struct Settings {
     /// Where local decisions and the last good ones of LAPI are kept; `None` = nothing is saved.
     pub state_directory: Option<PathBuf>,
+    /// Whether the process gives up what a proxy has no use for.
+    pub sandbox: bool,
     /// The listeners, at least one, no address twice.
     pub listeners: Vec<ListenerSettings>,
     /// The pools; each name once.

@@ -115,7 +115,9 @@ fn allow(
 }
 
 fn loaders() -> Vec<PathBuf> {
-    let folders = LOADER_FOLDERS.iter().filter_map(|folder| std::fs::read_dir(folder).ok());
+    let folders = LOADER_FOLDERS
+        .iter()
+        .filter_map(|folder| std::fs::read_dir(folder).ok());
     let files = folders.flatten().flatten().map(|entry| entry.path());
     files.filter(|path| is_loader(path)).collect()
 }

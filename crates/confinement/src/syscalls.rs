@@ -33,7 +33,17 @@ pub(crate) fn restrict() -> Result<(), LayerError> {
 
 /// By what they are for.
 const ALLOWED: &[&[libc::c_long]] = &[
-    SOCKETS, EVENTS, FILES, MEMORY, THREADS, SIGNALS, PROGRAMS, TIME, FACTS, CONFINEMENT, OLDER,
+    SOCKETS,
+    EVENTS,
+    FILES,
+    MEMORY,
+    THREADS,
+    SIGNALS,
+    PROGRAMS,
+    TIME,
+    FACTS,
+    CONFINEMENT,
+    OLDER,
 ];
 
 const SOCKETS: &[libc::c_long] = &[

@@ -1,8 +1,6 @@
 //! What a confined process can't do any more. One test, in a process of its own: nothing takes a
 //! confinement back, and it holds for the thread that asked for it.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::net::{TcpListener, TcpStream};
@@ -39,7 +37,11 @@ fn a_confined_process_does_what_a_proxy_does_and_no_more() {
 
     // Other folders.
     let denied = |result: std::io::Result<()>, what: &str| {
-        assert_eq!(result.unwrap_err().kind(), ErrorKind::PermissionDenied, "{what}");
+        assert_eq!(
+            result.unwrap_err().kind(),
+            ErrorKind::PermissionDenied,
+            "{what}"
+        );
     };
     denied(fs::write(&kept, "changed"), "an existing file");
     denied(fs::write(other.path().join("new"), ""), "a new file");

@@ -61,6 +61,7 @@ pub struct Metrics {
     upstreams: UpstreamFamilies,
     dropped_lines: IntCounterVec,
     write_errors: IntCounterVec,
+    confinement: IntGaugeVec,
     pub(crate) requests: RequestMetrics,
     pub(crate) decisions: DecisionMetrics,
     /// Connections of clients.
@@ -100,6 +101,11 @@ impl Metrics {
                 "palisade_log_write_errors_total",
                 "Failed writes to a sink of logs",
                 &["sink"],
+            )?,
+            confinement: registrar.gauge_family(
+                "palisade_confinement",
+                "1 where the process gave up what this layer keeps from it",
+                &["layer"],
             )?,
             requests: RequestMetrics::register(&registrar)?,
             decisions: DecisionMetrics::register(&registrar, labels)?,
@@ -158,6 +164,16 @@ impl Metrics {
             dropped_lines: self.dropped_lines.get_metric_with_label_values(&[&name])?,
             write_errors: self.write_errors.get_metric_with_label_values(&[&name])?,
         })
+    }
+
+    /// Sets whether a layer of confinement holds.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn set_confinement(&self, layer: &'static str, holds: bool) -> Result<(), MetricsError> {
+        let layer = self.confinement.get_metric_with_label_values(&[layer])?;
+        layer.set(i64::from(holds));
+        Ok(())
     }
 
     /// Sets how many decisions are in force; what isn't in `counts` is 0.

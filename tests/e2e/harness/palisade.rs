@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
@@ -51,10 +51,17 @@ logs:
     /// The same, with settings that say what is logged where.
     #[track_caller]
     pub(crate) fn start_with_logs(directory: TempDir, settings: &str) -> Self {
-        let path = directory.path().join("palisade.yaml");
         let metrics = "\nmetrics: { address: 127.0.0.1:0 }\n";
+        let path = directory.path().join("palisade.yaml");
         std::fs::write(&path, format!("{settings}{metrics}")).unwrap();
-        let mut child = Self::command()
+        Self::start_by(Self::command(), directory)
+    }
+
+    /// Runs what is in a folder by a command of the caller's, which ends in the binary's name.
+    #[track_caller]
+    pub(crate) fn start_by(mut command: Command, directory: TempDir) -> Self {
+        let path = directory.path().join("palisade.yaml");
+        let mut child = command
             .args(["run", "--threads", "2", "--config"])
             .arg(&path)
             .stderr(Stdio::piped())
@@ -272,8 +279,13 @@ logs:
 
     /// Waits for its end; the exit code.
     pub(crate) fn wait(&mut self) -> Option<i32> {
+        self.wait_for_status().code()
+    }
+
+    /// Waits for its end; how it ended.
+    pub(crate) fn wait_for_status(&mut self) -> ExitStatus {
         let child = &mut self.child;
-        wait_for("palisade to end", || child.try_wait().unwrap()).code()
+        wait_for("palisade to end", || child.try_wait().unwrap())
     }
 }
 

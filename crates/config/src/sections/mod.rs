@@ -31,7 +31,7 @@ use palisade_vocabulary::Mode;
 
 use crate::document::Node;
 use crate::reader::{
-    Choice, Context, Defaulted, EachOf, Fields, FilePath, Key, Kind, Later, Named, OneOrList,
+    Choice, Context, Defaulted, EachOf, Fields, FilePath, Flag, Key, Kind, Later, Named, OneOrList,
     Optional, Ranges, Required, Table, TableInfo, WithLocation,
 };
 use crate::settings::Settings;
@@ -62,6 +62,7 @@ static INFO: TableInfo = TableInfo {
     keys: &[
         &INCLUDE,
         &STATE_DIRECTORY,
+        &SANDBOX,
         &LISTENERS,
         &UPSTREAMS,
         &SITES,
@@ -138,6 +139,12 @@ static STATE_DIRECTORY: Key<FilePath, Optional> = Key::new(
     },
     Optional,
     "Where local decisions and the last known ones of CrowdSec are kept over a restart. Absent: nothing is saved.",
+);
+static SANDBOX: Key<Flag, Defaulted> = Key::new(
+    "sandbox",
+    Flag,
+    Defaulted("true"),
+    "Give up, once the settings are read, what a proxy has no use for: writing outside the folders named here and starting programs (Landlock), system calls of administration and debugging (seccomp), core dumps. Obeyed at the start only. `false` for debuggers and profilers.",
 );
 static LISTENERS: Key<EachOf<Table<listeners::ReadListener>>, Required> = Key::new(
     "listeners",
@@ -222,6 +229,7 @@ fn lower(fields: &Fields<'_>) -> Option<Settings> {
     );
     let (metrics, admin, logs) = (fields.get(&METRICS), fields.get(&ADMIN), fields.get(&LOGS));
     let state_directory = fields.get(&STATE_DIRECTORY);
+    let sandbox = fields.get(&SANDBOX);
     Together {
         fields,
         upstream_names: crate::reader::names(fields.node(&UPSTREAMS)),
@@ -250,6 +258,7 @@ fn lower(fields: &Fields<'_>) -> Option<Settings> {
     };
     Some(Settings {
         state_directory: state_directory?,
+        sandbox: sandbox?,
         listeners: listeners?
             .into_iter()
             .map(|listener| listener.settings)

@@ -338,6 +338,7 @@ fn the_rest_is_counted() {
 fn metrics_md_lists_every_metric() {
     let metrics = new_metrics();
     metrics.lapi(&[], Tick::from_millis(0)).unwrap();
+    metrics.set_confinement("landlock", true).unwrap();
     metrics.upstream("app").unwrap();
     metrics.sink(&Sink::Stdout).unwrap();
     let list = metric_list(&metrics.gather(Tick::from_millis(0)));

@@ -1,0 +1,79 @@
+//! What the process gives up, by its settings.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use palisade_config::Settings;
+use palisade_confinement::{Confinement, Layer, WritablePlaces, confine};
+use palisade_telemetry::{Metrics, Report, Sink};
+
+/// Gives up what a proxy with these settings has no use for. To be called before there are threads.
+pub(crate) fn enter(settings: &Settings) -> Confinement {
+    if !settings.sandbox {
+        return Confinement::none();
+    }
+    // An upgrade starts it again.
+    let program = std::env::current_exe().ok();
+    confine(writable_places(settings), program)
+}
+
+/// Says in the metrics and to the operator what holds.
+pub(crate) fn tell(
+    confinement: &Confinement,
+    settings: &Settings,
+    metrics: &Metrics,
+    report: &dyn Report,
+) -> Result<()> {
+    for layer in Layer::ALL {
+        metrics.set_confinement(layer.as_str(), confinement.has(layer))?;
+    }
+    for (layer, error) in confinement.missing() {
+        let message = format!("not confined by {layer}: {error}");
+        report.warn("confinement", &message, &[]);
+    }
+    if !settings.sandbox {
+        report.warn("confinement", "off: `sandbox: false`", &[]);
+    }
+    if rustix::process::geteuid().is_root() {
+        let message = "running as root; better as a user of its own, with CAP_NET_BIND_SERVICE where ports below 1024 are wanted";
+        report.warn("confinement", message, &[]);
+    }
+    Ok(())
+}
+
+/// Whether newer settings can be obeyed by a process that is confined already.
+///
+/// # Errors
+/// They want to write where the process no longer can.
+pub(crate) fn permits(confinement: &Confinement, settings: &Settings) -> Result<()> {
+    match confinement.first_out_of_reach(&writable_places(settings)) {
+        None => Ok(()),
+        Some(place) => bail!(
+            "{} can't be written to: when this process started, its settings named nothing there, and it gave that up for good; restart it, or start it with `sandbox: false`",
+            place.display()
+        ),
+    }
+}
+
+fn writable_places(settings: &Settings) -> WritablePlaces {
+    let mut places = WritablePlaces::default();
+    if let Some(folder) = &settings.state_directory {
+        places.add_folder(folder);
+    }
+    let logs = &settings.logs;
+    let access = logs.access.as_ref().map(|access| &access.sink);
+    for sink in access.into_iter().chain(&logs.decisions) {
+        if let Sink::File(path) = sink {
+            places.add_file(path);
+        }
+    }
+    let socket = settings
+        .admin
+        .as_ref()
+        .and_then(|admin| admin.socket.as_deref());
+    if let Some(folder) = socket.and_then(Path::parent) {
+        // It is removed and made anew at each start.
+        places.add_folder(folder);
+    }
+    places
+}
