@@ -5,6 +5,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
 
@@ -18,12 +19,13 @@ use crate::status::Status;
 /// The loopback admin door.
 pub(crate) struct AdminDoor {
     pub(crate) context: Arc<AdminContext>,
-    pub(crate) hosts: LoopbackHosts,
+    /// A reload may change them.
+    pub(crate) hosts: Arc<ArcSwap<LoopbackHosts>>,
 }
 
 impl Handler for AdminDoor {
     async fn handle(&self, request: Request<Incoming>, _caller: Caller) -> Answer {
-        if let Err(refusal) = self.hosts.check(request.uri(), request.headers()) {
+        if let Err(refusal) = self.hosts.load().check(request.uri(), request.headers()) {
             // RFC 9110 section 15.5.20, RFC 9112 section 3.2.
             let status = match refusal {
                 HostRefusal::NotOne => StatusCode::BAD_REQUEST,

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use arc_swap::ArcSwapOption;
 use palisade_confinement::Confinement;
 use palisade_crowdsec::LapiStatus;
-use palisade_proxy::{Listener, Shared};
+use palisade_proxy::{Listeners, Shared};
 use palisade_telemetry::Report;
 
 use crate::local_decisions::LocalDecisions;
@@ -22,8 +22,8 @@ pub struct AdminContext {
     pub started: SystemTime,
     /// What all connections share.
     pub shared: Arc<Shared>,
-    /// The listeners that are open.
-    pub listeners: Vec<Arc<Listener>>,
+    /// The listeners that are open. A reload may change them.
+    pub listeners: Listeners,
     /// The operator's own decisions.
     pub local: Arc<LocalDecisions>,
     /// How the polls of LAPI go; nothing where the settings name none. A reload may change it.

@@ -1,14 +1,17 @@
-//! All doors: opened at the start, served until the end.
+//! All doors: opened at the start, changed by reloads, closed last.
 
 #[cfg(test)]
 mod tests;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use palisade_config::{AdminSettings, MetricsSettings};
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -19,21 +22,80 @@ use crate::door::{self, Acceptor};
 use crate::loopback_hosts::LoopbackHosts;
 use crate::metrics_door::MetricsDoor;
 use crate::peer;
-use crate::unix_socket::{AdminSocket, SocketError};
+use crate::unix_socket::{AdminSocket, SocketError, SocketFile};
+
+/// Which door, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DoorAt {
+    /// `/metrics`, `/healthz`, `/readyz`.
+    Metrics(SocketAddr),
+    /// `/status`, for this machine.
+    Admin(SocketAddr),
+    /// `/status` and decisions, for our own user.
+    Socket(PathBuf),
+}
 
 /// The doors that the settings name, open: connections wait until they are [served](Self::serve).
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Doors {
-    metrics: Option<BoundAddress>,
-    admin: Option<(BoundAddress, LoopbackHosts)>,
-    socket: Option<AdminSocket>,
+    bound: Vec<BoundDoor>,
+    hosts: LoopbackHosts,
+}
+
+/// A door that is open and not yet served.
+#[derive(Debug)]
+struct BoundDoor {
+    /// As the settings say it.
+    named: DoorAt,
+    /// With the real port, where the settings say 0.
+    at: DoorAt,
+    socket: BoundSocket,
 }
 
 #[derive(Debug)]
-struct BoundAddress {
-    listener: TcpListener,
-    /// With the real port, where the settings say 0.
-    address: SocketAddr,
+enum BoundSocket {
+    Tcp(TcpListener),
+    Unix(AdminSocket),
+}
+
+/// A door that a runtime watches.
+struct WatchedDoor {
+    named: DoorAt,
+    at: DoorAt,
+    acceptor: Acceptor,
+    file: Option<SocketFile>,
+}
+
+/// The doors that are being served.
+pub struct OpenDoors {
+    context: Arc<AdminContext>,
+    /// Where they are served.
+    runtime: Handle,
+    hosts: Arc<ArcSwap<LoopbackHosts>>,
+    serving: Mutex<Serving>,
+}
+
+#[derive(Default)]
+struct Serving {
+    open: Vec<OpenDoor>,
+    /// Those of closed doors too, until what was under way there is done.
+    tasks: JoinSet<()>,
+}
+
+struct OpenDoor {
+    named: DoorAt,
+    at: DoorAt,
+    /// Removed first, when the door closes: who comes then finds no socket rather than a dead one.
+    file: Option<SocketFile>,
+    stop: watch::Sender<bool>,
+}
+
+/// A change of the doors that can't fail any more. Dropped, it has changed nothing.
+#[must_use]
+pub struct DoorChange {
+    wanted: Vec<DoorAt>,
+    new: Vec<WatchedDoor>,
+    hosts: LoopbackHosts,
 }
 
 /// Why a door can't be opened.
@@ -85,102 +147,200 @@ impl Doors {
         metrics: Option<&MetricsSettings>,
         admin: Option<&AdminSettings>,
     ) -> Result<Self, DoorError> {
-        let metrics = metrics.map(|metrics| BoundAddress::bind("metrics", metrics.address));
-        let admin_address = admin.and_then(|admin| Some((admin, admin.address?)));
-        let admin_address = admin_address.map(|(admin, address)| {
-            let bound = BoundAddress::bind("admin", address)?;
-            Ok::<_, DoorError>((bound, LoopbackHosts::new(&admin.hosts)))
-        });
-        let socket = admin.and_then(|admin| admin.socket.as_deref());
-        let socket = socket.map(|path| {
-            AdminSocket::bind(path).map_err(|source| DoorError::Socket {
-                path: path.to_owned(),
-                source,
-            })
-        });
+        let bound = wanted(metrics, admin).into_iter().map(BoundDoor::bind);
         Ok(Self {
-            metrics: metrics.transpose()?,
-            admin: admin_address.transpose()?,
-            socket: socket.transpose()?,
+            bound: bound.collect::<Result<_, _>>()?,
+            hosts: hosts_of(admin),
         })
     }
 
-    /// Where the metrics door is.
-    #[must_use]
-    pub fn metrics_address(&self) -> Option<SocketAddr> {
-        self.metrics.as_ref().map(|bound| bound.address)
-    }
-
-    /// Where the loopback admin door is.
-    #[must_use]
-    pub fn admin_address(&self) -> Option<SocketAddr> {
-        self.admin.as_ref().map(|(bound, _)| bound.address)
-    }
-
-    /// Where the admin socket is.
-    #[must_use]
-    pub fn admin_socket(&self) -> Option<&Path> {
-        self.socket.as_ref().map(AdminSocket::path)
-    }
-
-    /// Serves until `shutdown` is ready; then closes the doors, finishes what is under way within
-    /// five seconds, and removes the socket's file. Needs a tokio runtime with time and I/O; let it
-    /// be none that serves clients.
+    /// Serves them on the runtime that this is called on, until they are [closed](OpenDoors::close).
+    /// Let it be one with time and I/O that serves no clients.
     ///
     /// # Errors
     /// When the runtime can't watch the sockets.
-    pub async fn serve(
-        self,
-        context: Arc<AdminContext>,
-        shutdown: impl Future<Output = ()>,
-    ) -> Result<(), DoorError> {
-        let (stop, stopping) = watch::channel(false);
-        let mut serving = JoinSet::new();
-        if let Some(bound) = self.metrics {
-            let acceptor = bound.into_acceptor()?;
-            let context = Arc::clone(&context);
-            let door = Arc::new(MetricsDoor { context });
-            serving.spawn(door::serve(acceptor, door, stopping.clone()));
-        }
-        if let Some((bound, hosts)) = self.admin {
-            let acceptor = bound.into_acceptor()?;
-            let context = Arc::clone(&context);
-            let door = Arc::new(AdminDoor { context, hosts });
-            serving.spawn(door::serve(acceptor, door, stopping.clone()));
-        }
-        let (listener, socket_file) = self.socket.map(AdminSocket::into_parts).unzip();
-        if let Some(listener) = listener {
-            let acceptor = Acceptor::Unix(tokio::net::UnixListener::from_std(listener)?);
-            let owner = peer::own_user();
-            let door = Arc::new(DecisionsDoor { context, owner });
-            serving.spawn(door::serve(acceptor, door, stopping));
-        }
-        shutdown.await;
-        // First the name, then the socket: who comes now finds no socket rather than a dead one.
-        drop(socket_file);
-        stop.send_replace(true);
-        while serving.join_next().await.is_some() {}
-        Ok(())
+    pub fn serve(self, context: Arc<AdminContext>) -> Result<OpenDoors, DoorError> {
+        let doors = OpenDoors {
+            context,
+            runtime: Handle::current(),
+            hosts: Arc::new(ArcSwap::from_pointee(self.hosts.clone())),
+            serving: Mutex::default(),
+        };
+        let wanted = self.bound.iter().map(|door| door.named.clone()).collect();
+        let new = self.bound.into_iter().map(|door| door.on(&doors.runtime));
+        let change = DoorChange {
+            wanted,
+            new: new.collect::<Result<_, _>>()?,
+            hosts: self.hosts,
+        };
+        doors.change(change);
+        Ok(doors)
     }
 }
 
-impl BoundAddress {
-    fn bind(door: &'static str, address: SocketAddr) -> Result<Self, DoorError> {
-        let bind = || {
-            let listener = TcpListener::bind(address)?;
-            listener.set_nonblocking(true)?;
-            let address = listener.local_addr()?;
-            Ok(Self { listener, address })
-        };
-        bind().map_err(|source| DoorError::Address {
-            door,
-            address,
-            source,
+impl OpenDoors {
+    /// Where the doors are, with their real ports.
+    pub fn at(&self) -> Vec<DoorAt> {
+        let serving = self.serving.lock();
+        serving.open.iter().map(|door| door.at.clone()).collect()
+    }
+
+    /// Makes everything ready for other settings, new sockets included. A door that they name where it
+    /// is already stays as it is. Nothing changes yet.
+    ///
+    /// # Errors
+    /// When a new door can't be opened.
+    pub fn prepare(
+        &self,
+        metrics: Option<&MetricsSettings>,
+        admin: Option<&AdminSettings>,
+    ) -> Result<DoorChange, DoorError> {
+        let wanted = wanted(metrics, admin);
+        let serving = self.serving.lock();
+        let is_new = |at: &&DoorAt| serving.open.iter().all(|open| open.named != **at);
+        let new = wanted.iter().filter(is_new).map(|at| {
+            let bound = BoundDoor::bind(at.clone())?;
+            Ok::<_, DoorError>(bound.on(&self.runtime)?)
+        });
+        Ok(DoorChange {
+            new: new.collect::<Result<_, _>>()?,
+            wanted,
+            hosts: hosts_of(admin),
         })
     }
 
-    fn into_acceptor(self) -> io::Result<Acceptor> {
-        let listener = tokio::net::TcpListener::from_std(self.listener)?;
-        Ok(Acceptor::Tcp(listener))
+    /// Opens and closes doors. What is under way at a closed one is finished within five seconds.
+    pub fn change(&self, change: DoorChange) {
+        self.hosts.store(Arc::new(change.hosts));
+        let mut serving = self.serving.lock();
+        let unwanted = |open: &mut OpenDoor| !change.wanted.contains(&open.named);
+        for door in serving.open.extract_if(.., unwanted) {
+            door.close();
+        }
+        while serving.tasks.try_join_next().is_some() {}
+        for door in change.new {
+            let (stop, stopping) = watch::channel(false);
+            self.spawn(&mut serving.tasks, &door.at, door.acceptor, stopping);
+            serving.open.push(OpenDoor {
+                named: door.named,
+                at: door.at,
+                file: door.file,
+                stop,
+            });
+        }
     }
+
+    fn spawn(
+        &self,
+        tasks: &mut JoinSet<()>,
+        at: &DoorAt,
+        acceptor: Acceptor,
+        stopping: watch::Receiver<bool>,
+    ) {
+        let context = Arc::clone(&self.context);
+        match at {
+            DoorAt::Metrics(_) => {
+                let door = Arc::new(MetricsDoor { context });
+                tasks.spawn_on(door::serve(acceptor, door, stopping), &self.runtime)
+            }
+            DoorAt::Admin(_) => {
+                let hosts = Arc::clone(&self.hosts);
+                let door = Arc::new(AdminDoor { context, hosts });
+                tasks.spawn_on(door::serve(acceptor, door, stopping), &self.runtime)
+            }
+            DoorAt::Socket(_) => {
+                let owner = peer::own_user();
+                let door = Arc::new(DecisionsDoor { context, owner });
+                tasks.spawn_on(door::serve(acceptor, door, stopping), &self.runtime)
+            }
+        };
+    }
+
+    /// Closes all doors, finishes what is under way within five seconds, and removes the socket's file.
+    pub async fn close(&self) {
+        let Serving { open, mut tasks } = std::mem::take(&mut *self.serving.lock());
+        for door in open {
+            door.close();
+        }
+        while tasks.join_next().await.is_some() {}
+    }
+}
+
+impl OpenDoor {
+    fn close(self) {
+        drop(self.file);
+        self.stop.send_replace(true);
+    }
+}
+
+/// The doors that these settings name.
+fn wanted(metrics: Option<&MetricsSettings>, admin: Option<&AdminSettings>) -> Vec<DoorAt> {
+    let metrics = metrics.map(|metrics| DoorAt::Metrics(metrics.address));
+    let address = admin.and_then(|admin| admin.address).map(DoorAt::Admin);
+    let socket = admin.and_then(|admin| admin.socket.clone());
+    let socket = socket.map(DoorAt::Socket);
+    [metrics, address, socket].into_iter().flatten().collect()
+}
+
+fn hosts_of(admin: Option<&AdminSettings>) -> LoopbackHosts {
+    LoopbackHosts::new(admin.map_or(&[], |admin| &admin.hosts))
+}
+
+impl BoundDoor {
+    fn bind(named: DoorAt) -> Result<Self, DoorError> {
+        let (at, socket) = match &named {
+            DoorAt::Metrics(address) => {
+                let (socket, address) = bind("metrics", *address)?;
+                (DoorAt::Metrics(address), BoundSocket::Tcp(socket))
+            }
+            DoorAt::Admin(address) => {
+                let (socket, address) = bind("admin", *address)?;
+                (DoorAt::Admin(address), BoundSocket::Tcp(socket))
+            }
+            DoorAt::Socket(path) => {
+                let socket = AdminSocket::bind(path).map_err(|source| DoorError::Socket {
+                    path: path.clone(),
+                    source,
+                })?;
+                (named.clone(), BoundSocket::Unix(socket))
+            }
+        };
+        Ok(Self { named, at, socket })
+    }
+
+    /// The same door, watched by `runtime`.
+    fn on(self, runtime: &Handle) -> io::Result<WatchedDoor> {
+        let _entered = runtime.enter();
+        let (acceptor, file) = match self.socket {
+            BoundSocket::Tcp(socket) => {
+                let socket = tokio::net::TcpListener::from_std(socket)?;
+                (Acceptor::Tcp(socket), None)
+            }
+            BoundSocket::Unix(socket) => {
+                let (socket, file) = socket.into_parts();
+                let socket = tokio::net::UnixListener::from_std(socket)?;
+                (Acceptor::Unix(socket), Some(file))
+            }
+        };
+        Ok(WatchedDoor {
+            named: self.named,
+            at: self.at,
+            acceptor,
+            file,
+        })
+    }
+}
+
+fn bind(door: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), DoorError> {
+    let bind = || {
+        let listener = TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    };
+    bind().map_err(|source| DoorError::Address {
+        door,
+        address,
+        source,
+    })
 }

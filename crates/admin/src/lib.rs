@@ -38,7 +38,7 @@ mod unix_socket;
 
 pub use client::{Client, ClientError};
 pub use context::AdminContext;
-pub use doors::{DoorError, Doors};
+pub use doors::{DoorAt, DoorChange, DoorError, Doors, OpenDoors};
 pub use local_decisions::{
     AddError, Added, DeleteTarget, Deleted, LocalDecisions, NewDecision, NewDecisionError, NotKept,
     RestoreProblem,

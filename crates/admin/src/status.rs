@@ -145,7 +145,8 @@ impl Status {
         let snapshot = &generation.snapshot;
         let not_ready_because = readiness::reasons(context);
         let started = context.started.duration_since(UNIX_EPOCH);
-        let listeners = context.listeners.iter().map(|listener| ListenerStatus {
+        let listeners = context.listeners.open();
+        let listeners = listeners.iter().map(|listener| ListenerStatus {
             address: listener.address().to_string(),
         });
         Self {

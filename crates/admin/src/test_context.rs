@@ -14,16 +14,16 @@ use palisade_gate::settings::{DecisionsPolicy, GateSettings, SiteSettings};
 use palisade_gate::{Snapshot, State};
 use palisade_geo::GeoDatabases;
 use palisade_proxy::settings::{Deadlines, Limits, ListenerSettings};
-use palisade_proxy::{Clock, Generation, Listener, Shared};
+use palisade_proxy::{Clock, Generation, Listener, Listeners, Shared};
 use palisade_telemetry::{Fields, Level, LogSettings, MetricLabels, Metrics, Report, Telemetry};
 use palisade_upstream::{PoolSettings, ServerSettings, Servers, Upstreams, Weight};
 use palisade_vocabulary::Tick;
 use parking_lot::Mutex;
-use tokio::sync::{oneshot, watch};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 
 use crate::context::AdminContext;
-use crate::doors::{DoorError, Doors};
+use crate::doors::{DoorAt, Doors, OpenDoors};
 use crate::local_decisions::LocalDecisions;
 use crate::reload_status::ReloadStatus;
 
@@ -54,8 +54,7 @@ pub(crate) struct TestDoors {
     pub(crate) admin: SocketAddr,
     pub(crate) socket: PathBuf,
     pub(crate) listener: SocketAddr,
-    stop: oneshot::Sender<()>,
-    serving: JoinHandle<Result<(), DoorError>>,
+    pub(crate) doors: OpenDoors,
     directory: tempfile::TempDir,
 }
 
@@ -91,25 +90,31 @@ impl TestDoors {
             version: "1.2.3",
             started: SystemTime::now(),
             shared: Arc::new(shared),
-            listeners: vec![listener],
+            listeners: Listeners::new(vec![listener]),
             local: Arc::new(local),
             lapi: ArcSwapOption::empty(),
             reload: Arc::new(ReloadStatus::default()),
             report: told.clone(),
         });
         let doors = bind(&directory.path().join("admin.sock"));
-        let (stop, stopped) = oneshot::channel();
+        let doors = doors.serve(Arc::clone(&context)).unwrap();
+        let at = doors.at();
+        let [
+            DoorAt::Metrics(metrics),
+            DoorAt::Admin(admin),
+            DoorAt::Socket(socket),
+        ] = &*at
+        else {
+            panic!("{at:?}");
+        };
         Self {
             told,
             draining,
-            metrics: doors.metrics_address().unwrap(),
-            admin: doors.admin_address().unwrap(),
-            socket: doors.admin_socket().unwrap().to_owned(),
+            metrics: *metrics,
+            admin: *admin,
+            socket: socket.clone(),
             listener: address,
-            stop,
-            serving: tokio::spawn(doors.serve(Arc::clone(&context), async {
-                let _ = stopped.await;
-            })),
+            doors,
             context,
             directory,
         }
@@ -117,8 +122,7 @@ impl TestDoors {
 
     /// Ends the serving; gives the folder that the socket was in.
     pub(crate) async fn close(self) -> tempfile::TempDir {
-        self.stop.send(()).unwrap();
-        self.serving.await.unwrap().unwrap();
+        self.doors.close().await;
         self.directory
     }
 }

@@ -94,10 +94,6 @@ impl AdminSocket {
         Ok(Self { listener, file })
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.file.path
-    }
-
     /// The socket, and what removes its file when it is dropped.
     pub(crate) fn into_parts(self) -> (UnixListener, SocketFile) {
         (self.listener, self.file)

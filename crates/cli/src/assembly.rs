@@ -13,17 +13,17 @@ use palisade_crowdsec::Poller;
 use palisade_decisions::DecisionTable;
 use palisade_gate::{Snapshot, State};
 use palisade_hygiene::RefusalReason;
-use palisade_proxy::{Clock, Generation, Listener, Shared};
+use palisade_proxy::{Clock, Generation, Listener, Listeners, Shared};
 use palisade_telemetry::{GeoDatabase, MetricLabels, Metrics, OperatorLog, Report, Telemetry};
 use palisade_upstream::Upstreams;
 use tokio::sync::watch;
 
-use crate::{VERSION, confinement, feed};
+use crate::{VERSION, confinement, feed, refused};
 
 /// The parts of a running process.
 pub(crate) struct Process {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) listeners: Vec<Arc<Listener>>,
+    pub(crate) listeners: Listeners,
     /// What the doors show and change.
     pub(crate) admin: Arc<AdminContext>,
     pub(crate) report: Arc<dyn Report>,
@@ -57,9 +57,9 @@ impl Process {
             }
             None => None,
         };
-        let bound = settings.listeners.iter().cloned().map(Listener::bind);
-        let listeners = bound.collect::<Result<Vec<_>, _>>()?;
-        let doors = Doors::bind(settings.metrics.as_ref(), settings.admin.as_ref())?;
+        let listeners = Listeners::new(open(settings)?);
+        let doors = Doors::bind(settings.metrics.as_ref(), settings.admin.as_ref())
+            .map_err(|error| refused::door(&error, settings))?;
         let reload = Arc::new(ReloadStatus::default());
         reload.loaded(&loaded.sources.hash(), now);
         let admin = Arc::new(AdminContext {
@@ -83,6 +83,12 @@ impl Process {
             poller,
         })
     }
+}
+
+fn open(settings: &Settings) -> Result<Vec<Arc<Listener>>> {
+    let bound = settings.listeners.iter().cloned().map(Listener::bind);
+    let bound: Result<_, _> = bound.collect();
+    bound.map_err(|error| refused::listener(&error, settings))
 }
 
 fn shared(

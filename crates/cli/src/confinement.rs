@@ -14,7 +14,11 @@ pub(crate) fn enter(settings: &Settings) -> Confinement {
     }
     // An upgrade starts it again.
     let program = std::env::current_exe().ok();
-    confine(writable_places(settings), program)
+    let mut places = places_of_reloads(settings);
+    if let Some(folder) = &settings.state_directory {
+        places.add_folder(folder);
+    }
+    confine(places, program)
 }
 
 /// Says in the metrics and to the operator what holds.
@@ -46,7 +50,7 @@ pub(crate) fn tell(
 /// # Errors
 /// They want to write where the process no longer can.
 pub(crate) fn permits(confinement: &Confinement, settings: &Settings) -> Result<()> {
-    match confinement.first_out_of_reach(&writable_places(settings)) {
+    match confinement.first_out_of_reach(&places_of_reloads(settings)) {
         None => Ok(()),
         Some(place) => bail!(
             "{} can't be written to: when this process started, its settings named nothing there, and it gave that up for good; restart it, or start it with `sandbox: false`",
@@ -55,11 +59,9 @@ pub(crate) fn permits(confinement: &Confinement, settings: &Settings) -> Result<
     }
 }
 
-fn writable_places(settings: &Settings) -> WritablePlaces {
+/// What is written to besides the state directory, which no reload changes.
+fn places_of_reloads(settings: &Settings) -> WritablePlaces {
     let mut places = WritablePlaces::default();
-    if let Some(folder) = &settings.state_directory {
-        places.add_folder(folder);
-    }
     let logs = &settings.logs;
     let access = logs.access.as_ref().map(|access| &access.sink);
     for sink in access.into_iter().chain(&logs.decisions) {

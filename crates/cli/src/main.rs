@@ -1,5 +1,6 @@
 //! The palisade binary: arguments, wiring, subcommands.
 
+mod announce;
 mod arguments;
 mod assembly;
 mod check;
@@ -10,6 +11,7 @@ mod explain;
 mod feed;
 mod lapi;
 mod load;
+mod refused;
 mod reload;
 mod run;
 mod saved;

@@ -1,21 +1,21 @@
 //! Reading the settings again: on SIGHUP, and when a file that they are made of changes.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use palisade_admin::ReloadStatus;
+use palisade_admin::{DoorChange, OpenDoors, ReloadStatus};
 use palisade_config::files::Disk;
-use palisade_config::{AdminSettings, Loaded, MetricsSettings, Settings, Sources};
+use palisade_config::{Loaded, Location, Problem, Settings, Severity, SourceHash, Sources};
 use palisade_confinement::Confinement;
-use palisade_proxy::settings::ListenerSettings;
-use palisade_proxy::{Listener, NewCertificates, Shared};
+use palisade_proxy::{Generation, ListenerChange, Listeners, Shared};
 use palisade_telemetry::Report;
 
-use crate::assembly::{self, Process};
+use crate::assembly;
 use crate::lapi::LapiChange;
-use crate::{confinement, feed, load};
+use crate::{announce, confinement, feed, load, refused};
 
 /// How often the files are looked at.
 pub(crate) const WATCH_INTERVAL: Duration = Duration::from_secs(2);
@@ -23,158 +23,296 @@ pub(crate) const WATCH_INTERVAL: Duration = Duration::from_secs(2);
 /// Reads the settings again, all or nothing.
 pub(crate) struct Reloader {
     path: PathBuf,
+    /// The files that were read last, whether what they say could be used or not.
     sources: Sources,
+    /// The fingerprint of the settings in use.
+    hash: SourceHash,
     once: ReadOnce,
     /// How LAPI is asked now.
     crowdsec: Option<palisade_crowdsec::Settings>,
-    shared: Arc<Shared>,
-    listeners: Vec<Arc<Listener>>,
-    report: Arc<dyn Report>,
-    status: Arc<ReloadStatus>,
-    confinement: Arc<Confinement>,
+    process: Running,
+    /// Generations that are in use no more but for requests that began with them. Freed here, since it
+    /// takes longer than a thread that serves clients should be busy.
+    retired: Vec<Arc<Generation>>,
 }
 
-/// The settings that only a start obeys, as they were then; listeners know theirs.
+/// The settings that only a start obeys, as they were then.
 struct ReadOnce {
     state_directory: Option<PathBuf>,
-    metrics: Option<MetricsSettings>,
-    admin: Option<AdminSettings>,
+    sandbox: bool,
+}
+
+/// What a reload changes.
+pub(crate) struct Running {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) listeners: Listeners,
+    pub(crate) doors: Arc<OpenDoors>,
+    pub(crate) status: Arc<ReloadStatus>,
+    pub(crate) report: Arc<dyn Report>,
+    pub(crate) confinement: Arc<Confinement>,
+}
+
+/// Everything that a reload makes, ready to be used: nothing of it can fail any more. Dropped, it has
+/// changed nothing.
+struct Change {
+    settings: Settings,
+    generation: Generation,
+    sockets: Sockets,
+    lapi: Option<LapiChange>,
+}
+
+struct Sockets {
+    doors: DoorChange,
+    listeners: ListenerChange,
 }
 
 impl Reloader {
-    pub(crate) fn new(path: PathBuf, loaded: Loaded, process: &Process) -> Self {
+    pub(crate) fn new(path: PathBuf, loaded: Loaded, process: Running) -> Self {
         let settings = loaded.settings;
         Self {
             path,
+            hash: loaded.sources.hash(),
             sources: loaded.sources,
             once: ReadOnce {
                 state_directory: settings.state_directory,
-                metrics: settings.metrics,
-                admin: settings.admin,
+                sandbox: settings.sandbox,
             },
             crowdsec: settings.crowdsec,
-            shared: Arc::clone(&process.shared),
-            listeners: process.listeners.clone(),
-            report: Arc::clone(&process.report),
-            status: Arc::clone(&process.admin.reload),
-            confinement: Arc::clone(&process.admin.confinement),
+            process,
+            retired: Vec::new(),
         }
     }
 
-    /// Whether any file is not what it was when it was read.
-    pub(crate) fn is_due(&self) -> bool {
-        self.sources.changed(&Disk).is_some()
-    }
-
-    /// Reads the settings again; whether LAPI is to be asked in another way now. What is wrong with
-    /// them is told, and the old ones stay.
-    pub(crate) fn reload(&mut self) -> Option<LapiChange> {
-        match self.try_reload() {
-            Ok((number, lapi)) => {
-                self.shared.metrics.snapshot.reloaded(number);
-                let hash = self.sources.hash();
-                self.status.loaded(&hash, self.shared.clock.now());
-                self.report.info(
-                    "reload",
-                    "the new settings are in use",
-                    &[("generation", &number), ("hash", &hash)],
-                );
+    /// Reads the settings again if `is_asked` or if any file is not what it was when it was read;
+    /// whether LAPI is to be asked in another way now. What is wrong with them is told, and the old
+    /// ones stay. Takes as long as it takes to read files and compile rules.
+    pub(crate) fn look(&mut self, is_asked: bool) -> Option<LapiChange> {
+        self.free_retired();
+        if !is_asked && self.sources.changed(&Disk).is_none() {
+            return None;
+        }
+        let reloaded = caught(|| self.try_reload()).unwrap_or_else(|defect| {
+            // It would come again and again, until a file changes.
+            self.sources.look_again(&Disk);
+            Err(defect)
+        });
+        let lapi = match reloaded {
+            Ok(lapi) => {
+                self.tell_loaded();
                 lapi
             }
             Err(error) => {
-                self.shared.metrics.snapshot.reload_failed();
-                self.status
-                    .refused(&format!("{error:#}"), self.shared.clock.now());
-                let message = format!("the settings can't be used, the old ones stay: {error:#}");
-                self.report.error("reload", &message, &[]);
+                self.tell_refused(&error);
                 None
             }
-        }
+        };
+        self.free_retired();
+        lapi
     }
 
-    fn try_reload(&mut self) -> Result<(u64, Option<LapiChange>)> {
+    fn tell_loaded(&self) {
+        let shared = &self.process.shared;
+        let number = shared.generation.load().number;
+        shared.metrics.snapshot.reloaded(number);
+        self.process.status.loaded(&self.hash, shared.clock.now());
+        self.process.report.info(
+            "reload",
+            "the new settings are in use",
+            &[("generation", &number), ("hash", &self.hash)],
+        );
+    }
+
+    fn tell_refused(&self, error: &anyhow::Error) {
+        let shared = &self.process.shared;
+        shared.metrics.snapshot.reload_failed();
+        let status = &self.process.status;
+        status.refused(&format!("{error:#}"), shared.clock.now());
+        self.process.report.error(
+            "reload",
+            &format!("the settings can't be used, the old ones stay: {error:#}"),
+            &[
+                ("generation", &shared.generation.load().number),
+                ("hash", &self.hash),
+                ("refused_hash", &self.sources.hash()),
+            ],
+        );
+    }
+
+    fn try_reload(&mut self) -> Result<Option<LapiChange>> {
         let loaded = match load::read(&self.path) {
             Ok(loaded) => loaded,
             Err(error) => {
-                // Not read again until one of these changes.
                 self.sources = error.sources.clone();
                 return Err(anyhow!("{}", error.problems));
             }
         };
         self.sources = loaded.sources;
         for warning in loaded.warnings.iter() {
-            self.report.warn("reload", &warning.to_string(), &[]);
+            let report = &self.process.report;
+            report.warn("reload", &warning.to_string(), &[]);
         }
-        let settings = loaded.settings;
-        confinement::permits(&self.confinement, &settings)?;
-        let old = self.shared.generation.load();
-        let number = old.number + 1;
+        let change = self.prepare(loaded.settings)?;
+        self.tell_what_waits(&change.settings);
+        Ok(self.commit(change))
+    }
+
+    fn prepare(&self, settings: Settings) -> Result<Change> {
+        let Running { shared, report, .. } = &self.process;
+        confinement::permits(&self.process.confinement, &settings)?;
+        let old = shared.generation.load();
         let telemetry = old.telemetry.reloaded(&settings.logs)?;
+        let number = old.number + 1;
         let generation = assembly::generation(number, &settings, &old.upstreams, telemetry)?;
-        let lapi = self.lapi_change(settings.crowdsec.as_ref())?;
-        let certificates = self.prepare_certificates(&settings)?;
-        // Nothing fails from here on.
-        for (listener, new) in certificates {
-            listener.replace_certificates(new);
-        }
-        assembly::tell_geo(&settings, &self.shared.metrics);
-        self.shared.generation.store(Arc::new(generation));
-        self.tell_what_waits(&settings);
-        self.crowdsec = settings.crowdsec;
-        Ok((number, lapi))
-    }
-
-    fn lapi_change(&self, new: Option<&palisade_crowdsec::Settings>) -> Result<Option<LapiChange>> {
-        if self.crowdsec.as_ref() == new {
-            return Ok(None);
-        }
-        let Some(settings) = new else {
-            return Ok(Some(LapiChange::Forget));
-        };
-        let poller = feed::poller(settings, &self.shared, &self.report)?;
-        Ok(Some(LapiChange::Ask(Box::new(poller))))
-    }
-
-    fn prepare_certificates(
-        &self,
-        settings: &Settings,
-    ) -> Result<Vec<(&Listener, NewCertificates)>> {
-        let mut certificates = Vec::new();
-        for listener in &self.listeners {
-            let named = listener.settings().address;
-            let new = settings.listeners.iter().find(|new| new.address == named);
-            if let Some(ListenerSettings { tls: Some(tls), .. }) = new {
-                certificates.push((&**listener, listener.prepare_certificates(tls)?));
+        let rest = lapi_change(&self.crowdsec, &settings.crowdsec, |crowdsec| {
+            feed::poller(crowdsec, shared, report)
+        })
+        .and_then(|lapi| Ok((lapi, self.prepare_sockets(&settings)?)));
+        match rest {
+            Ok((lapi, sockets)) => Ok(Change {
+                settings,
+                generation,
+                sockets,
+                lapi,
+            }),
+            Err(error) => {
+                forget_metrics(&generation, &old, shared);
+                Err(error)
             }
         }
-        Ok(certificates)
+    }
+
+    /// Last, since a client may connect to a new socket as soon as it is bound.
+    fn prepare_sockets(&self, settings: &Settings) -> Result<Sockets> {
+        let Running {
+            listeners, doors, ..
+        } = &self.process;
+        let doors = doors.prepare(settings.metrics.as_ref(), settings.admin.as_ref());
+        let doors = doors.map_err(|error| refused::door(&error, settings))?;
+        let listeners = listeners.prepare(&settings.listeners);
+        let listeners = listeners.map_err(|error| refused::listener(&error, settings))?;
+        Ok(Sockets { doors, listeners })
+    }
+
+    fn commit(&mut self, change: Change) -> Option<LapiChange> {
+        let Running {
+            shared,
+            listeners,
+            doors,
+            report,
+            ..
+        } = &self.process;
+        let new = Arc::new(change.generation);
+        let old = shared.generation.swap(Arc::clone(&new));
+        forget_metrics(&old, &new, shared);
+        self.retired.push(old);
+        assembly::tell_geo(&change.settings, &shared.metrics);
+        let were_open = doors.at();
+        doors.change(change.sockets.doors);
+        let mut opened = doors.at();
+        opened.retain(|door| !were_open.contains(door));
+        announce::doors("reload", &opened, &**report);
+        announce::listeners("reload", change.sockets.listeners.opened(), &**report);
+        for listener in change.sockets.listeners.closed() {
+            let address = listener.address();
+            report.info("reload", "closed", &[("address", &address)]);
+        }
+        listeners.change(change.sockets.listeners);
+        self.crowdsec = change.settings.crowdsec;
+        self.hash = self.sources.hash();
+        change.lapi
     }
 
     /// Says which changes only a restart obeys.
     fn tell_what_waits(&self, settings: &Settings) {
-        let once = &self.once;
-        for (section, is_same) in [
-            ("listeners", self.are_open(&settings.listeners)),
-            (
-                "state_directory",
-                once.state_directory == settings.state_directory,
-            ),
-            ("metrics", once.metrics == settings.metrics),
-            ("admin", once.admin == settings.admin),
-        ] {
-            if !is_same {
-                let message = format!("{section}: not as at the start; that takes a restart");
-                self.report.warn("reload", &message, &[]);
-            }
+        let (once, places) = (&self.once, &settings.places);
+        if once.state_directory != settings.state_directory {
+            let now = match &once.state_directory {
+                Some(directory) => format!("decisions are saved in {}", directory.display()),
+                None => "no decisions are saved".to_owned(),
+            };
+            self.tell_that_it_waits("state_directory", &now, &places.state_directory);
+        }
+        if once.sandbox != settings.sandbox {
+            let now = match once.sandbox {
+                true => "the process is confined",
+                false => "the process is not confined",
+            };
+            self.tell_that_it_waits("sandbox", now, &places.sandbox);
         }
     }
 
-    /// Whether these are the listeners that are open, certificates aside.
-    fn are_open(&self, wanted: &[ListenerSettings]) -> bool {
-        let is_open = |new: &ListenerSettings| {
-            let mut open = self.listeners.iter().map(|listener| listener.settings());
-            open.any(|old| old.differs_only_in_certificates(new))
+    fn tell_that_it_waits(&self, key: &str, now: &str, place: &Location) {
+        let waits = Problem {
+            location: place.clone(),
+            severity: Severity::Warning,
+            message: format!("{now} until a restart: another `{key}` takes one"),
         };
-        wanted.len() == self.listeners.len() && wanted.iter().all(is_open)
+        let report = &self.process.report;
+        report.warn("reload", &waits.to_string(), &[]);
+    }
+
+    fn free_retired(&mut self) {
+        // Nobody can get hold of one that nobody has.
+        self.retired
+            .retain(|generation| Arc::strong_count(generation) > 1);
+        let held = self.retired.len() + 1;
+        self.process.shared.metrics.snapshot.set_held(held);
+    }
+}
+
+/// What `reload` gives; where it panics, that is a failed reload and not the end of the process.
+///
+/// Nothing is half changed then: what a reload makes it puts in use at its end, and nothing of that can
+/// fail.
+fn caught<T>(reload: impl FnOnce() -> T) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(reload)).map_err(|panic| {
+        let message = panic.downcast_ref::<&str>().copied();
+        let message = message.or_else(|| Some(panic.downcast_ref::<String>()?.as_str()));
+        anyhow!(
+            "this is a defect of Palisade, please report it: {}",
+            message.unwrap_or("panic")
+        )
+    })
+}
+
+fn lapi_change(
+    old: &Option<palisade_crowdsec::Settings>,
+    new: &Option<palisade_crowdsec::Settings>,
+    poller: impl FnOnce(&palisade_crowdsec::Settings) -> Result<palisade_crowdsec::Poller>,
+) -> Result<Option<LapiChange>> {
+    match new {
+        _ if old == new => Ok(None),
+        None => Ok(Some(LapiChange::Forget)),
+        Some(settings) => Ok(Some(LapiChange::Ask(Box::new(poller(settings)?)))),
+    }
+}
+
+/// Forgets the metrics of what `gone` has and `kept` hasn't.
+fn forget_metrics(gone: &Generation, kept: &Generation, shared: &Shared) {
+    for pool in gone.upstreams.iter() {
+        if kept.upstreams.get(pool.name()).is_none() {
+            shared.metrics.forget_upstream(pool.name());
+        }
+    }
+    for sink in gone.telemetry.sinks() {
+        if kept.telemetry.sinks().all(|kept| kept != sink) {
+            shared.metrics.forget_sink(sink);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_failed_reload() {
+        let defect = caught(|| panic!("rule 7"));
+        let told = defect.unwrap_err().to_string();
+        assert!(
+            told.contains("a defect of Palisade") && told.ends_with("rule 7"),
+            "{told}"
+        );
+        assert_eq!(caught(|| 1).unwrap(), 1);
     }
 }

@@ -23,5 +23,5 @@ pub use environment::EnvironmentError;
 pub use load::{LoadError, Loaded};
 pub use problem::{Location, Problem, Problems, Severity};
 pub use reference::{json_schema, reference};
-pub use settings::{AdminSettings, MetricsSettings, Settings};
+pub use settings::{AdminSettings, MetricsSettings, Places, Settings};
 pub use source::{Source, SourceHash, Sources};

@@ -10,6 +10,8 @@ use palisade_proxy::settings::ListenerSettings;
 use palisade_telemetry::LogSettings;
 use palisade_upstream::PoolSettings;
 
+use crate::problem::Location;
+
 /// All settings, valid by themselves and together: whoever has one needs no further check.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -35,6 +37,26 @@ pub struct Settings {
     pub admin: Option<AdminSettings>,
     /// The logs.
     pub logs: LogSettings,
+    /// Where the files say what only the machine can refuse.
+    pub places: Places,
+}
+
+/// Where the files say what only the machine can refuse, for its messages.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Places {
+    /// The address of each listener, in their order.
+    pub listeners: Vec<Location>,
+    /// The metrics door.
+    pub metrics: Location,
+    /// The admin door's address.
+    pub admin: Location,
+    /// The admin door's socket.
+    pub admin_socket: Location,
+    /// The folder of what is saved.
+    pub state_directory: Location,
+    /// Whether the process gives up what it has no use for.
+    pub sandbox: Location,
 }
 
 /// The metrics door: `/metrics`, `/healthz`, `/readyz`.

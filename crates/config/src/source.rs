@@ -96,6 +96,14 @@ impl Sources {
         self.0.iter().find(differs).map(|source| &*source.path)
     }
 
+    /// Takes the files to be as they are now: [`Self::changed`] tells of what changes after this.
+    /// Their fingerprint stays that of what was read.
+    pub fn look_again(&mut self, files: &dyn Files) {
+        for source in &mut self.0 {
+            source.stamp = files.stamp(&source.path);
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }

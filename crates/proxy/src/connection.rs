@@ -13,18 +13,23 @@ use palisade_transport::{Connection, TlsFacts};
 use palisade_vocabulary::{ClientAddr, Ip, Scheme};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::certificates::TlsAcceptor;
 use crate::listener::Listener;
 use crate::shared::Shared;
 use crate::slots::{AddressSlot, TotalSlot};
+use crate::terms::Terms;
 use crate::{http1, http2};
 
 /// What all requests of a connection have in common.
 pub(crate) struct ConnectionFacts {
-    pub(crate) listener: Arc<Listener>,
+    /// The listener's terms when the connection began.
+    pub(crate) listener: Arc<Terms>,
     pub(crate) shared: Arc<Shared>,
+    /// Turns true once: no new requests then, and the connection ends with what it is at.
+    pub(crate) draining: watch::Receiver<bool>,
     /// The other end of the TCP connection.
     pub(crate) peer: Ip,
     /// The TCP peer, or the PROXY source.
@@ -63,7 +68,9 @@ pub(crate) async fn serve(
     listener: Arc<Listener>,
     shared: Arc<Shared>,
 ) {
-    let total = match listener.slots.take() {
+    let terms = listener.terms();
+    let limits = terms.settings.limits;
+    let total = match listener.slots.take(limits.connections) {
         Ok(slot) => slot,
         Err(refusal) => return shared.metrics.connections.refused(refusal),
     };
@@ -76,27 +83,30 @@ pub(crate) async fn serve(
         buffered: BytesMut::new(),
     };
     let mut tcp = tcp;
-    if let Some(policy) = &listener.settings.proxy_protocol {
-        let deadline = listener.settings.deadlines.proxy_header;
+    if let Some(policy) = &terms.settings.proxy_protocol {
+        let deadline = terms.settings.deadlines.proxy_header;
         let read = timeout(deadline, entry.read_proxy_header(&mut tcp, policy)).await;
         if let Err(refusal) = read.unwrap_or(Err(ProxyRefusal::Deadline)) {
             return refuse_proxy(&shared, peer.into(), refusal);
         }
     }
-    let address = match listener.slots.take_for(entry.client.ip) {
+    let held = listener
+        .slots
+        .take_for(entry.client.ip, limits.connections_per_address);
+    let address = match held {
         Ok(slot) => slot,
         Err(refusal) => return shared.metrics.connections.refused(refusal),
     };
     let local = entry.destination().or_else(|| tcp.local_addr().ok());
-    let local = local.unwrap_or(listener.address);
-    let Some((connection, tls)) = entry.secure(tcp, &listener, &shared).await else {
+    let local = local.unwrap_or(listener.address());
+    let Some((connection, tls)) = entry.secure(tcp, &terms, &shared).await else {
         return;
     };
     let scheme = match tls.is_some() || entry.came_over_tls() {
         true => Scheme::Https,
         false => Scheme::Http,
     };
-    let hops = &listener.settings.client_address;
+    let hops = &terms.settings.client_address;
     let facts = ConnectionFacts {
         peer: peer.into(),
         is_hop: hops.iter().any(|rule| rule.from.contains(entry.client.ip)),
@@ -104,8 +114,9 @@ pub(crate) async fn serve(
         local,
         scheme,
         tls,
-        listener,
+        listener: terms,
         shared,
+        draining: listener.draining(),
         _held: (total, address, open),
     };
     let is_http2 = facts.tls.as_ref().and_then(|tls| tls.facts.alpn.as_deref()) == Some(b"h2");
@@ -175,16 +186,16 @@ impl Entry {
     async fn secure(
         &mut self,
         tcp: TcpStream,
-        listener: &Listener,
+        terms: &Terms,
         shared: &Shared,
     ) -> Option<(Box<Connection>, Option<TlsSide>)> {
         let buffered = std::mem::take(&mut self.buffered);
-        let Some(acceptor) = &listener.tls else {
+        let Some(acceptor) = &terms.tls else {
             return Some((Box::new(Connection::plain(tcp, buffered)), None));
         };
-        let acceptor = acceptor.load_full();
+        let acceptor = Arc::clone(acceptor);
         let handshake = Connection::accept_tls(tcp, buffered, Arc::clone(&acceptor.config));
-        let handshake = timeout(listener.settings.deadlines.handshake, handshake).await;
+        let handshake = timeout(terms.settings.deadlines.handshake, handshake).await;
         let Ok(Ok(connection)) = handshake else {
             let how = match handshake {
                 Err(_) => HandshakeFailure::Timeout,

@@ -85,7 +85,7 @@ pub(crate) async fn serve(connection: Box<Connection>, facts: ConnectionFacts) {
         let Downstream::Http1(session) = downstream else {
             return;
         };
-        let draining = *facts.shared.draining.borrow();
+        let draining = *facts.draining.borrow();
         next = session.end(draining).await;
     }
 }
@@ -127,7 +127,7 @@ async fn read_head(
         } else {
             deadlines.idle
         };
-        let mut draining = facts.shared.draining.clone();
+        let mut draining = facts.draining.clone();
         buffered.reserve(READ_BYTES);
         let first = tokio::select! {
             biased;

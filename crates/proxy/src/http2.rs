@@ -72,7 +72,7 @@ async fn serve_requests(
     requests: &mut JoinSet<()>,
 ) {
     let idle = facts.listener.settings.deadlines.idle;
-    let mut draining = facts.shared.draining.clone();
+    let mut draining = facts.draining.clone();
     let mut is_ending = false;
     loop {
         tokio::select! {

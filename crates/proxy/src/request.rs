@@ -254,7 +254,7 @@ impl Context<'_> {
 
     /// A process that drains takes no more requests on a connection: the answer is to say so.
     pub(crate) fn end_if_draining(&self, downstream: &mut Downstream<'_>) {
-        if *self.facts.shared.draining.borrow() {
+        if *self.facts.draining.borrow() {
             downstream.end_after_this();
         }
     }

@@ -28,21 +28,6 @@ pub struct ListenerSettings {
     pub limits: Limits,
 }
 
-impl ListenerSettings {
-    /// Whether `new` has nothing else than these settings, but for certificates: those can be
-    /// exchanged while the listener is open.
-    #[must_use]
-    pub fn differs_only_in_certificates(&self, new: &Self) -> bool {
-        self.address == new.address
-            && self.proxy_protocol == new.proxy_protocol
-            && self.client_address == new.client_address
-            && self.http2 == new.http2
-            && self.deadlines == new.deadlines
-            && self.limits == new.limits
-            && self.tls.is_some() == new.tls.is_some()
-    }
-}
-
 /// How long the parts of a connection may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadlines {

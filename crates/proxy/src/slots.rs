@@ -12,45 +12,46 @@ use parking_lot::Mutex;
 /// Spreads the addresses, so that accept loops seldom wait for one another.
 const SHARDS: usize = 64;
 
-/// The connections of one listener, counted.
+/// The connections of one listener, counted. How many there may be is asked with each: a reload can
+/// change it, and the counts stay.
 #[derive(Debug)]
 pub(crate) struct ConnectionSlots {
     total: AtomicUsize,
-    total_max: usize,
-    per_address_max: usize,
     hasher: std::hash::RandomState,
     shards: Vec<Mutex<HashMap<Ip, usize>>>,
 }
 
 impl ConnectionSlots {
-    pub(crate) fn new(total_max: usize, per_address_max: usize) -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             total: AtomicUsize::new(0),
-            total_max,
-            per_address_max,
             hasher: std::hash::RandomState::new(),
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
         })
     }
 
-    /// A slot of the total; given back when dropped.
-    pub(crate) fn take(self: &Arc<Self>) -> Result<TotalSlot, SlotRefusal> {
+    /// A slot of the total, of which there are `total_max`; given back when dropped.
+    pub(crate) fn take(self: &Arc<Self>, total_max: usize) -> Result<TotalSlot, SlotRefusal> {
         let taken = self.total.fetch_add(1, Ordering::Relaxed);
         let slot = TotalSlot(Arc::clone(self));
-        if taken >= self.total_max {
+        if taken >= total_max {
             return Err(SlotRefusal::Total);
         }
         Ok(slot)
     }
 
-    /// A slot of one address; given back when dropped.
-    pub(crate) fn take_for(self: &Arc<Self>, address: Ip) -> Result<AddressSlot, SlotRefusal> {
+    /// A slot of one address, of which each has `per_address_max`; given back when dropped.
+    pub(crate) fn take_for(
+        self: &Arc<Self>,
+        address: Ip,
+        per_address_max: usize,
+    ) -> Result<AddressSlot, SlotRefusal> {
         let Some(shard) = self.shard(address) else {
             return Err(SlotRefusal::Address);
         };
         let mut counts = shard.lock();
         let count = counts.entry(address).or_insert(0);
-        if *count >= self.per_address_max {
+        if *count >= per_address_max {
             return Err(SlotRefusal::Address);
         }
         *count += 1;
@@ -104,12 +105,12 @@ mod tests {
 
     #[test]
     fn the_total_is_bounded_and_given_back() {
-        let slots = ConnectionSlots::new(2, 10);
-        let first = slots.take().unwrap();
-        let _second = slots.take().unwrap();
-        assert_eq!(slots.take().unwrap_err(), SlotRefusal::Total);
+        let slots = ConnectionSlots::new();
+        let first = slots.take(2).unwrap();
+        let _second = slots.take(2).unwrap();
+        assert_eq!(slots.take(2).unwrap_err(), SlotRefusal::Total);
         drop(first);
-        assert!(slots.take().is_ok());
+        assert!(slots.take(2).is_ok());
         assert_eq!(
             slots.total.load(Ordering::Relaxed),
             1,
@@ -119,13 +120,24 @@ mod tests {
 
     #[test]
     fn each_address_is_bounded_and_forgotten() {
-        let slots = ConnectionSlots::new(100, 1);
+        let slots = ConnectionSlots::new();
         let [a, b] = ["192.0.2.1", "192.0.2.2"].map(|ip| ip.parse::<Ip>().unwrap());
-        let held = slots.take_for(a).unwrap();
-        assert_eq!(slots.take_for(a).unwrap_err(), SlotRefusal::Address);
-        assert!(slots.take_for(b).is_ok());
+        let held = slots.take_for(a, 1).unwrap();
+        assert_eq!(slots.take_for(a, 1).unwrap_err(), SlotRefusal::Address);
+        assert!(slots.take_for(b, 1).is_ok());
         drop(held);
-        assert!(slots.take_for(a).is_ok());
+        assert!(slots.take_for(a, 1).is_ok());
         assert!(slots.shards.iter().all(|shard| shard.lock().is_empty()));
+    }
+
+    #[test]
+    fn another_limit_counts_what_is_held_already() {
+        let slots = ConnectionSlots::new();
+        let a = "192.0.2.1".parse::<Ip>().unwrap();
+        let _held = [slots.take(5).unwrap(), slots.take(5).unwrap()];
+        let _by_address = slots.take_for(a, 5).unwrap();
+        assert_eq!(slots.take(2).unwrap_err(), SlotRefusal::Total);
+        assert_eq!(slots.take_for(a, 1).unwrap_err(), SlotRefusal::Address);
+        assert!(slots.take(3).is_ok() && slots.take_for(a, 2).is_ok());
     }
 }

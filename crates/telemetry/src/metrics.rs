@@ -176,6 +176,15 @@ impl Metrics {
         Ok(())
     }
 
+    /// Shows no metrics of a sink any more: settings without it came.
+    pub fn forget_sink(&self, sink: &Sink) {
+        let name = sink.to_string();
+        for family in [&self.dropped_lines, &self.write_errors] {
+            // An error means that it never was.
+            family.remove_label_values(&[&name]).unwrap_or_default();
+        }
+    }
+
     /// Sets how many decisions are in force; what isn't in `counts` is 0.
     pub fn set_decisions<'a>(&self, counts: impl IntoIterator<Item = DecisionCount<'a>>) {
         self.decisions.set_active(counts);

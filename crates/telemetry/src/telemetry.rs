@@ -93,6 +93,11 @@ impl Telemetry {
         access.chain(&self.decisions)
     }
 
+    /// Where the logs go.
+    pub fn sinks(&self) -> impl Iterator<Item = &Sink> {
+        self.writers().map(|writer| writer.sink())
+    }
+
     /// Counts a finished request, and writes its line into the access log, unless a decision
     /// refused it: see [`Outcome::may_feed_an_agent`](crate::Outcome::may_feed_an_agent).
     ///

@@ -203,10 +203,13 @@ fn decisions_outlive_a_reload() {
 fn what_takes_a_restart_is_said() {
     let backend = Backend::start();
     let (palisade, text) = start(&backend);
-    let changed = text.replace("socket: admin.sock", "socket: other.sock");
-    replace(&palisade.settings(), &changed);
+    replace(
+        &palisade.settings(),
+        &format!("{text}\nstate_directory: state\n"),
+    );
     wait_for("a warning", || {
-        said(&palisade, "that takes a restart").then_some(())
+        said(&palisade, "no decisions are saved until a restart").then_some(())
     });
-    assert!(said(&palisade, "admin"), "{:#?}", palisade.stderr());
+    let place = format!("palisade.yaml:{}:18: warning: ", text.lines().count() + 2);
+    assert!(said(&palisade, &place), "{:#?}", palisade.stderr());
 }

@@ -1,7 +1,9 @@
+use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 
 use super::*;
-use crate::test_context::TestDoors;
+use crate::test_context::{TestDoors, over_tcp, parts};
 
 fn metrics_at(address: SocketAddr) -> MetricsSettings {
     MetricsSettings { address }
@@ -21,10 +23,7 @@ fn loopback() -> SocketAddr {
 
 #[test]
 fn what_is_not_named_is_not_opened() {
-    let doors = Doors::bind(None, None).unwrap();
-    assert_eq!(doors.metrics_address(), None);
-    assert_eq!(doors.admin_address(), None);
-    assert_eq!(doors.admin_socket(), None);
+    assert!(Doors::bind(None, None).unwrap().bound.is_empty());
 }
 
 #[test]
@@ -81,4 +80,76 @@ async fn the_doors_close_at_the_end() {
     for address in [metrics, admin] {
         assert!(TcpStream::connect(address).is_err());
     }
+}
+
+/// Whether somebody answers at this address of a metrics door.
+async fn is_open(address: SocketAddr) -> bool {
+    let ask = tokio::task::spawn_blocking(move || {
+        let mut stream = TcpStream::connect(address)?;
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok::<_, io::Error>(answer.starts_with("HTTP/1.1 200"))
+    });
+    ask.await.unwrap().unwrap_or(false)
+}
+
+#[tokio::test]
+async fn doors_change_while_they_are_open() {
+    let doors = TestDoors::open().await;
+    let (metrics, admin, socket) = (doors.metrics, doors.admin, doors.socket.clone());
+    let other = socket.with_extension("other");
+    let change = doors.doors.prepare(
+        Some(&metrics_at(loopback())),
+        Some(&admin_at(None, Some(&other))),
+    );
+    assert!(
+        TcpStream::connect(admin).is_ok() && socket.exists(),
+        "only prepared"
+    );
+    doors.doors.change(change.unwrap());
+    assert_eq!(
+        doors.doors.at(),
+        [DoorAt::Metrics(metrics), DoorAt::Socket(other.clone())],
+        "a door that stays keeps its port"
+    );
+    assert!(is_open(metrics).await && other.exists() && !socket.exists());
+    while TcpStream::connect(admin).is_ok() {
+        tokio::task::yield_now().await;
+    }
+    doors.doors.change(doors.doors.prepare(None, None).unwrap());
+    assert_eq!(doors.doors.at(), []);
+    assert!(!other.exists());
+}
+
+#[tokio::test]
+async fn a_change_that_fails_changes_nothing() {
+    let doors = TestDoors::open().await;
+    let before = doors.doors.at();
+    let taken = TcpListener::bind(loopback()).unwrap();
+    let other = doors.socket.with_extension("other");
+    let change = doors.doors.prepare(
+        Some(&metrics_at(taken.local_addr().unwrap())),
+        Some(&admin_at(None, Some(&other))),
+    );
+    assert!(change.is_err());
+    assert_eq!(doors.doors.at(), before);
+    assert!(is_open(doors.metrics).await && doors.socket.exists() && !other.exists());
+}
+
+#[tokio::test]
+async fn other_names_count_at_a_door_that_stays() {
+    let doors = TestDoors::open().await;
+    let ask = async |host: &str| {
+        let request = format!("GET /status HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        parts(&over_tcp(doors.admin, request).await).0
+    };
+    assert_eq!(ask("admin.example.com").await, 200);
+    let mut admin = admin_at(Some(loopback()), None);
+    admin.hosts = vec!["other.example.com".into()];
+    doors
+        .doors
+        .change(doors.doors.prepare(None, Some(&admin)).unwrap());
+    assert_eq!(ask("admin.example.com").await, 421);
+    assert_eq!(ask("other.example.com").await, 200);
 }

@@ -1,6 +1,7 @@
 //! `metrics` and `admin`: the doors that are not for clients.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use palisade_hygiene::Host;
 
@@ -75,10 +76,11 @@ pub(super) const ADMIN: Table<ReadAdmin> = Table {
         Some(ReadAdmin {
             settings: AdminSettings {
                 address: address.as_ref().map(|address| address.value),
-                socket,
+                socket: socket.as_ref().map(|socket| socket.value.clone()),
                 hosts: hosts.unwrap_or_default(),
             },
             address,
+            socket,
         })
     },
 };
@@ -88,6 +90,7 @@ pub(super) const ADMIN: Table<ReadAdmin> = Table {
 pub(super) struct ReadAdmin {
     pub(super) settings: AdminSettings,
     pub(super) address: Option<Located<SocketAddr>>,
+    pub(super) socket: Option<Located<PathBuf>>,
 }
 
 static ADMIN_INFO: TableInfo = TableInfo {
@@ -103,11 +106,11 @@ static ADMIN_ADDRESS: Key<WithLocation<Socket>, Optional> = Key::new(
     Optional,
     "A loopback address with a port. Absent: only the socket.",
 );
-static SOCKET: Key<FilePath, Optional> = Key::new(
+static SOCKET: Key<WithLocation<FilePath>, Optional> = Key::new(
     "socket",
-    FilePath {
+    WithLocation(FilePath {
         what: "the path of a socket",
-    },
+    }),
     Optional,
     "A Unix socket, made with mode 0600; its peer's user is checked. `palisade decisions` uses it. Absent: only the address.",
 );

@@ -30,11 +30,12 @@ use palisade_telemetry::LogSettings;
 use palisade_vocabulary::Mode;
 
 use crate::document::Node;
+use crate::problem::Location;
 use crate::reader::{
     Choice, Context, Defaulted, EachOf, Fields, FilePath, Flag, Key, Kind, Later, Named, OneOrList,
     Optional, Ranges, Required, Table, TableInfo, WithLocation,
 };
-use crate::settings::Settings;
+use crate::settings::{Places, Settings};
 use cross_checks::Together;
 
 pub(crate) use access::YAML_BYTES_MAX;
@@ -243,6 +244,8 @@ fn lower(fields: &Fields<'_>) -> Option<Settings> {
         has_asn: fields.names_inside(&GEO, "asn_database"),
     }
     .report();
+    let (listeners, metrics, admin) = (listeners?, metrics?, admin?);
+    let places = places(fields, &listeners, metrics.as_ref(), admin.as_ref());
     let crowdsec = crowdsec?;
     let gate = GateSettings {
         sites: sites?
@@ -259,7 +262,7 @@ fn lower(fields: &Fields<'_>) -> Option<Settings> {
     Some(Settings {
         state_directory: state_directory?,
         sandbox: sandbox?,
-        listeners: listeners?
+        listeners: listeners
             .into_iter()
             .map(|listener| listener.settings)
             .collect(),
@@ -270,8 +273,34 @@ fn lower(fields: &Fields<'_>) -> Option<Settings> {
         gate,
         geo: geo?,
         crowdsec: crowdsec.map(|crowdsec| crowdsec.stream),
-        metrics: metrics?.map(|metrics| metrics.settings),
-        admin: admin?.map(|admin| admin.settings),
+        metrics: metrics.map(|metrics| metrics.settings),
+        admin: admin.map(|admin| admin.settings),
         logs: logs?,
+        places,
     })
+}
+
+/// A key that isn't there stands where the file does.
+fn places(
+    fields: &Fields<'_>,
+    listeners: &[listeners::ReadListener],
+    metrics: Option<&doors::ReadMetrics>,
+    admin: Option<&doors::ReadAdmin>,
+) -> Places {
+    let listeners = listeners
+        .iter()
+        .map(|listener| listener.address.location.clone());
+    let admin_place =
+        |place: Option<&Location>| place.unwrap_or(fields.location_of(&ADMIN)).clone();
+    Places {
+        listeners: listeners.collect(),
+        metrics: metrics.map_or_else(
+            || fields.location_of(&METRICS).clone(),
+            |metrics| metrics.address.location.clone(),
+        ),
+        admin: admin_place(admin.and_then(|admin| Some(&admin.address.as_ref()?.location))),
+        admin_socket: admin_place(admin.and_then(|admin| Some(&admin.socket.as_ref()?.location))),
+        state_directory: fields.location_of(&STATE_DIRECTORY).clone(),
+        sandbox: fields.location_of(&SANDBOX).clone(),
+    }
 }

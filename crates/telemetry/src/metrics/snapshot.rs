@@ -8,6 +8,7 @@ use super::labels::{GeoDatabase, ReloadResult};
 /// Counts reloads of the settings.
 pub struct SnapshotMetrics {
     generation: IntGauge,
+    held: IntGauge,
     reloads: By<ReloadResult, IntCounter>,
     last_reload_failed: IntGauge,
 }
@@ -18,6 +19,10 @@ impl SnapshotMetrics {
             generation: registrar.gauge(
                 "palisade_snapshot_generation",
                 "Number of the settings in use; grows with each reload that succeeds",
+            )?,
+            held: registrar.gauge(
+                "palisade_snapshot_generations_held",
+                "Settings in memory: those in use, and earlier ones that requests under way began with",
             )?,
             reloads: registrar.counters(
                 "palisade_reloads_total",
@@ -35,6 +40,13 @@ impl SnapshotMetrics {
     pub fn started(&self, generation: u64) {
         self.generation
             .set(i64::try_from(generation).unwrap_or(i64::MAX));
+        self.held.set(self.held.get().max(1));
+    }
+
+    /// How many settings are in memory, those in use included.
+    pub fn set_held(&self, generations: usize) {
+        self.held
+            .set(i64::try_from(generations).unwrap_or(i64::MAX));
     }
 
     /// New settings are in use.
