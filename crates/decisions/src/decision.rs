@@ -147,7 +147,11 @@ pub struct Applied {
 impl Applied {
     /// Whether the table is another than before.
     pub(crate) fn changed_anything(&self) -> bool {
-        let left = self.deleted + self.dropped + self.expired + self.crowded;
-        self.added + self.updated + self.doubted + left > 0
+        self.added + self.updated + self.doubted + self.crowded > 0 || self.made_room()
+    }
+
+    /// Whether any decision is gone, but for those that made room for stronger ones.
+    pub(crate) fn made_room(&self) -> bool {
+        self.deleted + self.dropped + self.expired > 0
     }
 }

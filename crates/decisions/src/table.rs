@@ -158,7 +158,7 @@ impl DecisionTable {
         let mut writer = self.writer.lock();
         let old = self.root.load_full();
         let (root, applied) =
-            writer.root_after(&old, source, sweep, delta, now, self.decisions_max);
+            writer.root_with_room(&old, source, sweep, delta, now, self.decisions_max);
         if applied.changed_anything() {
             self.root.store(Arc::new(root));
             writer.retire(old);
@@ -168,6 +168,42 @@ impl DecisionTable {
 }
 
 impl Writer {
+    /// What a document takes back makes room for what it brings, wherever in the table either is: a
+    /// document that was refused room before it had given some back is tried once more.
+    fn root_with_room(
+        &mut self,
+        old: &Root,
+        source: SourceId,
+        sweep: Sweep,
+        delta: Delta,
+        now: Tick,
+        decisions_max: usize,
+    ) -> (Root, Applied) {
+        let len_max = self.dictionary.decisions_of(source) + delta.added.len();
+        let added_again = (len_max > decisions_max).then(|| delta.added.clone());
+        let (root, applied) = self.root_after(old, source, sweep, delta, now, decisions_max);
+        let Some(added) = added_again.filter(|_| applied.refused > 0 && applied.made_room()) else {
+            return (root, applied);
+        };
+        let again = Delta {
+            deleted: Vec::new(),
+            added,
+        };
+        let (root, more) =
+            self.root_after(&root, source, Sweep::Nothing, again, now, decisions_max);
+        let root = Root {
+            generation: old.generation + 1,
+            ..root
+        };
+        let applied = Applied {
+            added: applied.added + more.added,
+            refused: more.refused,
+            crowded: applied.crowded + more.crowded,
+            ..applied
+        };
+        (root, applied)
+    }
+
     fn root_after(
         &mut self,
         old: &Root,

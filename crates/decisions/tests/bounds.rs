@@ -53,23 +53,45 @@ fn a_source_has_at_most_as_many_decisions_as_it_may() {
         "the operator's are counted apart"
     );
 
-    let in_place_of_the_first = Delta {
-        deleted: vec![Deletion {
-            scope: Scope::parse("ip", "0.0.0.1").unwrap(),
-            id: DecisionId::new(1),
-            remedy: Some(Remedy::Ban),
-        }],
-        added: vec![decision(1000, "ban", "0.0.0.2", 5000)],
-    };
-    let applied = table.apply(SourceId::CrowdSec, in_place_of_the_first, NOW);
-    assert_eq!((applied.deleted, applied.added), (1, 1));
-
     assert_eq!(table.flush(SourceId::CrowdSec, NOW), 100);
     assert_eq!(table.len(), 50);
     assert_eq!(
         table.apply(SourceId::CrowdSec, distinct(150), NOW).added,
         100
     );
+}
+
+#[test]
+fn what_a_document_takes_back_makes_room_for_what_it_brings() {
+    #[track_caller]
+    fn check(deleted: &str, added: [&str; 2]) {
+        let table = DecisionTable::with_limit(3);
+        table.apply(SourceId::Local, distinct(3), NOW);
+        let held = ["0.0.0.1", "77.0.0.1", "fd00::1"].map(|value| decision(1, "ban", value, 5000));
+        table.apply(SourceId::CrowdSec, self::added(held.to_vec()), NOW);
+        let document = Delta {
+            deleted: vec![Deletion {
+                scope: Scope::parse("ip", deleted).unwrap(),
+                id: DecisionId::new(1),
+                remedy: Some(Remedy::Ban),
+            }],
+            added: added
+                .map(|value| decision(2, "captcha", value, 5000))
+                .to_vec(),
+        };
+        let generation = table.generation();
+        let applied = table.apply(SourceId::CrowdSec, document, NOW);
+        assert_eq!((applied.deleted, applied.not_held), (1, 0), "{deleted}");
+        assert_eq!((applied.added, applied.refused), (1, 1), "{deleted}");
+        assert_eq!(table.generation(), generation + 1);
+        assert_eq!(table.export(SourceId::CrowdSec, NOW).len(), 3, "{deleted}");
+    }
+    // Before and behind what is taken back, in the table's order.
+    for deleted in ["0.0.0.1", "77.0.0.1", "fd00::1"] {
+        check(deleted, ["0.0.0.2", "0.0.0.3"]);
+        check(deleted, ["99.0.0.2", "99.0.0.3"]);
+        check(deleted, ["fd00::2", "0.0.0.3"]);
+    }
 }
 
 #[test]

@@ -2,11 +2,14 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::indexing_slicing,
     reason = "a test may panic"
 )]
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::ScopedJoinHandle;
+use std::time::Duration;
 
 use palisade_decisions::{
     Decision, DecisionId, DecisionTable, Deletion, Delta, Filter, Remedy, Scope, SourceId,
@@ -15,6 +18,9 @@ use palisade_vocabulary::{Asn, Known, Place, Tick};
 
 const NOW: Tick = Tick::from_millis(1000);
 const DOCUMENTS: u64 = 1_500;
+
+const CLIENT: &str = "198.51.100.7";
+const PLACE: (&str, Asn) = ("NZ", Asn(64_496));
 
 /// The client is under one ban at any time, which moves between scopes that lie far apart in the
 /// table: other pages, other indexes.
@@ -50,20 +56,25 @@ fn document(round: u64) -> Delta {
     }
 }
 
+fn place() -> Place {
+    let (country, asn) = PLACE;
+    Place {
+        country: Known::Is(country.parse().unwrap()),
+        asn: Known::Is(asn),
+    }
+}
+
 #[test]
 fn a_ban_that_moves_is_always_somewhere() {
     let table = DecisionTable::new();
     table.apply(SourceId::Local, document(1), NOW);
     let stop = AtomicBool::new(false);
-    let place = Place {
-        country: Known::Is("NZ".parse().unwrap()),
-        asn: Known::Is(Asn(64_496)),
-    };
+    let place = place();
     std::thread::scope(|threads| {
         for _ in 0..2 {
             threads.spawn(|| {
                 while !stop.load(Ordering::Relaxed) {
-                    let found = table.lookup("198.51.100.7".parse().unwrap(), &place, NOW);
+                    let found = table.lookup(CLIENT.parse().unwrap(), &place, NOW);
                     let found = found.expect("a document seen by half");
                     let round = found.id().unwrap().get();
                     assert_eq!(
@@ -79,11 +90,88 @@ fn a_ban_that_moves_is_always_somewhere() {
                 assert_eq!(table.list(&Filter::default(), NOW).total, 1);
             }
         });
-        for round in 2..DOCUMENTS {
-            let applied = table.apply(SourceId::Local, document(round), NOW);
-            assert_eq!((applied.added, applied.deleted), (1, 1));
-        }
+        let writer = threads.spawn(|| {
+            for round in 2..DOCUMENTS {
+                let applied = table.apply(SourceId::Local, document(round), NOW);
+                assert_eq!((applied.added, applied.deleted), (1, 1));
+            }
+        });
+        let ended = writer.join();
         stop.store(true, Ordering::Relaxed);
+        ended.unwrap();
     });
     assert_eq!(table.len(), 1);
+}
+
+/// How many documents a source brought: all of them are seen from then on.
+#[derive(Default)]
+struct Brought([AtomicU64; SourceId::ALL.len()]);
+
+impl Brought {
+    fn of(&self, source: SourceId) -> &AtomicU64 {
+        let place = SourceId::ALL.iter().position(|other| *other == source);
+        &self.0[place.unwrap()]
+    }
+}
+
+/// Every third document is a snapshot: it names the new ban, and doubts or drops older ones.
+fn write(table: &DecisionTable, source: SourceId, brought: &Brought) {
+    for round in 2..DOCUMENTS {
+        let mut document = document(round);
+        // What one snapshot doesn't name still holds: the newest shall be the one that is found.
+        document.added[0].expires = NOW + Duration::from_secs(3600 + round);
+        match round % 3 {
+            0 => table.apply_snapshot(source, document, NOW),
+            _ => table.apply(source, document, NOW),
+        };
+        brought.of(source).store(round, Ordering::SeqCst);
+    }
+}
+
+/// What a version says of the client; the same however often it is asked.
+fn read(table: &DecisionTable, source: SourceId, brought: &Brought) {
+    let at_least = brought.of(source).load(Ordering::SeqCst);
+    let version = table.version();
+    let round = || {
+        let client = CLIENT.parse().unwrap();
+        let found = version.lookup_among(|asked| asked == source, client, &place(), NOW);
+        found.expect("a document seen by half").id().unwrap().get()
+    };
+    let first = round();
+    assert!(first >= at_least, "{first} after {at_least}");
+    assert_eq!(first, round(), "a version that changes");
+}
+
+#[test]
+fn sources_that_write_at_once_are_each_seen_whole() {
+    let (table, stop, brought) = (
+        DecisionTable::new(),
+        AtomicBool::new(false),
+        Brought::default(),
+    );
+    for source in SourceId::ALL {
+        table.apply(source, document(1), NOW);
+    }
+    std::thread::scope(|threads| {
+        for source in SourceId::ALL {
+            let (table, brought, stop) = (&table, &brought, &stop);
+            threads.spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    read(table, source, brought);
+                }
+            });
+        }
+        threads.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                table.purge_expired(NOW);
+            }
+        });
+        let writers = SourceId::ALL.map(|source| {
+            let (table, brought) = (&table, &brought);
+            threads.spawn(move || write(table, source, brought))
+        });
+        let ended = writers.map(ScopedJoinHandle::join);
+        stop.store(true, Ordering::Relaxed);
+        assert!(ended.iter().all(Result::is_ok));
+    });
 }

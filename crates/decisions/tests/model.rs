@@ -1,4 +1,8 @@
 //! The table agrees with the obvious one: a vector that is read from end to end.
+//!
+//! Several sources, overlaps and duplicates, each scope, addresses in both of their forms, the tick at
+//! which a decision ends and the one before it. A version that was taken before a step still says
+//! after it what it said before.
 
 #![expect(
     clippy::unwrap_used,
@@ -9,8 +13,8 @@
 use std::time::Duration;
 
 use palisade_decisions::{
-    Applied, Decision, DecisionId, DecisionTable, Deletion, Delta, Filter, Remedy, RemedyKind,
-    Scope, SourceId,
+    Applied, Decision, DecisionId, DecisionTable, Deletion, Delta, Filter, Match, Remedy,
+    RemedyKind, Scope, SourceId, Version,
 };
 use palisade_vocabulary::{Asn, Ip, Known, Place, Tick};
 use proptest::prelude::*;
@@ -37,7 +41,7 @@ impl Held {
 }
 
 /// The table as its documentation says it, without any thought of speed.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Model {
     held: Vec<Held>,
     names_all: bool,
@@ -140,9 +144,33 @@ impl Model {
         }
     }
 
-    fn strongest(&self, ip: Ip, place: &Place, now: Tick) -> Option<(RemedyKind, Tick, bool)> {
-        let holds = |held: &&Held| held.expires > now && held.scope.covers(ip, place);
+    fn strongest(
+        &self,
+        of: Option<SourceId>,
+        ip: Ip,
+        place: &Place,
+        now: Tick,
+    ) -> Option<(RemedyKind, Tick, bool)> {
+        let holds = |held: &&Held| {
+            of.is_none_or(|source| source == held.source)
+                && held.expires > now
+                && held.scope.covers(ip, place)
+        };
         self.held.iter().filter(holds).map(Held::rank).max()
+    }
+
+    fn asks_for_places(&self, now: Tick) -> bool {
+        let is_place = |held: &Held| held.expires > now && !matches!(held.scope, Scope::Address(_));
+        self.held.iter().any(is_place)
+    }
+
+    /// The `number`th end that is still to come, if any is.
+    fn end(&self, number: usize, now: Tick) -> Option<Tick> {
+        let mut ends: Vec<Tick> = self.held.iter().map(|held| held.expires).collect();
+        ends.retain(|end| *end > now);
+        ends.sort_unstable();
+        let number = number.checked_rem(ends.len())?;
+        ends.get(number).copied()
     }
 
     fn sorted(&self, now: Tick) -> Vec<Held> {
@@ -193,10 +221,12 @@ fn sort(held: &mut [Held]) {
 #[derive(Clone, Debug)]
 enum Step {
     Delta(SourceId, Delta),
-    Snapshot(Delta),
+    Snapshot(SourceId, Delta),
     Flush(SourceId),
     Purge,
     Wait(u64),
+    /// Until one of the decisions ends, or so many milliseconds before.
+    WaitForAnEnd(usize, u64),
 }
 
 const ADDRESSES: [&str; 12] = [
@@ -214,16 +244,23 @@ const ADDRESSES: [&str; 12] = [
     "2001:db9:ffff::1",
 ];
 
+/// Addresses that decisions name by no more than a range, and one in its other form.
+const STRANGERS: [&str; 4] = ["10.0.4.8", "10.0.3.255", "2001:db8::3", "::ffff:10.0.0.1"];
+
 fn scopes() -> impl Strategy<Value = Scope> {
     let v4_lengths = prop::sample::select(vec![0, 7, 8, 12, 15, 16, 20, 21, 22, 24, 31, 32, 32]);
     let v6_lengths = prop::sample::select(vec![
         0, 12, 15, 16, 29, 32, 47, 48, 56, 63, 64, 65, 127, 128,
     ]);
+    let mapped = (prop::sample::select(&ADDRESSES[1..6]), v4_lengths.clone());
     let address = (prop::sample::select(&ADDRESSES[..]), v4_lengths, v6_lengths);
     prop_oneof![
         12 => address.prop_map(|(address, v4_length, v6_length)| {
             let length = if address.contains(':') { v6_length } else { v4_length };
             Scope::parse("range", &format!("{address}/{length}")).unwrap()
+        }),
+        2 => mapped.prop_map(|(address, length)| {
+            Scope::parse("range", &format!("::ffff:{address}/{}", 96 + length)).unwrap()
         }),
         1 => prop::sample::select(vec!["DE", "FR"]).prop_map(|text| Scope::Country(text.parse().unwrap())),
         1 => (1_u32..3).prop_map(|number| Scope::As(Asn(number))),
@@ -267,10 +304,11 @@ fn steps() -> impl Strategy<Value = Step> {
     let sources = || prop::sample::select(&SourceId::ALL[..]);
     prop_oneof![
         8 => (sources(), documents(12)).prop_map(|(source, delta)| Step::Delta(source, delta)),
-        3 => documents(30).prop_map(Step::Snapshot),
+        3 => (sources(), documents(30)).prop_map(|(source, delta)| Step::Snapshot(source, delta)),
         1 => sources().prop_map(Step::Flush),
         1 => Just(Step::Purge),
-        3 => (0_u64..4000).prop_map(Step::Wait),
+        1 => (0_u64..4000).prop_map(Step::Wait),
+        3 => (0_usize..8, 0_u64..3).prop_map(|(number, before)| Step::WaitForAnEnd(number, before)),
     ]
 }
 
@@ -312,42 +350,41 @@ fn check_content(table: &DecisionTable, model: &Model, now: Tick) {
     assert!(counted >= listed.len());
 }
 
-fn check_lookups(table: &DecisionTable, model: &Model, now: Tick) {
+fn check_lookups(version: &Version, model: &Model, now: Tick) {
     let home = Place {
         country: Known::Is("DE".parse().unwrap()),
         asn: Known::Is(Asn(1)),
     };
-    for address in ADDRESSES
-        .into_iter()
-        .chain(["10.0.4.8", "10.0.3.255", "2001:db8::3"])
-    {
+    assert!(version.asks_for_places() || !model.asks_for_places(now));
+    for address in ADDRESSES.into_iter().chain(STRANGERS) {
         let ip: Ip = address.parse().unwrap();
         for place in [Place::UNAVAILABLE, home] {
-            let found = table.lookup(ip, &place, now);
-            let rank = found.as_ref().map(|found| {
-                (
-                    found.remedy().kind(),
-                    found.expires(),
-                    found.source() == SourceId::Local,
-                )
-            });
-            assert_eq!(rank, model.strongest(ip, &place, now), "{address}");
-            if let Some(found) = found {
-                let is_found = |held: &Held| {
-                    held.scope == found.scope()
-                        && held.id == found.id()
-                        && held.rank()
-                            == (
-                                found.remedy().kind(),
-                                found.expires(),
-                                found.source() == SourceId::Local,
-                            )
-                };
-                assert!(model.held.iter().any(is_found), "{found:?}");
-                assert!(found.scope().covers(ip, &place));
-            }
+            check_lookup(version, model, ip, &place, now);
         }
     }
+}
+
+fn check_lookup(version: &Version, model: &Model, ip: Ip, place: &Place, now: Tick) {
+    let found = version.lookup(ip, place, now);
+    let rank = found.as_ref().map(rank_of);
+    assert_eq!(rank, model.strongest(None, ip, place, now), "{ip}");
+    if let Some(found) = found {
+        let is_found = |held: &Held| {
+            held.scope == found.scope() && held.id == found.id() && held.rank() == rank_of(&found)
+        };
+        assert!(model.held.iter().any(is_found), "{found:?}");
+        assert!(found.scope().covers(ip, place));
+    }
+    for source in SourceId::ALL {
+        let of_source = version.lookup_among(|asked| asked == source, ip, place, now);
+        let rank = of_source.as_ref().map(rank_of);
+        assert_eq!(rank, model.strongest(Some(source), ip, place, now), "{ip}");
+    }
+}
+
+fn rank_of(found: &Match) -> (RemedyKind, Tick, bool) {
+    let is_local = found.source() == SourceId::Local;
+    (found.remedy().kind(), found.expires(), is_local)
 }
 
 proptest! {
@@ -358,31 +395,45 @@ proptest! {
         let (table, mut model) = (DecisionTable::new(), Model::default());
         let mut now = Tick::from_millis(1_000_000);
         for step in steps {
-            match step {
-                Step::Delta(source, delta) => {
-                    let delta = at(delta, now);
-                    let expected = model.apply(source, &delta, false, now);
-                    let applied = table.apply(source, delta, now);
-                    prop_assert_eq!(without_expired(applied), without_expired(expected));
-                }
-                Step::Snapshot(delta) => {
-                    let delta = at(delta, now);
-                    let expected = model.apply(SourceId::CrowdSec, &delta, true, now);
-                    let applied = table.apply_snapshot(SourceId::CrowdSec, delta, now);
-                    prop_assert_eq!(without_expired(applied), without_expired(expected));
-                }
-                Step::Flush(source) => {
-                    model.held.retain(|held| held.expires > now && held.source != source);
-                    table.flush(source, now);
-                }
-                Step::Purge => {
-                    table.purge_expired(now);
-                    prop_assert_eq!(table.len(), model.sorted(now).len());
-                }
-                Step::Wait(millis) => now = now + Duration::from_millis(millis),
-            }
+            let (version_before, model_before, time_before) = (table.version(), model.clone(), now);
+            now = run(step, &table, &mut model, now);
             check_content(&table, &model, now);
-            check_lookups(&table, &model, now);
+            check_lookups(&table.version(), &model, now);
+            check_lookups(&version_before, &model_before, time_before);
         }
     }
+}
+
+/// Takes a step with both; what time it is then.
+fn run(step: Step, table: &DecisionTable, model: &mut Model, now: Tick) -> Tick {
+    match step {
+        Step::Delta(source, delta) => {
+            let delta = at(delta, now);
+            let expected = model.apply(source, &delta, false, now);
+            let applied = table.apply(source, delta, now);
+            assert_eq!(without_expired(applied), without_expired(expected));
+        }
+        Step::Snapshot(source, delta) => {
+            let delta = at(delta, now);
+            let expected = model.apply(source, &delta, true, now);
+            let applied = table.apply_snapshot(source, delta, now);
+            assert_eq!(without_expired(applied), without_expired(expected));
+        }
+        Step::Flush(source) => {
+            model
+                .held
+                .retain(|held| held.expires > now && held.source != source);
+            table.flush(source, now);
+        }
+        Step::Purge => {
+            table.purge_expired(now);
+            assert_eq!(table.len(), model.sorted(now).len());
+        }
+        Step::Wait(millis) => return now + Duration::from_millis(millis),
+        Step::WaitForAnEnd(number, millis_before) => {
+            let end = model.end(number, now).map_or(0, Tick::as_millis);
+            return Tick::from_millis(end.saturating_sub(millis_before).max(now.as_millis()));
+        }
+    }
+    now
 }

@@ -135,7 +135,8 @@ fn a_client_whose_ban_moves_never_passes() {
                 applied.store(round, Ordering::SeqCst);
             }
         });
-        writer.join().unwrap();
+        let ended = writer.join();
         stop.store(true, Ordering::Relaxed);
+        ended.unwrap();
     });
 }
