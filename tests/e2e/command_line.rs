@@ -359,6 +359,7 @@ fn sigterm_lets_requests_finish_and_takes_no_new_ones() {
     let (backend, go_on) = patient_backend();
     let mut palisade = Palisade::start(&format!(
         "
+shutdown: {{ drain_time: 4s }}
 listeners: [{{ address: 127.0.0.1:0 }}]
 upstreams: {{ app: {{ servers: [\"{backend}\"] }} }}
 sites: [{{ upstream: app }}]

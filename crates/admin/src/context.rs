@@ -1,6 +1,7 @@
 //! What the doors show and change.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
 use arc_swap::ArcSwapOption;
@@ -24,6 +25,8 @@ pub struct AdminContext {
     pub shared: Arc<Shared>,
     /// The listeners that are open. A reload may change them.
     pub listeners: Listeners,
+    /// Turns true when the process is about to end: before it drains.
+    pub leaving: AtomicBool,
     /// The operator's own decisions.
     pub local: Arc<LocalDecisions>,
     /// How the polls of LAPI go; nothing where the settings name none. A reload may change it.

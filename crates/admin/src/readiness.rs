@@ -1,5 +1,6 @@
 //! Whether requests should come here.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use palisade_gate::settings::DecisionsPolicy;
@@ -16,18 +17,18 @@ pub(crate) fn reasons(context: &AdminContext) -> Vec<String> {
         .as_deref()
         .map(|lapi| lapi.last_good_poll().map(|at| now.since(at)));
     let policy = shared.generation.load().snapshot.decisions;
-    let is_draining = *shared.draining.borrow();
-    reasons_among(is_draining, &policy, age)
+    let is_leaving = context.leaving.load(Ordering::Relaxed) || *shared.draining.borrow();
+    reasons_among(is_leaving, &policy, age)
 }
 
 /// `poll_age`: nothing without a LAPI, else how old its last good answer is, if there was one.
 fn reasons_among(
-    is_draining: bool,
+    is_leaving: bool,
     policy: &DecisionsPolicy,
     poll_age: Option<Option<Duration>>,
 ) -> Vec<String> {
     let mut reasons = Vec::new();
-    if is_draining {
+    if is_leaving {
         reasons.push("draining: the process ends".to_owned());
     }
     if policy.on_failure == FailurePolicy::Closed && policy.mode == Mode::Block {
@@ -65,12 +66,12 @@ mod tests {
 
     #[track_caller]
     fn check(
-        is_draining: bool,
+        is_leaving: bool,
         policy: DecisionsPolicy,
         poll_age: Option<Option<Duration>>,
         expected: &[&str],
     ) {
-        assert_eq!(reasons_among(is_draining, &policy, poll_age), expected);
+        assert_eq!(reasons_among(is_leaving, &policy, poll_age), expected);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -13,7 +14,7 @@ use palisade_decisions::DecisionTable;
 use palisade_gate::settings::{DecisionsPolicy, GateSettings, SiteSettings};
 use palisade_gate::{Snapshot, State};
 use palisade_geo::GeoDatabases;
-use palisade_proxy::settings::{Deadlines, Limits, ListenerSettings};
+use palisade_proxy::settings::{Deadlines, Limits, ListenerSettings, ShutdownSettings};
 use palisade_proxy::{Clock, Generation, Listener, Listeners, Shared};
 use palisade_telemetry::{Fields, Level, LogSettings, MetricLabels, Metrics, Report, Telemetry};
 use palisade_upstream::{PoolSettings, ServerSettings, Servers, Upstreams, Weight};
@@ -91,6 +92,7 @@ impl TestDoors {
             started: SystemTime::now(),
             shared: Arc::new(shared),
             listeners: Listeners::new(vec![listener]),
+            leaving: AtomicBool::new(false),
             local: Arc::new(local),
             lapi: ArcSwapOption::empty(),
             reload: Arc::new(ReloadStatus::default()),
@@ -174,6 +176,7 @@ fn shared(
         metrics,
         clock: Clock::start(),
         draining,
+        shutdown: ArcSwap::from_pointee(ShutdownSettings::default()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! From settings to the parts of a running process.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, anyhow};
@@ -68,6 +69,7 @@ impl Process {
             started: SystemTime::now(),
             shared: Arc::clone(&shared),
             listeners: listeners.clone(),
+            leaving: AtomicBool::new(false),
             local: Arc::new(local),
             lapi: ArcSwapOption::new(poller.as_ref().map(Poller::status)),
             reload,
@@ -115,6 +117,7 @@ fn shared(
         metrics,
         clock,
         draining,
+        shutdown: ArcSwap::from_pointee(settings.shutdown),
     }))
 }
 

@@ -15,6 +15,7 @@ mod refused;
 mod reload;
 mod run;
 mod saved;
+mod signals;
 mod workers;
 
 use std::process::ExitCode;

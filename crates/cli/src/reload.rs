@@ -205,6 +205,7 @@ impl Reloader {
         let old = shared.generation.swap(Arc::clone(&new));
         forget_metrics(&old, &new, shared);
         self.retired.push(old);
+        shared.shutdown.store(Arc::new(change.settings.shutdown));
         assembly::tell_geo(&change.settings, &shared.metrics);
         let were_open = doors.at();
         doors.change(change.sockets.doors);

@@ -2,18 +2,20 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use palisade_admin::AdminContext;
 use palisade_config::Loaded;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
-use tokio::time::interval;
+use tokio::time::{interval, sleep};
 
 use crate::arguments::Run;
 use crate::assembly::Process;
 use crate::lapi::Lapi;
 use crate::reload::{Reloader, Running, WATCH_INTERVAL};
+use crate::signals::{Signals, Told};
 use crate::workers::Workers;
 use crate::{Exit, announce, confinement, demo, feed, load};
 
@@ -40,6 +42,7 @@ pub(crate) fn run(arguments: &Run) -> Result<Exit> {
         .build()
         .context("can't make a runtime")?;
     let _entered = control.enter();
+    let signals = Signals::install().context("can't take signals")?;
     if let Some(backend) = demo_backend {
         backend.start()?;
     }
@@ -48,7 +51,7 @@ pub(crate) fn run(arguments: &Run) -> Result<Exit> {
         None => std::thread::available_parallelism().map_or(1, usize::from),
     };
     let process = Process::assemble(&loaded, confinement)?;
-    control.block_on(serve(process, loaded, settings_file, threads))?;
+    control.block_on(serve(process, loaded, settings_file, threads, signals))?;
     control.shutdown_timeout(Duration::from_secs(1));
     Ok(Exit::Done)
 }
@@ -58,6 +61,7 @@ async fn serve(
     loaded: Loaded,
     settings_file: Option<PathBuf>,
     threads: usize,
+    signals: Signals,
 ) -> Result<()> {
     let mut background = JoinSet::new();
     let draining = process.shared.draining.clone();
@@ -90,7 +94,8 @@ async fn serve(
         };
         Reloader::new(path, loaded, process)
     });
-    until_told_to_stop(reloader, &mut lapi).await?;
+    until_told_to_stop(reloader, &mut lapi, signals).await?;
+    leave(&process.admin).await;
     report.info("stop", "draining: no new connections", &[]);
     process.drain.send_replace(true);
     tokio::task::spawn_blocking(|| workers.join()).await?;
@@ -106,17 +111,34 @@ async fn serve(
     Ok(())
 }
 
+/// Says on `/readyz` that no requests should come any more, and serves those that come all the same
+/// until whoever sends them has had the time to notice that the settings give.
+async fn leave(admin: &AdminContext) {
+    admin.leaving.store(true, Ordering::Relaxed);
+    let delay = admin.shared.shutdown.load().delay;
+    if !delay.is_zero() {
+        let message = "not ready any more: draining begins after the delay";
+        let delay_ms = delay.as_millis();
+        admin
+            .report
+            .info("stop", message, &[("delay_ms", &delay_ms)]);
+        sleep(delay).await;
+    }
+}
+
 /// Reads the settings again when they change or on SIGHUP, until SIGTERM or SIGINT.
-async fn until_told_to_stop(mut reloader: Option<Reloader>, lapi: &mut Lapi) -> Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
+async fn until_told_to_stop(
+    mut reloader: Option<Reloader>,
+    lapi: &mut Lapi,
+    mut signals: Signals,
+) -> Result<()> {
     let mut watch = interval(WATCH_INTERVAL);
     loop {
         let is_asked = tokio::select! {
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-            _ = hang_up.recv() => true,
+            told = signals.next() => match told {
+                Told::Stop => return Ok(()),
+                Told::Reload => true,
+            },
             _ = watch.tick() => false,
         };
         if let Some(mut at_work) = reloader.take() {

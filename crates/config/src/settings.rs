@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use palisade_gate::settings::GateSettings;
 use palisade_geo::GeoDatabases;
-use palisade_proxy::settings::ListenerSettings;
+use palisade_proxy::settings::{ListenerSettings, ShutdownSettings};
 use palisade_telemetry::LogSettings;
 use palisade_upstream::PoolSettings;
 
@@ -35,6 +35,8 @@ pub struct Settings {
     pub metrics: Option<MetricsSettings>,
     /// The admin door; `None` = there is none.
     pub admin: Option<AdminSettings>,
+    /// How the process ends.
+    pub shutdown: ShutdownSettings,
     /// The logs.
     pub logs: LogSettings,
     /// Where the files say what only the machine can refuse.

@@ -12,7 +12,7 @@ use palisade_hygiene::h1::{HeadSearch, check_head};
 use palisade_hygiene::{HeadLimits, RefusalReason};
 use palisade_transport::Connection;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::connection::ConnectionFacts;
 use crate::downstream::{Downstream, Http1, Reusable};
@@ -106,7 +106,7 @@ fn speaks_h2c(facts: &ConnectionFacts) -> bool {
 enum HeadRead {
     /// A complete head, at this place of the buffer.
     Head(Range<usize>),
-    /// Nothing came, or the process drains.
+    /// Nothing came.
     Closed,
     Refused(RefusalReason),
 }
@@ -127,12 +127,11 @@ async fn read_head(
         } else {
             deadlines.idle
         };
-        let mut draining = facts.draining.clone();
         buffered.reserve(READ_BYTES);
         let first = tokio::select! {
             biased;
             first = timeout(patience, connection.read_buf(buffered)) => first,
-            _ = draining.wait_for(|draining| *draining), if !is_first => return HeadRead::Closed,
+            () = until_idle_ends(facts), if !is_first => return HeadRead::Closed,
         };
         if !matches!(first, Ok(Ok(1..))) {
             return HeadRead::Closed;
@@ -159,6 +158,15 @@ async fn read_head(
             Err(_) => return HeadRead::Refused(RefusalReason::HeadDeadline),
         }
     }
+}
+
+/// Waits until connections are to end and whoever is about to use an idle one had time to.
+async fn until_idle_ends(facts: &ConnectionFacts) {
+    let mut draining = facts.draining.clone();
+    // An error means that whoever could tell is gone.
+    let _ = draining.wait_for(|draining| *draining).await;
+    let grace = facts.shared.shutdown.load().idle_grace();
+    sleep(grace).await;
 }
 
 /// Answers a head that no session ever sees, and ends the connection.

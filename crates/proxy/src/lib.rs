@@ -29,6 +29,6 @@ mod upstream;
 
 pub use certificates::TlsError;
 pub use clock::Clock;
-pub use listener::{DRAIN_TIME, ListenError, Listener};
+pub use listener::{ListenError, Listener};
 pub use listeners::{ListenerChange, Listeners};
 pub use shared::{Generation, Shared};

@@ -25,9 +25,6 @@ const BACKLOG: i32 = 65_535;
 /// How long to wait when the process has no file descriptors left, before trying again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// How long connections may take to end what they are at when the process or their listener drains.
-pub const DRAIN_TIME: Duration = Duration::from_secs(30);
-
 /// A socket that listens, with its settings.
 pub struct Listener {
     /// Where the settings put it: the port may be 0 there.
@@ -185,8 +182,8 @@ impl Listener {
     }
 
     /// Accepts connections until the listener is closed or the process drains, and ends when they
-    /// have, or after [`DRAIN_TIME`]. Every worker thread runs one of these on the same socket, and
-    /// serves on its own thread what it accepts.
+    /// have, or after the [`drain_time`](crate::settings::ShutdownSettings::drain_time). Every worker
+    /// thread runs one of these on the same socket, and serves on its own thread what it accepts.
     ///
     /// # Errors
     /// When the socket can't be used on this thread's runtime.
@@ -224,8 +221,9 @@ impl Listener {
         drop(socket);
         drop(copy);
         let ended = async { while connections.join_next().await.is_some() {} };
+        let drain_time = shared.shutdown.load().drain_time;
         // Whoever is not done by then is cut off.
-        let _ = timeout(DRAIN_TIME, ended).await;
+        let _ = timeout(drain_time, ended).await;
         Ok(())
     }
 

@@ -111,6 +111,11 @@ impl Ending {
         }
     }
 
+    /// The process ended before the request did. What the client had of the answer by then it knows.
+    pub(crate) fn cut_off(sent: (u16, u64)) -> Self {
+        Self::new(Outcome::CutOff, sent)
+    }
+
     pub(crate) fn set_upstream(&mut self, name: &std::sync::Arc<str>, duration: Option<Duration>) {
         self.upstream = Some(std::sync::Arc::clone(name));
         self.upstream_duration = duration;

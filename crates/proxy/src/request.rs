@@ -61,16 +61,27 @@ pub(crate) async fn serve(
         judged: &judged,
         begun: &begun,
     };
-    let ending = match &judged.ruling {
+    let mut ends = Ends {
+        context: &context,
+        downstream,
+        checks_duration,
+        ending: None,
+    };
+    ends.ending = Some(answer(&context, ends.downstream).await);
+}
+
+/// Answers a request that was judged.
+async fn answer(context: &Context<'_>, downstream: &mut Downstream<'_>) -> Ending {
+    let (judged, begun) = (context.judged, context.begun);
+    match &judged.ruling {
         Ruling::Forward { upstream, target } => {
             let target = target.as_deref();
-            forward::forward(Permit(()), &context, upstream, target, downstream).await
+            forward::forward(Permit(()), context, upstream, target, downstream).await
         }
         Ruling::Refuse(refusal) => {
             let headers = downstream.headers();
-            let answer = generation
-                .pages()
-                .refusal(refusal.status, begun.id, headers);
+            let pages = context.generation.pages();
+            let answer = pages.refusal(refusal.status, begun.id, headers);
             Ending::refused(refusal, context.answer(answer, downstream).await)
         }
         Ruling::RedirectToHttps(location) => {
@@ -79,8 +90,29 @@ pub(crate) async fn serve(
         }
         Ruling::NoSite => context.error(404, downstream).await,
         Ruling::NoUpstream => context.error(503, downstream).await,
-    };
-    observe::finished(&context, downstream.headers(), &ending, checks_duration);
+    }
+}
+
+/// Tells of a request when it is over, also when it never came to its own end: whatever is still
+/// under way when the time to drain is over is dropped as it is.
+struct Ends<'a, 'd> {
+    context: &'a Context<'a>,
+    downstream: &'a mut Downstream<'d>,
+    checks_duration: Duration,
+    ending: Option<Ending>,
+}
+
+impl Drop for Ends<'_, '_> {
+    fn drop(&mut self) {
+        let ending = match self.ending.take() {
+            Some(ending) => ending,
+            // A panic is a defect, of which standard error tells.
+            None if std::thread::panicking() => return,
+            None => Ending::cut_off(self.downstream.sent()),
+        };
+        let headers = self.downstream.headers();
+        observe::finished(self.context, headers, &ending, self.checks_duration);
+    }
 }
 
 fn decide(

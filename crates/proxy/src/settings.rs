@@ -9,6 +9,36 @@ use palisade_client_address::proxy_protocol::ProxyPolicy;
 use palisade_client_address::resolve::HopRule;
 use palisade_vocabulary::ByteSize;
 
+/// How a process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShutdownSettings {
+    /// How long requests are still served as ever once `/readyz` says no, so that load balancers
+    /// notice before anything closes.
+    pub delay: Duration,
+    /// How long connections may then take to end what they are at.
+    pub drain_time: Duration,
+}
+
+impl Default for ShutdownSettings {
+    fn default() -> Self {
+        Self {
+            delay: Duration::ZERO,
+            drain_time: Duration::from_secs(30),
+        }
+    }
+}
+
+impl ShutdownSettings {
+    /// How long an idle connection is kept when the process drains: its client may be about to use
+    /// it, and would meet its end instead of an answer that says that it ends.
+    pub(crate) fn idle_grace(&self) -> Duration {
+        IDLE_GRACE_MAX.min(self.drain_time / 2)
+    }
+}
+
+/// The longest that an idle connection outlives the start of a drain.
+const IDLE_GRACE_MAX: Duration = Duration::from_secs(5);
+
 /// One listening socket.
 #[derive(Clone, Debug)]
 pub struct ListenerSettings {

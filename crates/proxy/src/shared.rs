@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::Clock;
 use crate::respond::Pages;
+use crate::settings::ShutdownSettings;
 
 /// What all connections of a process share.
 pub struct Shared {
@@ -24,6 +25,8 @@ pub struct Shared {
     pub clock: Clock,
     /// Turns true once: no new requests then, and connections end with what they are at.
     pub draining: watch::Receiver<bool>,
+    /// How the process ends.
+    pub shutdown: ArcSwap<ShutdownSettings>,
 }
 
 /// What one reading of the settings made. A request holds on to the one that it began with.

@@ -13,7 +13,7 @@ use palisade_decisions::DecisionTable;
 use palisade_gate::settings::{GateSettings, SiteSettings};
 use palisade_gate::{Snapshot, State};
 use palisade_geo::GeoDatabases;
-use palisade_proxy::settings::{Deadlines, Limits, ListenerSettings};
+use palisade_proxy::settings::{Deadlines, Limits, ListenerSettings, ShutdownSettings};
 use palisade_proxy::{Clock, Generation, Listener, Shared};
 use palisade_telemetry::{LogSettings, MetricLabels, Metrics, OperatorLog, Telemetry};
 use palisade_upstream::{PoolSettings, ServerSettings, Servers, Upstreams, Weight};
@@ -85,6 +85,7 @@ async fn proxy(backend: std::net::SocketAddr) -> (std::net::SocketAddr, watch::S
         metrics,
         clock: Clock::start(),
         draining,
+        shutdown: ArcSwap::from_pointee(ShutdownSettings::default()),
     });
     let listener = Listener::bind(ListenerSettings {
         address: "127.0.0.1:0".parse().unwrap(),

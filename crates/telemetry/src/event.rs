@@ -77,6 +77,8 @@ pub enum Outcome {
     UpstreamFailed,
     /// The client went away first.
     ClientAborted,
+    /// It was not over when the time ended that a process has to drain.
+    CutOff,
 }
 
 impl Outcome {
@@ -90,6 +92,7 @@ impl Outcome {
             Self::Refused(_) => "refused",
             Self::UpstreamFailed => "upstream_failed",
             Self::ClientAborted => "client_aborted",
+            Self::CutOff => "cut_off",
         }
     }
 

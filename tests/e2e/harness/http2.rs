@@ -26,8 +26,8 @@ const FRAME_BYTES_MAX: usize = 16_384;
 pub(crate) struct Http2 {
     connection: Connection,
     streams: HashMap<u32, Stream>,
-    /// The last stream that a GOAWAY without an error leaves.
-    last_stream: Option<u32>,
+    /// The last stream that each GOAWAY without an error leaves.
+    farewells: Vec<u32>,
 }
 
 #[derive(Default)]
@@ -67,7 +67,7 @@ impl Http2 {
         let mut http2 = Self {
             connection,
             streams: HashMap::new(),
-            last_stream: None,
+            farewells: Vec::new(),
         };
         // No dynamic table: each answer's head is read by itself.
         http2.frame(SETTINGS, 0, 0, &[0, 1, 0, 0, 0, 0]);
@@ -128,7 +128,33 @@ impl Http2 {
     /// Whether the other end said that it takes no request after `stream` (RFC 9113 section 6.8): a
     /// later one was not looked at, and may be sent again elsewhere.
     pub(crate) fn is_leaving_before(&self, stream: u32) -> bool {
-        self.last_stream.is_some_and(|last| last < stream)
+        self.farewells.last().is_some_and(|last| *last < stream)
+    }
+
+    /// The last stream that each GOAWAY so far leaves, errors aside. After the first, no stream may be
+    /// opened (RFC 9113 section 6.8).
+    pub(crate) fn farewells(&self) -> &[u32] {
+        &self.farewells
+    }
+
+    /// Reads until there is one.
+    #[track_caller]
+    pub(crate) fn wait_for_farewell(&mut self) -> u32 {
+        loop {
+            if let Some(last) = self.farewells.last() {
+                return *last;
+            }
+            assert_eq!(self.read_frame(), None, "the connection ended without one");
+        }
+    }
+
+    /// Reads until the connection ends.
+    pub(crate) fn end(&mut self) -> Outcome {
+        loop {
+            if let Some(ended) = self.read_frame() {
+                return ended;
+            }
+        }
     }
 
     /// Reads a frame; how the connection ended, if it did.
@@ -163,7 +189,7 @@ impl Http2 {
                 return Some(Outcome::GoneAway(code_of(&payload[4..])));
             }
             GOAWAY => {
-                self.last_stream = Some(code_of(&payload) & (u32::MAX >> 1));
+                self.farewells.push(code_of(&payload) & (u32::MAX >> 1));
                 return None;
             }
             _ => return None,

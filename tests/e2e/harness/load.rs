@@ -468,7 +468,7 @@ fn ask_over_http2(target: &Target, shared: &Shared) {
         match http2.head(stream, &fields, true).outcome(stream) {
             Outcome::Answered { status, .. } => {
                 shared.answered(status, asked);
-                if !http2.is_leaving_before(stream + 2) {
+                if http2.farewells().is_empty() {
                     link = Some((http2, stream + 2));
                 }
             }

@@ -19,6 +19,7 @@ mod matchers;
 mod path_forms;
 mod routes;
 mod rules;
+mod shutdown;
 mod sites;
 mod upstreams;
 
@@ -26,6 +27,7 @@ use std::sync::Arc;
 
 use palisade_gate::settings::{BlockingSettings, GateSettings};
 use palisade_geo::GeoDatabases;
+use palisade_proxy::settings::ShutdownSettings;
 use palisade_telemetry::LogSettings;
 use palisade_vocabulary::Mode;
 
@@ -74,6 +76,7 @@ static INFO: TableInfo = TableInfo {
         &BLOCKING,
         &METRICS,
         &ADMIN,
+        &SHUTDOWN,
         &LOGS,
     ],
     later: &LATER_CHECKS,
@@ -207,6 +210,12 @@ static ADMIN: Key<Table<doors::ReadAdmin>, Optional> = Key::new(
     Optional,
     "Status and local decisions. Absent: off.",
 );
+static SHUTDOWN: Key<Table<ShutdownSettings>, Defaulted> = Key::new(
+    "shutdown",
+    shutdown::SHUTDOWN,
+    Defaulted("{}"),
+    "How the process ends, on SIGTERM and when another takes its place (SIGQUIT).",
+);
 static LOGS: Key<Table<LogSettings>, Defaulted> = Key::new(
     "logs",
     logs::LOGS,
@@ -230,7 +239,7 @@ fn lower(fields: &Fields<'_>) -> Option<Settings> {
     );
     let (metrics, admin, logs) = (fields.get(&METRICS), fields.get(&ADMIN), fields.get(&LOGS));
     let state_directory = fields.get(&STATE_DIRECTORY);
-    let sandbox = fields.get(&SANDBOX);
+    let (sandbox, shutdown) = (fields.get(&SANDBOX), fields.get(&SHUTDOWN));
     Together {
         fields,
         upstream_names: crate::reader::names(fields.node(&UPSTREAMS)),
@@ -275,6 +284,7 @@ fn lower(fields: &Fields<'_>) -> Option<Settings> {
         crowdsec: crowdsec.map(|crowdsec| crowdsec.stream),
         metrics: metrics.map(|metrics| metrics.settings),
         admin: admin.map(|admin| admin.settings),
+        shutdown: shutdown?,
         logs: logs?,
         places,
     })

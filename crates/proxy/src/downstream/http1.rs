@@ -148,6 +148,12 @@ impl Http1 {
         }
     }
 
+    pub(super) fn sent(&self) -> (u16, u64) {
+        let head = self.session.response_written();
+        let status = head.map_or(0, |head| head.status.as_u16());
+        (status, self.session.body_bytes_sent() as u64)
+    }
+
     fn break_off(&mut self) -> Gone {
         self.aborted = true;
         Gone

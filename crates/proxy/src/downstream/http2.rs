@@ -21,6 +21,8 @@ pub(crate) struct Http2<'a> {
     body_read: bool,
     ended: bool,
     write_timeout: Duration,
+    /// The status and the bytes of body that were given to h2.
+    sent: (u16, u64),
 }
 
 impl<'a> Http2<'a> {
@@ -38,6 +40,7 @@ impl<'a> Http2<'a> {
             body_read: false,
             ended: false,
             write_timeout: Duration::from_secs(60),
+            sent: (0, 0),
         }
     }
 
@@ -96,6 +99,7 @@ impl<'a> Http2<'a> {
             .map_err(|_| Gone)?;
         self.sending = Some(sending);
         self.ended = end;
+        self.sent.0 = head.status.as_u16();
         Ok(())
     }
 
@@ -108,6 +112,7 @@ impl<'a> Http2<'a> {
             match capacity.await {
                 Ok(Some(Ok(capacity))) => {
                     let now = part.split_to(capacity.min(part.len()));
+                    self.sent.1 += now.len() as u64;
                     sending.send_data(now, false).map_err(|_| Gone)?;
                 }
                 Ok(Some(Err(_)) | None) => return Err(Gone),
@@ -127,6 +132,10 @@ impl<'a> Http2<'a> {
         self.ended = true;
         let sending = self.sending.as_mut().ok_or(Gone)?;
         sending.send_data(Bytes::new(), true).map_err(|_| Gone)
+    }
+
+    pub(super) fn sent(&self) -> (u16, u64) {
+        self.sent
     }
 
     pub(super) fn abort(&mut self) {

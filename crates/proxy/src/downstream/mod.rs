@@ -139,6 +139,16 @@ impl Downstream<'_> {
         }
     }
 
+    /// What the client has been sent so far: a status, 0 before there is one, and bytes of body. A
+    /// tunnel's bytes are not counted.
+    pub(crate) fn sent(&self) -> (u16, u64) {
+        match self {
+            Self::Http1(side) => side.sent(),
+            Self::Http2(side) => side.sent(),
+            Self::Tunnelled(_) => (StatusCode::SWITCHING_PROTOCOLS.as_u16(), 0),
+        }
+    }
+
     /// Breaks the exchange off, so that the client can't take what it has for a whole answer.
     pub(crate) fn abort(&mut self) {
         match self {

@@ -21,6 +21,7 @@ pub(super) enum OutcomeLabel {
     Refused,
     UpstreamFailed,
     ClientAborted,
+    CutOff,
 }
 
 label!(OutcomeLabel {
@@ -30,6 +31,7 @@ label!(OutcomeLabel {
     Refused => "refused",
     UpstreamFailed => "upstream_failed",
     ClientAborted => "client_aborted",
+    CutOff => "cut_off",
 });
 
 impl From<Outcome> for OutcomeLabel {
@@ -41,6 +43,7 @@ impl From<Outcome> for OutcomeLabel {
             Outcome::Refused(_) => Self::Refused,
             Outcome::UpstreamFailed => Self::UpstreamFailed,
             Outcome::ClientAborted => Self::ClientAborted,
+            Outcome::CutOff => Self::CutOff,
         }
     }
 }
