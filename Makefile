@@ -1,6 +1,6 @@
 # Two commands: `make run` and `make test`. `make help` lists the rest.
 
-.PHONY: run test set-up lint deny release bench bench-process clean help
+.PHONY: run test soak set-up lint deny release bench bench-process clean help
 
 PROFILE := ci
 
@@ -13,6 +13,11 @@ run:
 ## test: install what the tests need, and run them all
 test: set-up
 	@. ./tests/environment && cargo test --profile $(PROFILE) --workspace
+
+## soak: half an hour of everything at once, with a report (MINUTES=5, IDLE=10000 idle connections)
+soak: set-up
+	@. ./tests/environment && PALISADE_SOAK_MINUTES=$(or $(MINUTES),30) PALISADE_SOAK_IDLE=$(IDLE) \
+		cargo test --quiet --profile $(PROFILE) -p palisade-cli --test soak -- --nocapture nothing_is_lost
 
 ## set-up: install what the build and the tests need
 set-up:

@@ -11,12 +11,15 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::http::{Connection, Wire, header};
-use super::{Http2, Outcome, TlsClient, wait_for};
+use super::{Http2, Latencies, Outcome, TlsClient, wait_for};
 
 /// An answer that takes longer counts as none, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// What a client does between two requests: the machine is to be busy, not full.
 const PAUSE: Duration = Duration::from_millis(4);
+/// RFC 9113 section 6.9: so that the bodies of all answers of a connection fit.
+const WINDOW_UPDATE: u8 = 8;
+const WINDOW_INCREMENT: u32 = 0x7fff_0000;
 /// How many unexpected outcomes are kept.
 const KEPT_MAX: usize = 50;
 
@@ -80,8 +83,12 @@ pub(crate) struct LoadReport {
     pub(crate) sent_again: usize,
     /// What was not expected; the first of them.
     pub(crate) unexpected: Vec<Unexpected>,
+    /// How much was not expected in all.
+    pub(crate) unexpected_count: usize,
     /// The longest that an answer took.
     pub(crate) slowest: Duration,
+    /// How long answers took.
+    pub(crate) latencies: Latencies,
 }
 
 /// An outcome that was not expected.
@@ -158,7 +165,10 @@ impl Load {
     pub(crate) fn finish(mut self) -> LoadReport {
         self.shared.stop.store(true, Ordering::Relaxed);
         for client in self.clients.drain(..) {
-            client.join().expect("a client's thread");
+            if client.join().is_err() {
+                self.shared
+                    .failed("a client gave up: no answer in time".to_owned());
+            }
         }
         self.report()
     }
@@ -270,7 +280,9 @@ impl Shared {
         let is_expected = self.expected.lock().unwrap().contains(&status);
         let mut log = self.log();
         *log.statuses.entry(status).or_default() += 1;
-        log.slowest = log.slowest.max(asked.elapsed());
+        let took = asked.elapsed();
+        log.slowest = log.slowest.max(took);
+        log.latencies.record(took);
         if !is_expected {
             self.keep(&mut log, format!("status {status}"));
         }
@@ -283,6 +295,7 @@ impl Shared {
     }
 
     fn keep(&self, log: &mut LoadReport, what: String) {
+        log.unexpected_count += 1;
         if log.unexpected.len() < KEPT_MAX {
             let at = self.begun.elapsed();
             log.unexpected.push(Unexpected { at, what });
@@ -457,7 +470,11 @@ fn ask_over_http2(target: &Target, shared: &Shared) {
         let (mut http2, stream) = match link.take() {
             Some(open) => open,
             None => match target.connect() {
-                Ok(wire) => (Http2::over(Connection::over(wire)), 1),
+                Ok(wire) => {
+                    let mut http2 = Http2::over(Connection::over(wire));
+                    http2.frame(WINDOW_UPDATE, 0, 0, &WINDOW_INCREMENT.to_be_bytes());
+                    (http2, 1)
+                }
                 Err(error) => {
                     shared.failed(format!("no connection: {error}"));
                     std::thread::sleep(target.pause);

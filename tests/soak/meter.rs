@@ -1,0 +1,154 @@
+//! What the kernel and the process itself say of it, once a second.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use palisade_testkit::process::{open_files, resident_bytes};
+
+use crate::events::Scene;
+
+const EVERY: Duration = Duration::from_secs(1);
+/// Which part of the run comes before memory is expected to stay as it is.
+const WARM_UP: f64 = 0.3;
+/// Over which part of the run a value is taken: one sample may be a peak.
+const WINDOW: f64 = 0.1;
+
+/// One look at the process.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sample {
+    pub(crate) at: Duration,
+    pub(crate) resident_mib: f64,
+    pub(crate) files: f64,
+    pub(crate) threads: f64,
+    pub(crate) connections: f64,
+    pub(crate) generations: f64,
+}
+
+impl Sample {
+    pub(crate) fn take(scene: &Scene, begun: Instant) -> Self {
+        let palisade = &scene.palisade;
+        let pid = palisade.pid();
+        let metrics = palisade.metrics();
+        let metric = |name: &str| {
+            let mut lines = metrics.lines();
+            let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            value.map_or(f64::NAN, |value| value.parse().unwrap())
+        };
+        let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+        Self {
+            at: begun.elapsed(),
+            resident_mib: resident_bytes(pid).unwrap() as f64 / 1024.0 / 1024.0,
+            files: open_files(pid).unwrap() as f64,
+            threads: threads.count() as f64,
+            connections: metric("palisade_connections_open"),
+            generations: metric("palisade_snapshot_generations_held"),
+        }
+    }
+}
+
+/// Looks at the process until it is finished.
+pub(crate) struct Meter {
+    stop: Arc<AtomicBool>,
+    samples: Arc<Mutex<Vec<Sample>>>,
+    thread: JoinHandle<()>,
+}
+
+impl Meter {
+    pub(crate) fn begin(scene: &Arc<Scene>) -> Self {
+        let (stop, samples) = (
+            Arc::<AtomicBool>::default(),
+            Arc::<Mutex<Vec<Sample>>>::default(),
+        );
+        let (stopped, taken, scene) = (Arc::clone(&stop), Arc::clone(&samples), Arc::clone(scene));
+        let thread = std::thread::spawn(move || {
+            let begun = Instant::now();
+            while !stopped.load(Ordering::Relaxed) {
+                let sample = Sample::take(&scene, begun);
+                taken.lock().unwrap().push(sample);
+                std::thread::sleep(EVERY);
+            }
+        });
+        Self {
+            stop,
+            samples,
+            thread,
+        }
+    }
+
+    pub(crate) fn is_measuring(&self) -> bool {
+        !self.thread.is_finished()
+    }
+
+    pub(crate) fn finish(self) -> Samples {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().expect("the thread that measures");
+        Samples(std::mem::take(&mut *self.samples.lock().unwrap()))
+    }
+}
+
+/// All samples of a run.
+pub(crate) struct Samples(Vec<Sample>);
+
+/// How a value went over the run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Course {
+    pub(crate) first: f64,
+    /// When the run was warm.
+    pub(crate) warm: f64,
+    pub(crate) last: f64,
+    pub(crate) most: f64,
+    /// From the warm-up on, by the method of least squares.
+    pub(crate) per_minute: f64,
+}
+
+impl Samples {
+    pub(crate) fn course(&self, of: impl Fn(&Sample) -> f64) -> Course {
+        let values: Vec<f64> = self.0.iter().map(&of).collect();
+        let share = |share: f64| (values.len() as f64 * share) as usize;
+        let warm = share(WARM_UP);
+        let window = share(WINDOW).max(1);
+        Course {
+            first: values[0],
+            warm: median(&values[warm..(warm + window).min(values.len())]),
+            last: median(&values[values.len() - window..]),
+            most: values.iter().copied().fold(f64::MIN, f64::max),
+            per_minute: slope(
+                self.0[warm..]
+                    .iter()
+                    .map(|sample| (sample.at.as_secs_f64() / 60.0, of(sample))),
+            ),
+        }
+    }
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn slope(points: impl Iterator<Item = (f64, f64)> + Clone) -> f64 {
+    let count = points.clone().count() as f64;
+    let mean = |of: fn((f64, f64)) -> f64| points.clone().map(of).sum::<f64>() / count;
+    let (x_mean, y_mean) = (mean(|(x, _)| x), mean(|(_, y)| y));
+    let (mut covariance, mut variance) = (0.0, 0.0);
+    for (x, y) in points {
+        covariance += (x - x_mean) * (y - y_mean);
+        variance += (x - x_mean) * (x - x_mean);
+    }
+    if variance > 0.0 {
+        covariance / variance
+    } else {
+        0.0
+    }
+}
+
+#[test]
+fn a_slope_is_that_of_the_line() {
+    let line = (0..10).map(|x| (f64::from(x), 3.0 + 2.0 * f64::from(x)));
+    assert!((slope(line) - 2.0).abs() < 1e-9);
+    assert_eq!(slope([(1.0, 5.0)].into_iter()), 0.0);
+    assert_eq!(median(&[3.0, 1.0, 900.0]), 3.0);
+}
