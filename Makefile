@@ -1,6 +1,6 @@
 # Two commands: `make run` and `make test`. `make help` lists the rest.
 
-.PHONY: run test soak set-up lint deny release bench bench-process clean help
+.PHONY: run test soak set-up lint deny release package test-package bench bench-process clean help
 
 PROFILE := ci
 
@@ -38,6 +38,20 @@ deny:
 release:
 	@./set-up build
 	cargo build --release --bin palisade
+
+## package: the Debian package, in target/debian
+package:
+	@./set-up build
+	@./set-up package
+	cargo deb -p palisade-cli
+
+## test-package: a package of the tests' binary, installed into a fresh Debian and used there; needs root
+test-package:
+	@./set-up build
+	@./set-up package
+	cargo build --profile $(PROFILE) --bin palisade
+	cargo deb --quiet -p palisade-cli --profile $(PROFILE) --no-build --no-strip --output target/test-data/palisade.deb
+	./deploy/debian/test-package target/test-data/palisade.deb
 
 ## bench: what judging a request costs, in time and in instructions, and a snapshot of decisions
 bench:

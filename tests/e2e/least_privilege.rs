@@ -132,7 +132,10 @@ logs: {{ access: {{ path: access.log }}, decisions: {{ path: decisions.log }} }}
 "
     );
     let folder = folder_of_nobody(&settings);
-    let command = as_nobody(&folder.path().join("palisade"));
+    let mut command = as_nobody(&folder.path().join("palisade"));
+    command
+        .args(["run", "--config"])
+        .arg(folder.path().join("palisade.yaml"));
     let palisade = Palisade::start_by(command, folder);
     assert_eq!(palisade.address().to_string(), address);
     assert_eq!(palisade.get("/").status, 200);

@@ -18,6 +18,7 @@ mod access_rules;
 mod answers;
 mod client_address;
 mod command_line;
+mod deploy;
 mod drain;
 mod failures;
 mod forward;

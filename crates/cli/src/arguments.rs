@@ -1,6 +1,6 @@
 //! What can be said on the command line.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Explain(Explain),
     /// List and change the local decisions of a running Palisade.
     Decisions(Decisions),
+    /// Say whether a running Palisade is ready: exit code 0 or 1.
+    Health(Health),
     /// Print the version.
     Version,
 }
@@ -83,6 +85,19 @@ pub(crate) struct Run {
 
 #[derive(Debug, Args)]
 #[command(
+    after_help = "Asks /readyz of the metrics door. For health checks of containers.\n\n\
+    Examples:\n  palisade health\n  palisade health --address 127.0.0.1:9900"
+)]
+pub(crate) struct Health {
+    #[command(flatten)]
+    pub(crate) config: Config,
+    /// The metrics door [default: the one that the settings name]
+    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "config")]
+    pub(crate) address: Option<SocketAddr>,
+}
+
+#[derive(Debug, Args)]
+#[command(
     after_help = "Prints every problem as FILE:LINE:COLUMN: error|warning: what is wrong.\n\
     Exit code 0 where there are no errors, else 1.\n\n\
     Example:\n  palisade check --config palisade.yaml"
@@ -114,7 +129,7 @@ pub(crate) struct Explain {
     pub(crate) headers: Vec<String>,
     /// The listener that it comes in on [default: the first one]
     #[arg(long, value_name = "ADDRESS:PORT")]
-    pub(crate) listener: Option<std::net::SocketAddr>,
+    pub(crate) listener: Option<SocketAddr>,
     /// What is asked for: http://host/path or https://host/path
     pub(crate) url: String,
 }

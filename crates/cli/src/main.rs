@@ -9,6 +9,7 @@ mod decisions;
 mod demo;
 mod explain;
 mod feed;
+mod health;
 mod lapi;
 mod load;
 mod refused;
@@ -68,6 +69,7 @@ fn main() -> ExitCode {
         Command::Check(check) => check::check(&check),
         Command::Explain(explain) => explain::explain(&explain),
         Command::Decisions(decisions) => decisions::decisions(&decisions),
+        Command::Health(health) => health::health(&health),
         Command::Version => {
             say(&format!("palisade {VERSION}"));
             Ok(Exit::Done)

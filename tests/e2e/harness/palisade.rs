@@ -54,16 +54,17 @@ logs:
         let metrics = "\nmetrics: { address: 127.0.0.1:0 }\n";
         let path = directory.path().join("palisade.yaml");
         std::fs::write(&path, format!("{settings}{metrics}")).unwrap();
-        Self::start_by(Self::command(), directory)
+        let mut command = Self::command();
+        command
+            .args(["run", "--threads", "2", "--config"])
+            .arg(&path);
+        Self::start_by(command, directory)
     }
 
-    /// Runs what is in a folder by a command of the caller's, which ends in the binary's name.
+    /// Runs it by a command of the caller's. What it writes is in `directory`.
     #[track_caller]
     pub(crate) fn start_by(mut command: Command, directory: TempDir) -> Self {
-        let path = directory.path().join("palisade.yaml");
         let mut child = command
-            .args(["run", "--threads", "2", "--config"])
-            .arg(&path)
             .stderr(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()
@@ -109,6 +110,11 @@ logs:
             address.split(' ').next()?.parse().ok()
         })
         .collect()
+    }
+
+    /// The metrics door.
+    pub(crate) fn metrics_address(&self) -> SocketAddr {
+        self.addresses("msg=metrics")[0]
     }
 
     /// The first listener.
@@ -271,10 +277,17 @@ logs:
 
     /// Sends a signal.
     pub(crate) fn signal(&self, name: &str) {
-        let status = Command::new("kill")
-            .args([&format!("-{name}"), &self.pid().to_string()])
-            .status();
-        assert!(status.unwrap().success());
+        send_signal(name, &self.pid().to_string());
+    }
+
+    /// Sends a signal to the processes that the one which was started has started itself: the
+    /// binary, where that is a launcher which waits for it.
+    pub(crate) fn signal_children(&self, name: &str) {
+        let pid = self.pid();
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        for child in children.unwrap().split_whitespace() {
+            send_signal(name, child);
+        }
     }
 
     /// Waits for its end; the exit code.
@@ -287,6 +300,13 @@ logs:
         let child = &mut self.child;
         wait_for("palisade to end", || child.try_wait().unwrap())
     }
+}
+
+fn send_signal(name: &str, pid: &str) {
+    let status = Command::new("kill")
+        .args([&format!("-{name}"), pid])
+        .status();
+    assert!(status.unwrap().success());
 }
 
 impl Drop for Palisade {
