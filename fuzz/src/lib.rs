@@ -4,9 +4,12 @@
 //! checks know no fuzzer: `tests/smoke.rs` runs them on stable over the corpus and its mutations,
 //! and the package in `targets/` hands them to libFuzzer.
 
+pub mod admin;
 pub mod chunks;
+pub mod cookies;
 pub mod forwarded;
 pub mod head;
+pub mod head_http2;
 pub mod lapi;
 pub mod mmdb;
 pub mod path;
@@ -37,9 +40,12 @@ pub struct Target {
 
 /// All of them.
 pub const TARGETS: &[Target] = &[
+    target("admin", admin::check),
     target("chunks", chunks::check),
+    target("cookies", cookies::check),
     target("forwarded", forwarded::check),
     target("head", head::check),
+    target("head_http2", head_http2::check),
     target("lapi", lapi::check),
     target("mmdb", mmdb::check),
     target("path", path::check),

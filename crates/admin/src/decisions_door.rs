@@ -10,19 +10,18 @@ use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use palisade_decisions::{DecisionId, Scope, SourceId};
+use palisade_decisions::SourceId;
 use palisade_vocabulary::Tick;
 use tokio::task::spawn_blocking;
 
 use crate::admin_door::status;
 use crate::answer::{self, Answer};
-use crate::api::{AddAnswer, AddRequest, DeleteAnswer};
+use crate::api::{AddAnswer, DeleteAnswer};
 use crate::context::AdminContext;
 use crate::door::Handler;
 use crate::local_decisions::{DeleteTarget, Deleted, NewDecision, NotKept};
 use crate::peer::{Caller, UserId};
-use crate::query::Query;
-use listing::ListRequest;
+pub use listing::ListRequest;
 
 /// The longest body of a request.
 const BODY_BYTES_MAX: usize = 1 << 20;
@@ -77,9 +76,7 @@ impl DecisionsDoor {
 
     async fn add(&self, request: Request<Incoming>, caller: Caller) -> Answered {
         let body = read_body(request.into_body()).await?;
-        let wanted: AddRequest = serde_json::from_slice(&body)
-            .map_err(|error| bad_request(format!("the body is no decision to add: {error}")))?;
-        let new = NewDecision::try_from(&wanted).map_err(|error| bad_request(error.to_string()))?;
+        let new = NewDecision::from_json(&body).map_err(bad_request)?;
         let duration = new.duration();
         let added = self.blocking(move |context, now| context.local.add(new, now));
         let added = added
@@ -101,7 +98,7 @@ impl DecisionsDoor {
     }
 
     async fn delete(&self, request: &Request<Incoming>, caller: Caller) -> Answered {
-        let target = delete_target(request.uri().query()).map_err(bad_request)?;
+        let target = DeleteTarget::parse(request.uri().query()).map_err(bad_request)?;
         let deleted = self.blocking(move |context, now| context.local.delete(target, now));
         let Some(deleted) = deleted.await? else {
             let what = match target {
@@ -203,26 +200,5 @@ async fn read_body(body: Incoming) -> Result<Bytes, Answer> {
             format!("the body has more than {BODY_BYTES_MAX} bytes"),
         )),
         Err(error) => Err(bad_request(format!("the body can't be read: {error}"))),
-    }
-}
-
-/// `id=7`, or `scope=Ip&value=192.0.2.7`.
-fn delete_target(query: Option<&str>) -> Result<DeleteTarget, String> {
-    let query = Query::parse(query, &["scope", "value", "id"])?;
-    match (query.get("id"), query.get("scope"), query.get("value")) {
-        (Some(id), None, None) => {
-            let number = id.parse().ok().and_then(DecisionId::new);
-            let id = number
-                .ok_or_else(|| format!("id \"{}\" is not a number above 0", id.escape_default()))?;
-            Ok(DeleteTarget::Id(id))
-        }
-        (None, Some(scope), Some(value)) => {
-            let scope = Scope::parse(scope, value).map_err(|error| error.to_string())?;
-            Ok(DeleteTarget::Scope(scope))
-        }
-        _ => Err(
-            "expected either scope and value, or id; DELETE /decisions/all takes all back"
-                .to_owned(),
-        ),
     }
 }

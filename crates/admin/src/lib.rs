@@ -38,6 +38,7 @@ mod unix_socket;
 
 pub use client::{Client, ClientError};
 pub use context::AdminContext;
+pub use decisions_door::ListRequest;
 pub use doors::{DoorAt, DoorChange, DoorError, Doors, OpenDoors};
 pub use local_decisions::{
     AddError, Added, DeleteTarget, Deleted, LocalDecisions, NewDecision, NewDecisionError, NotKept,

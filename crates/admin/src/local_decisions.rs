@@ -13,6 +13,8 @@ use palisade_decisions::{Decision, DecisionId, DecisionTable, Deletion, Delta, S
 use palisade_vocabulary::Tick;
 use parking_lot::Mutex;
 
+use crate::query::{Query, excerpt};
+
 pub use new_decision::{NewDecision, NewDecisionError};
 
 /// The operator's own decisions: in the decision table under [`SourceId::Local`], and in
@@ -44,6 +46,32 @@ pub enum DeleteTarget {
     Id(DecisionId),
     /// All on exactly this scope.
     Scope(Scope),
+}
+
+impl DeleteTarget {
+    /// Reads the query of a deletion: `id=7`, or `scope=Ip&value=192.0.2.7`.
+    ///
+    /// # Errors
+    /// What is wrong with it, as text for the caller.
+    pub fn parse(query: Option<&str>) -> Result<Self, String> {
+        let query = Query::parse(query, &["scope", "value", "id"])?;
+        match (query.get("id"), query.get("scope"), query.get("value")) {
+            (Some(id), None, None) => {
+                let number = id.parse().ok().and_then(DecisionId::new);
+                let id = number
+                    .ok_or_else(|| format!("id \"{}\" is not a number above 0", excerpt(id)))?;
+                Ok(Self::Id(id))
+            }
+            (None, Some(scope), Some(value)) => {
+                let scope = Scope::parse(scope, value).map_err(|error| error.to_string())?;
+                Ok(Self::Scope(scope))
+            }
+            _ => Err(
+                "expected either scope and value, or id; DELETE /decisions/all takes all back"
+                    .to_owned(),
+            ),
+        }
+    }
 }
 
 /// A decision that was added.

@@ -13,11 +13,7 @@ impl Query {
         let mut parameters: Vec<(&'static str, String)> = Vec::with_capacity(known.len());
         for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             let Some(known) = known.iter().find(|known| **known == name) else {
-                let shown: String = name
-                    .chars()
-                    .take(50)
-                    .flat_map(char::escape_default)
-                    .collect();
+                let shown = excerpt(&name);
                 let known = known.join(", ");
                 return Err(format!(
                     "parameter \"{shown}\" is not known; expected {known}"
@@ -38,6 +34,15 @@ impl Query {
         let found = self.0.iter().find(|(there, _)| *there == name);
         found.map(|(_, value)| value.as_str())
     }
+}
+
+/// The beginning of what a caller sent, to show it back on a terminal.
+pub(crate) fn excerpt(text: &str) -> String {
+    const CHARS_MAX: usize = 50;
+    text.chars()
+        .take(CHARS_MAX)
+        .flat_map(char::escape_default)
+        .collect()
 }
 
 #[cfg(test)]

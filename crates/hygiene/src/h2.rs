@@ -3,7 +3,7 @@
 use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
 
-use crate::field::{check_expect, check_method, check_value, parse_content_length};
+use crate::field::{check_expect, check_method, check_value, is_token_byte, parse_content_length};
 use crate::{HeadLimits, Host, LengthCheck, Refusal, RefusalReason, Target};
 
 #[cfg(test)]
@@ -109,8 +109,12 @@ fn check_size(parts: &Parts, path: &str, limits: &HeadLimits) -> Result<(), Refu
 }
 
 /// RFC 9113 sections 8.2.1 (values) and 8.2.2 (connection-specific fields). `name` is lower case:
-/// the type it comes from can't be otherwise.
+/// the type it comes from can't be otherwise. That type takes a quotation mark for a letter, which no
+/// backend over HTTP/1 does: a name is a token (RFC 9110 section 5.1).
 fn check_field(name: &str, value: &[u8]) -> Result<(), Refusal> {
+    if !name.bytes().all(is_token_byte) {
+        return Err(RefusalReason::HeaderNameInvalid.into());
+    }
     let forbidden = match name {
         "connection" | "proxy-connection" | "keep-alive" | "transfer-encoding" | "upgrade" => true,
         "te" => !value.eq_ignore_ascii_case(b"trailers"),

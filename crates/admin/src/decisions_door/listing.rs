@@ -7,12 +7,12 @@ use palisade_vocabulary::{Ip, Tick};
 
 use crate::api::{DecisionRow, LISTED_MAX, ListAnswer};
 use crate::context::AdminContext;
-use crate::query::Query;
+use crate::query::{Query, excerpt};
 use crate::status::seconds_up;
 
-/// Which decisions to list.
+/// Which decisions to list: the query of `GET /decisions`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ListRequest {
+pub struct ListRequest {
     /// Only those that hold for this address: on itself, a range around it, its country or its
     /// autonomous system.
     address: Option<Ip>,
@@ -22,7 +22,10 @@ pub(super) struct ListRequest {
 
 impl ListRequest {
     /// Reads `address`, `source` and `limit`; each may be left out.
-    pub(super) fn parse(query: Option<&str>) -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// What is wrong with the query, as text for the caller.
+    pub fn parse(query: Option<&str>) -> Result<Self, String> {
         let query = Query::parse(query, &["address", "source", "limit"])?;
         let address = query.get("address").map(str::parse::<Ip>).transpose();
         Ok(Self {
@@ -90,7 +93,7 @@ fn parse_source(text: &str) -> Result<SourceId, String> {
     all.find(|source| source.as_str() == text).ok_or_else(|| {
         format!(
             "source \"{}\" is not known; expected local or crowdsec",
-            text.escape_default()
+            excerpt(text)
         )
     })
 }
@@ -103,7 +106,7 @@ fn parse_limit(text: &str) -> Result<usize, String> {
     limit.ok_or_else(|| {
         format!(
             "limit \"{}\" is out of bounds; expected 1 to {LISTED_MAX}",
-            text.escape_default()
+            excerpt(text)
         )
     })
 }

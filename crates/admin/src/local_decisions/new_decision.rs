@@ -91,6 +91,16 @@ impl NewDecision {
         })
     }
 
+    /// Reads the body of a request to add one: an [`AddRequest`].
+    ///
+    /// # Errors
+    /// What is wrong with it, as text for the caller.
+    pub fn from_json(body: &[u8]) -> Result<Self, String> {
+        let wanted: AddRequest = serde_json::from_slice(body)
+            .map_err(|error| format!("the body is no decision to add: {}", printable(&error)))?;
+        Self::try_from(&wanted).map_err(|error| error.to_string())
+    }
+
     /// Whom it names.
     #[must_use]
     pub fn scope(&self) -> Scope {
@@ -119,6 +129,19 @@ impl NewDecision {
             expires: now + self.duration,
         }
     }
+}
+
+/// The beginning of an error that may name what the caller sent, to show it on a terminal.
+fn printable(error: &serde_json::Error) -> String {
+    const CHARS_MAX: usize = 200;
+    let said = error.to_string();
+    let letters = said.chars().take(CHARS_MAX);
+    letters
+        .map(|letter| match letter.is_control() {
+            true => char::REPLACEMENT_CHARACTER,
+            false => letter,
+        })
+        .collect()
 }
 
 impl TryFrom<&AddRequest> for NewDecision {

@@ -16,7 +16,7 @@ fn parts(method: &str, uri: &str, fields: &[&str]) -> Parts {
         let (name, value) = field.split_once(": ").unwrap();
         let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
         parts.headers.append(
-            header::HeaderName::from_bytes(name.as_bytes()).unwrap(),
+            header::HeaderName::from_lowercase(name.as_bytes()).unwrap(),
             value,
         );
     }
@@ -85,6 +85,12 @@ fn methods_and_targets() {
     check("GET", "https://a/?%", &[], Err(MalformedEscape));
     let long = format!("https://a/{}", "b".repeat(8192));
     check("GET", &long, &[], Err(TargetTooLong));
+}
+
+#[test]
+fn a_name_is_a_token() {
+    check("GET", "https://a/", &["a\"b: c"], Err(HeaderNameInvalid));
+    check("GET", "https://a/", &["a!b_c: c"], Ok("GET / at a"));
 }
 
 #[test]
