@@ -121,6 +121,7 @@ fn expected_status(address: SocketAddr) -> Value {
     "uptime_seconds": 0,
     "ready": true,
     "not_ready_because": [],
+    "confinement": { "landlock": false, "seccomp": false, "no_core_dumps": false },
     "settings": {
         "generation": 1,
         "hash": "00ff",
