@@ -15,6 +15,7 @@
 )]
 
 mod access_rules;
+mod accuracy;
 mod answers;
 mod client_address;
 mod command_line;
