@@ -42,6 +42,12 @@ pub fn processor_nanos_of_other_threads() -> f64 {
     processor_nanos(std::process::id()) - own.unwrap_or_default()
 }
 
+/// The same, of the thread that asks.
+#[must_use]
+pub fn processor_nanos_of_this_thread() -> f64 {
+    processor_nanos_of(Path::new("/proc/thread-self")).unwrap_or_default()
+}
+
 fn processor_nanos_of(thread: &Path) -> Option<f64> {
     let text = fs::read_to_string(thread.join("schedstat")).ok()?;
     text.split(' ').next()?.parse().ok()

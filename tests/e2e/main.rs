@@ -33,5 +33,6 @@ mod local_decisions;
 mod nginx;
 mod proxy_protocol;
 mod regressions;
+mod reload;
 mod smoke;
 mod tls;

@@ -14,6 +14,7 @@ mod lapi;
 mod load;
 mod refused;
 mod reload;
+mod reload_thread;
 mod run;
 mod saved;
 mod signals;

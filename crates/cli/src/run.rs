@@ -15,6 +15,7 @@ use crate::arguments::Run;
 use crate::assembly::Process;
 use crate::lapi::Lapi;
 use crate::reload::{Reloader, Running, WATCH_INTERVAL};
+use crate::reload_thread::ReloadThread;
 use crate::signals::{Signals, Told};
 use crate::workers::Workers;
 use crate::{Exit, announce, confinement, demo, feed, load};
@@ -92,9 +93,9 @@ async fn serve(
             confinement: Arc::clone(&process.admin.confinement),
             report: Arc::clone(&report),
         };
-        Reloader::new(path, loaded, process)
+        ReloadThread::start(Reloader::new(path, loaded, process))
     });
-    until_told_to_stop(reloader, &mut lapi, signals).await?;
+    until_told_to_stop(reloader.transpose()?, &mut lapi, signals).await?;
     leave(&process.admin).await;
     report.info("stop", "draining: no new connections", &[]);
     process.drain.send_replace(true);
@@ -128,7 +129,7 @@ async fn leave(admin: &AdminContext) {
 
 /// Reads the settings again when they change or on SIGHUP, until SIGTERM or SIGINT.
 async fn until_told_to_stop(
-    mut reloader: Option<Reloader>,
+    reloader: Option<ReloadThread>,
     lapi: &mut Lapi,
     mut signals: Signals,
 ) -> Result<()> {
@@ -141,17 +142,10 @@ async fn until_told_to_stop(
             },
             _ = watch.tick() => false,
         };
-        if let Some(mut at_work) = reloader.take() {
-            // Reading files and compiling rules takes long enough to be in nobody's way.
-            let reloading = tokio::task::spawn_blocking(move || {
-                let change = at_work.look(is_asked);
-                (at_work, change)
-            });
-            let (done, change) = reloading.await?;
-            reloader = Some(done);
-            if let Some(change) = change {
-                lapi.change(change).await;
-            }
+        if let Some(reloader) = &reloader
+            && let Some(change) = reloader.look(is_asked).await
+        {
+            lapi.change(change).await;
         }
     }
 }

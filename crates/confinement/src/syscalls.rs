@@ -178,6 +178,8 @@ const THREADS: &[libc::c_long] = &[
     libc::SYS_sched_getscheduler,
     libc::SYS_getcpu,
     libc::SYS_prctl,
+    // The thread that reloads gives way to those that serve clients.
+    libc::SYS_setpriority,
 ];
 
 const SIGNALS: &[libc::c_long] = &[

@@ -290,8 +290,8 @@ fn bind_over(
     if sockets.is_empty() {
         return None;
     }
-    // SO_REUSEPORT (socket(7)) on both lets them share the port. Not for longer than it takes: as long
-    // as it is on, any process of this user can bind the port.
+    // SO_REUSEPORT (socket(7)) on both lets them share the port. Not for longer than it takes: what
+    // binds without it, as a second Palisade does, is to find the port taken.
     let share = |shared| {
         let mut sockets = sockets.iter();
         sockets.try_for_each(|socket| SockRef::from(&**socket).set_reuse_port(shared))
