@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use palisade_testkit::process::{open_files, resident_bytes};
 use rustix::process::{Pid, Signal, kill_process};
@@ -11,6 +11,8 @@ use super::{Gate, replace};
 use crate::harness::{Backend, Load, wait_for};
 
 const RELOADS: f64 = 10_000.0;
+/// They take ten seconds on a machine that has nothing else to do.
+const PATIENCE: Duration = Duration::from_secs(300);
 /// By then the allocator has what it needs.
 const WARM_UP: f64 = 2_000.0;
 /// What memory may differ by: the allocator keeps some of what was freed.
@@ -69,8 +71,10 @@ fn ten_thousand_reloads_leave_nothing_behind() {
                 }
             }
         });
+        let begun = Instant::now();
         let until = |count: f64| {
             while gate.reloads("ok") < count {
+                assert!(begun.elapsed() < PATIENCE, "too few reloads");
                 std::thread::sleep(Duration::from_millis(50));
             }
             resident_bytes(pid).unwrap()
