@@ -8,17 +8,18 @@
 //!    └──────────────────────────────────────────── it was answered ─────┘
 //! ```
 //!
-//! All atomics are relaxed: each is advice on its own, and the worst that a race can do is one
-//! request more or fewer to a server that is at the edge anyway.
+//! All atomics are relaxed: each is advice on its own. Whether the server is out, until when and how
+//! often it was ejected are one word, so that no two requests disagree on half of it; `tests/loom.rs`
+//! runs it through every interleaving.
 //!
 //! Hot path: runs per request, allocates nothing.
 
 use std::num::NonZeroU64;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use palisade_vocabulary::Tick;
 
+use crate::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use crate::settings::Ejection;
 
 /// What requests found out about a server.
@@ -26,14 +27,37 @@ use crate::settings::Ejection;
 pub(crate) struct Health {
     /// Failures since the last answer.
     failures: AtomicU32,
-    /// Ejections since the last answer.
-    ejections: AtomicU32,
-    /// The tick in milliseconds up to which the server is left out; 0 while it is in.
-    out_until: AtomicU64,
+    /// 0 while the server is in, else an [`Absence`].
+    out: AtomicU64,
 }
 
-/// `out_until` of a server that is due for a trial: a time that is always over.
-const DUE: u64 = 1;
+/// That a server is out, in a word that is never 0: the tick in milliseconds up to which it is left
+/// out, and in the lowest bits the ejections since the last answer, at least one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Absence(NonZeroU64);
+
+const EJECTIONS_BITS: u32 = 3;
+const EJECTIONS_MAX: u64 = (1 << EJECTIONS_BITS) - 1;
+const _: () = assert!(EJECTIONS_MAX > Ejection::DOUBLINGS_MAX as u64);
+
+/// A time that is always over.
+const DUE: Tick = Tick::from_millis(0);
+
+impl Absence {
+    fn new(until: Tick, ejections: u64) -> Self {
+        let ejections = ejections.clamp(1, EJECTIONS_MAX);
+        let word = until.as_millis() << EJECTIONS_BITS | ejections;
+        Self(NonZeroU64::new(word).unwrap_or(NonZeroU64::MIN))
+    }
+
+    fn until(self) -> Tick {
+        Tick::from_millis(self.0.get() >> EJECTIONS_BITS)
+    }
+
+    fn ejections(self) -> u64 {
+        self.0.get() & EJECTIONS_MAX
+    }
+}
 
 /// Whether a server should get requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,38 +72,36 @@ pub(crate) enum Standing {
 
 /// What a claim of a trial must name, so that one of many claims succeeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Due(u64);
+pub(crate) struct Due(Absence);
 
 /// The right to try a server that is out, for one request at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Trial(NonZeroU64);
+pub(crate) struct Trial(Absence);
 
 impl Health {
     /// Whether the server should get requests at `now`.
     pub(crate) fn standing(&self, now: Tick) -> Standing {
-        match self.out_until.load(Relaxed) {
-            0 => Standing::In,
-            until if until > now.as_millis() => Standing::Out,
-            until => Standing::Due(Due(until)),
+        match self.absence() {
+            None => Standing::In,
+            Some(absence) if absence.until() > now => Standing::Out,
+            Some(absence) => Standing::Due(Due(absence)),
         }
     }
 
     /// Claims the trial that is due. When its request tells nothing for a period, the next may try.
     pub(crate) fn claim(&self, due: Due, now: Tick, period: Duration) -> Option<Trial> {
-        let until = NonZeroU64::new((now + period).as_millis())?;
-        self.replace(due.0, until.get()).then_some(Trial(until))
+        let trial = Absence::new(now + period, due.0.ejections());
+        self.replace(Some(due.0), trial).then_some(Trial(trial))
     }
 
-    /// A request was answered: all that was held against the server is forgotten.
-    pub(crate) fn answered(&self) {
+    /// A request was answered: all that was held against the server is forgotten. Returns whether
+    /// this brought it back.
+    pub(crate) fn answered(&self) -> bool {
         // Reads first: a healthy server's line stays shared between the processors.
         if self.failures.load(Relaxed) != 0 {
             self.failures.store(0, Relaxed);
         }
-        if self.out_until.load(Relaxed) != 0 {
-            self.out_until.store(0, Relaxed);
-            self.ejections.store(0, Relaxed);
-        }
+        self.out.load(Relaxed) != 0 && self.out.swap(0, Relaxed) != 0
     }
 
     /// A request failed at `now`, perhaps one on trial. Returns whether this ejected the server.
@@ -96,24 +118,19 @@ impl Health {
         };
         // A failure of what was in flight when the server was ejected changes nothing more:
         // one outage is one ejection, however many requests it hit.
-        let from = match trial {
-            Some(trial) => trial.0.get(),
-            None if failures >= u32::from(ejection.consecutive_failures()) => 0,
-            None => return false,
-        };
-        let earlier = self.ejections.load(Relaxed);
-        let until = (now + period(ejection, earlier)).as_millis().max(DUE);
-        let ejected = self.replace(from, until);
-        if ejected {
-            self.ejections.store(earlier.saturating_add(1), Relaxed);
+        if trial.is_none() && failures < u32::from(ejection.consecutive_failures()) {
+            return false;
         }
-        ejected
+        let from = trial.map(|trial| trial.0);
+        let earlier = from.map_or(0, Absence::ejections);
+        let until = now + period(ejection, earlier);
+        self.replace(from, Absence::new(until, earlier + 1))
     }
 
     /// The request on trial ended without telling anything: the next may try at once.
     #[cold]
     pub(crate) fn trial_told_nothing(&self, trial: Trial) {
-        self.replace(trial.0.get(), DUE);
+        self.replace(Some(trial.0), Absence::new(DUE, trial.0.ejections()));
     }
 
     /// Failures since the last answer.
@@ -123,22 +140,25 @@ impl Health {
 
     /// How long from `now` the server is still left out.
     pub(crate) fn out_for(&self, now: Tick) -> Option<Duration> {
-        match self.out_until.load(Relaxed) {
-            0 => None,
-            until => Some(Tick::from_millis(until).since(now)),
-        }
+        self.absence().map(|absence| absence.until().since(now))
     }
 
-    fn replace(&self, from: u64, to: u64) -> bool {
-        self.out_until
-            .compare_exchange(from, to, Relaxed, Relaxed)
+    fn absence(&self) -> Option<Absence> {
+        NonZeroU64::new(self.out.load(Relaxed)).map(Absence)
+    }
+
+    /// `from`: none where the server was in.
+    fn replace(&self, from: Option<Absence>, to: Absence) -> bool {
+        let from = from.map_or(0, |from| from.0.get());
+        self.out
+            .compare_exchange(from, to.0.get(), Relaxed, Relaxed)
             .is_ok()
     }
 }
 
 /// How long a server is left out after `earlier` ejections without an answer in between.
-fn period(ejection: Ejection, earlier: u32) -> Duration {
-    let doublings = earlier.min(Ejection::DOUBLINGS_MAX);
+fn period(ejection: Ejection, earlier: u64) -> Duration {
+    let doublings = earlier.min(Ejection::DOUBLINGS_MAX.into());
     ejection.period().saturating_mul(1 << doublings)
 }
 

@@ -17,6 +17,7 @@
 
 mod acquire;
 mod address;
+mod atomic;
 mod connect;
 mod health;
 mod keep_alive;
