@@ -1,6 +1,6 @@
 # Two commands: `make run` and `make test`. `make help` lists the rest.
 
-.PHONY: run test soak set-up lint deny release package test-package bench bench-process clean help
+.PHONY: run test soak set-up lint deny release package test-package bench bench-process bench-idle clean help
 
 PROFILE := ci
 
@@ -58,6 +58,10 @@ bench:
 	@./set-up build
 	cargo bench -p palisade-benches --bench judge --bench snapshot
 	@if command -v valgrind >/dev/null; then ./benches/instructions; else echo "no valgrind: instructions are not counted"; fi
+
+## bench-idle: what 10,000 idle keep-alive connections take
+bench-idle: release
+	cargo bench -p palisade-benches --bench idle
 
 ## bench-process: what a request costs the whole process, with 100 rules and with 10,000
 bench-process: release

@@ -14,11 +14,12 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use http::HeaderValue;
+use palisade_benches::binary::binary;
 use palisade_benches::figures::{machine, median, processor_nanos};
 use palisade_benches::load;
 use palisade_benches::scene::Scene;
@@ -245,16 +246,4 @@ fn free_address() -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
     let address = listener.and_then(|listener| listener.local_addr());
     address.expect("a port on loopback")
-}
-
-/// The binary to measure: `PALISADE`, or what the workspace was built to.
-fn binary() -> PathBuf {
-    if let Some(path) = std::env::var_os("PALISADE") {
-        return path.into();
-    }
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"),
-        PathBuf::from,
-    );
-    target.join("release/palisade")
 }

@@ -9,6 +9,7 @@
     reason = "a benchmark that can't be set up has no figures"
 )]
 
+pub mod binary;
 pub mod browser;
 pub mod decisions;
 pub mod figures;

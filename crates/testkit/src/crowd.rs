@@ -63,6 +63,15 @@ impl Crowd {
         Ok(crowd)
     }
 
+    /// Opens one connection, from this address, and asks nothing yet.
+    ///
+    /// # Errors
+    /// When it can't be made.
+    pub fn connect(from: Ipv4Addr, server: SocketAddr, speech: &Speech) -> io::Result<Self> {
+        let members = vec![Member::connect(from, server, speech)?];
+        Ok(Self { members })
+    }
+
     /// Opens `count` more of them.
     ///
     /// # Errors
