@@ -12,6 +12,7 @@ mod feed;
 mod health;
 mod lapi;
 mod load;
+mod open_files;
 mod refused;
 mod reload;
 mod reload_thread;

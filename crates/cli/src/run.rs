@@ -14,6 +14,7 @@ use tokio::time::{interval, sleep};
 use crate::arguments::Run;
 use crate::assembly::Process;
 use crate::lapi::Lapi;
+use crate::open_files::OpenFiles;
 use crate::reload::{Reloader, Running, WATCH_INTERVAL};
 use crate::reload_thread::ReloadThread;
 use crate::signals::{Signals, Told};
@@ -33,6 +34,7 @@ pub(crate) fn run(arguments: &Run) -> Result<Exit> {
             Err(exit) => return Ok(exit),
         }
     };
+    let open_files = OpenFiles::raise();
     // Threads inherit it: before the first one.
     let confinement = confinement::enter(&loaded.settings);
     // What runs beside the requests: polls, doors, signals. Requests have threads of their own.
@@ -52,6 +54,7 @@ pub(crate) fn run(arguments: &Run) -> Result<Exit> {
         None => std::thread::available_parallelism().map_or(1, usize::from),
     };
     let process = Process::assemble(&loaded, confinement)?;
+    open_files.warn_if_few(&loaded.settings.listeners, &*process.report);
     control.block_on(serve(process, loaded, settings_file, threads, signals))?;
     control.shutdown_timeout(Duration::from_secs(1));
     Ok(Exit::Done)
