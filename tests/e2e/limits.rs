@@ -90,21 +90,41 @@ fn a_proxy_source_is_the_address_that_counts() {
 
 #[test]
 fn there_are_so_many_connections_in_total() {
-    let backend = Backend::start();
+    let released = Arc::new(AtomicBool::new(false));
+    let release = Arc::clone(&released);
+    let backend = Backend::with(move |request, tcp| {
+        while request.line.contains("/slow") && !released.load(Ordering::Relaxed) {
+            sleep(Duration::from_millis(5));
+        }
+        tcp.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            .is_ok()
+    });
     let palisade = gate(&backend, "limits: { connections: 4 }", "");
     let mut held: Vec<Connection> = (1..=4)
         .map(|client| served(&palisade, &format!("127.0.0.{client}")).expect("a slot"))
         .collect();
-    assert!(served(&palisade, "127.0.0.5").is_none());
+    // One more gets the place of the one that has waited longest for its client.
+    held.push(served(&palisade, "127.0.0.5").expect("the first one's slot"));
+    assert!(held.remove(0).is_closed());
+    assert!((palisade.metric("palisade_connections_evicted_total") - 1.0).abs() < f64::EPSILON);
+    for connection in &mut held {
+        assert_eq!(connection.send(GET).answer().unwrap().status, 200);
+    }
+    // Where none waits, nobody does: all are being served.
+    for connection in &mut held {
+        connection.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    backend.wait_for_requests(13);
+    assert!(served(&palisade, "127.0.0.6").is_none());
     wait_for("the counter", || {
         (refused(&palisade, "total") >= 1.0).then_some(())
     });
     let open = palisade.metric("palisade_connections_open");
     assert!((open - 4.0).abs() < f64::EPSILON, "{open}");
-    held.remove(0);
-    wait_for("a slot that was given back", || {
-        served(&palisade, "127.0.0.5")
-    });
+    release.store(true, Ordering::Relaxed);
+    for connection in &mut held {
+        assert_eq!(connection.answer().unwrap().status, 200);
+    }
     // Each end of a connection gives its slot back: closed by us, refused, broken off.
     drop(held);
     for bytes in [

@@ -153,6 +153,13 @@ reasons! {
     /// the stream is reset, or the connection ends.
     Http2Malformed = 400, "http2_malformed", "a stream or connection that breaks the rules of HTTP/2";
 
+    /// More requests reset than are answered, for longer than the limits let a client (RFC 9113
+    /// section 10.5): the connection ends with ENHANCE_YOUR_CALM.
+    Http2ResetFlood = 400, "http2_reset_flood", "more HTTP/2 requests reset than answered";
+    /// More frames that carry nothing (RFC 9113 section 10.5) than the limits let a client send: the
+    /// connection ends with ENHANCE_YOUR_CALM.
+    Http2FrameFlood = 400, "http2_frame_flood", "too many HTTP/2 frames that carry nothing";
+
     // The host.
 
     /// No Host (RFC 9112 section 3.2), or no `:authority` and no host.

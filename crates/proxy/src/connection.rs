@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use crate::certificates::TlsAcceptor;
 use crate::listener::Listener;
 use crate::shared::Shared;
-use crate::slots::{AddressSlot, TotalSlot};
+use crate::slots::{AddressSlot, TotalSlot, Wait};
 use crate::terms::Terms;
 use crate::{http1, http2};
 
@@ -41,8 +41,9 @@ pub(crate) struct ConnectionFacts {
     /// How the client's connection came in to the first of our own hops that told.
     pub(crate) scheme: Scheme,
     pub(crate) tls: Option<TlsSide>,
-    /// Given back when the last request is over.
-    _held: (TotalSlot, AddressSlot, OpenConnection),
+    pub(crate) slot: TotalSlot,
+    /// Given back when the last request is over, as the slot is.
+    _held: (AddressSlot, OpenConnection),
 }
 
 /// What TLS settled.
@@ -70,7 +71,20 @@ pub(crate) async fn serve(
 ) {
     let terms = listener.terms();
     let limits = terms.settings.limits;
-    let total = match listener.slots.take(limits.connections) {
+    // Whoever has too many connections already is not to take another's place. Behind a proxy we
+    // learn only later who that is.
+    let take_for = |client| {
+        let per_address_max = limits.connections_per_address;
+        listener.slots.take_for(client, per_address_max)
+    };
+    let mut address = None;
+    if terms.settings.proxy_protocol.is_none() {
+        match take_for(peer.into()) {
+            Ok(slot) => address = Some(slot),
+            Err(refusal) => return shared.metrics.connections.refused(refusal),
+        }
+    }
+    let slot = match listener.slots.take(limits.connections) {
         Ok(slot) => slot,
         Err(refusal) => return shared.metrics.connections.refused(refusal),
     };
@@ -85,21 +99,23 @@ pub(crate) async fn serve(
     let mut tcp = tcp;
     if let Some(policy) = &terms.settings.proxy_protocol {
         let deadline = terms.settings.deadlines.proxy_header;
-        let read = timeout(deadline, entry.read_proxy_header(&mut tcp, policy)).await;
+        let read = timeout(deadline, entry.read_proxy_header(&mut tcp, policy));
+        let Ok(read) = slot.wait(Wait::Rest, read).await else {
+            return shared.metrics.connections.evicted();
+        };
         if let Err(refusal) = read.unwrap_or(Err(ProxyRefusal::Deadline)) {
             return refuse_proxy(&shared, peer.into(), refusal);
         }
     }
-    let held = listener
-        .slots
-        .take_for(entry.client.ip, limits.connections_per_address);
-    let address = match held {
+    let address = match address.map_or_else(|| take_for(entry.client.ip), Ok) {
         Ok(slot) => slot,
         Err(refusal) => return shared.metrics.connections.refused(refusal),
     };
     let local = entry.destination().or_else(|| tcp.local_addr().ok());
     let local = local.unwrap_or(listener.address());
-    let Some((connection, tls)) = entry.secure(tcp, &terms, &shared).await else {
+    // In memory of its own, which goes when the handshake is over.
+    let secured = Box::pin(entry.secure(tcp, &slot, &terms, &shared));
+    let Some((connection, tls)) = secured.await else {
         return;
     };
     let scheme = match tls.is_some() || entry.came_over_tls() {
@@ -117,13 +133,24 @@ pub(crate) async fn serve(
         listener: terms,
         shared,
         draining: listener.draining(),
-        _held: (total, address, open),
+        slot,
+        _held: (address, open),
     };
+    speak(connection, facts).await;
+}
+
+/// Speaks whichever protocol it is. Each is in memory of its own: an idle connection holds nothing that
+/// the other would need.
+async fn speak(connection: Box<Connection>, facts: ConnectionFacts) {
     let is_http2 = facts.tls.as_ref().and_then(|tls| tls.facts.alpn.as_deref()) == Some(b"h2");
-    match is_http2 {
-        true => http2::serve(connection, Arc::new(facts)).await,
-        false => http1::serve(connection, facts).await,
-    }
+    let (connection, facts) = match is_http2 {
+        true => (connection, facts),
+        false => match Box::pin(http1::serve(connection, facts)).await {
+            Some(speaks_http2) => speaks_http2,
+            None => return,
+        },
+    };
+    Box::pin(http2::serve(connection, Arc::new(facts))).await;
 }
 
 /// What is known of a connection before its first request.
@@ -186,6 +213,7 @@ impl Entry {
     async fn secure(
         &mut self,
         tcp: TcpStream,
+        slot: &TotalSlot,
         terms: &Terms,
         shared: &Shared,
     ) -> Option<(Box<Connection>, Option<TlsSide>)> {
@@ -195,7 +223,11 @@ impl Entry {
         };
         let acceptor = Arc::clone(acceptor);
         let handshake = Connection::accept_tls(tcp, buffered, Arc::clone(&acceptor.config));
-        let handshake = timeout(terms.settings.deadlines.handshake, handshake).await;
+        let handshake = timeout(terms.settings.deadlines.handshake, handshake);
+        let Ok(handshake) = slot.wait(Wait::Rest, handshake).await else {
+            shared.metrics.connections.evicted();
+            return None;
+        };
         let Ok(Ok(connection)) = handshake else {
             let how = match handshake {
                 Err(_) => HandshakeFailure::Timeout,

@@ -4,7 +4,6 @@
 //! head reaches Pingora's session, which then has the body and the answer.
 
 use std::ops::Range;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -18,8 +17,9 @@ use crate::connection::ConnectionFacts;
 use crate::downstream::{Downstream, Http1, Reusable};
 use crate::observe;
 use crate::request::{self, Incoming};
+use crate::respond;
 use crate::respond::{PageForm, page};
-use crate::{http2, respond};
+use crate::slots::{Evicted, Wait};
 
 /// A head is read in pieces of this size; most fit one.
 const READ_BYTES: usize = 4096;
@@ -33,8 +33,12 @@ const HTTP2_PREFACE_HEAD: &[u8] = b"PRI * HTTP/2.0\r\n\r\n";
 const LINGER_TIME: Duration = Duration::from_secs(1);
 const LINGER_BYTES_MAX: usize = 256 * 1024;
 
-/// Serves requests until the connection ends.
-pub(crate) async fn serve(connection: Box<Connection>, facts: ConnectionFacts) {
+/// Serves requests until the connection ends. One that turns out to speak HTTP/2 is given back, with
+/// nothing read from it.
+pub(crate) async fn serve(
+    connection: Box<Connection>,
+    facts: ConnectionFacts,
+) -> Option<(Box<Connection>, ConnectionFacts)> {
     let limits = head_limits(&facts);
     let mut next = Some(Reusable {
         connection,
@@ -51,43 +55,53 @@ pub(crate) async fn serve(connection: Box<Connection>, facts: ConnectionFacts) {
         let range = match read_head(&mut connection, &mut buffered, &facts, &limits, is_first).await
         {
             HeadRead::Head(range) => range,
-            HeadRead::Closed => return,
+            HeadRead::Closed => return None,
+            HeadRead::Evicted => {
+                facts.shared.metrics.connections.evicted();
+                return None;
+            }
             HeadRead::Refused(reason) => {
-                return refuse_head(connection, &facts, reason, &buffered).await;
+                refuse_head(connection, &facts, reason, &buffered).await;
+                return None;
             }
         };
-        head.clear();
         head.extend_from_slice(buffered.get(range.clone()).unwrap_or_default());
         if head == HTTP2_PREFACE_HEAD && is_first && speaks_h2c(&facts) {
-            if connection.unread(buffered).is_ok() {
-                http2::serve(connection, Arc::new(facts)).await;
-            }
-            return;
+            connection.unread(buffered).ok()?;
+            return Some((connection, facts));
         }
         is_first = false;
         // An empty line before the head is not the session's business.
         let _ = buffered.split_to(range.start);
         let clean = match check_head(&head, &limits) {
             Ok(clean) => clean,
-            Err(refusal) => return refuse_head(connection, &facts, refusal.reason, &head).await,
+            Err(refusal) => {
+                refuse_head(connection, &facts, refusal.reason, &head).await;
+                return None;
+            }
         };
         let session = match Http1::read_head(connection, buffered, &clean).await {
             Ok(session) => session,
             Err(Some(connection)) => {
                 let reason = RefusalReason::SecondParser;
-                return refuse_head(connection, &facts, reason, &head).await;
+                refuse_head(connection, &facts, reason, &head).await;
+                return None;
             }
-            Err(None) => return,
+            Err(None) => return None,
         };
         let incoming = Incoming::http1(&clean, &head);
         let mut downstream = Downstream::Http1(Box::new(session));
         request::serve(&facts, &incoming, &mut downstream).await;
         let Downstream::Http1(session) = downstream else {
-            return;
+            return None;
         };
         let draining = *facts.draining.borrow();
         next = session.end(draining).await;
+        // An idle connection keeps no large buffer.
+        head.clear();
+        head.shrink_to(READ_BYTES);
     }
+    None
 }
 
 fn head_limits(facts: &ConnectionFacts) -> HeadLimits {
@@ -108,6 +122,8 @@ enum HeadRead {
     Head(Range<usize>),
     /// Nothing came.
     Closed,
+    /// Another connection needed the slot.
+    Evicted,
     Refused(RefusalReason),
 }
 
@@ -120,25 +136,48 @@ async fn read_head(
     limits: &HeadLimits,
     is_first: bool,
 ) -> HeadRead {
-    let deadlines = &facts.listener.settings.deadlines;
     if buffered.is_empty() {
-        let patience = if is_first {
-            deadlines.head
-        } else {
-            deadlines.idle
-        };
-        buffered.reserve(READ_BYTES);
-        let first = tokio::select! {
-            biased;
-            first = timeout(patience, connection.read_buf(buffered)) => first,
-            () = until_idle_ends(facts), if !is_first => return HeadRead::Closed,
-        };
-        if !matches!(first, Ok(Ok(1..))) {
-            return HeadRead::Closed;
+        let first = read_first(connection, buffered, facts, is_first);
+        match facts.slot.wait(Wait::Request, first).await {
+            Ok(true) => {}
+            Ok(false) => return HeadRead::Closed,
+            Err(Evicted) => return HeadRead::Evicted,
         }
     }
+    let deadline = Instant::now() + facts.listener.settings.deadlines.head;
+    let rest = read_rest(connection, buffered, limits, deadline);
+    let rest = facts.slot.wait(Wait::Rest, rest).await;
+    rest.unwrap_or(HeadRead::Evicted)
+}
+
+/// Reads the first bytes of a head; whether there are any.
+async fn read_first(
+    connection: &mut Connection,
+    buffered: &mut BytesMut,
+    facts: &ConnectionFacts,
+    is_first: bool,
+) -> bool {
+    let deadlines = &facts.listener.settings.deadlines;
+    let patience = if is_first {
+        deadlines.head
+    } else {
+        deadlines.idle
+    };
+    buffered.reserve(READ_BYTES);
+    tokio::select! {
+        biased;
+        first = timeout(patience, connection.read_buf(buffered)) => matches!(first, Ok(Ok(1..))),
+        () = until_idle_ends(facts), if !is_first => false,
+    }
+}
+
+async fn read_rest(
+    connection: &mut Connection,
+    buffered: &mut BytesMut,
+    limits: &HeadLimits,
+    deadline: Instant,
+) -> HeadRead {
     let mut search = HeadSearch::default();
-    let deadline = Instant::now() + deadlines.head;
     loop {
         match search.find(buffered, limits) {
             Ok(Some(range)) => return HeadRead::Head(range),
@@ -208,7 +247,7 @@ pub(crate) async fn end(mut connection: Box<Connection>) {
     let drain = async {
         connection.shutdown().await?;
         let mut taken = 0;
-        let mut sink = [0_u8; 4096];
+        let mut sink = vec![0_u8; READ_BYTES];
         while taken < LINGER_BYTES_MAX {
             match connection.read(&mut sink).await? {
                 0 => break,

@@ -3,6 +3,8 @@
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::server::SendResponse;
@@ -16,24 +18,28 @@ use tokio::time::{sleep, timeout};
 
 use crate::connection::ConnectionFacts;
 use crate::downstream::{Downstream, Http2};
+use crate::http2_floods::Flood;
 use crate::observe;
 use crate::request::{self, Incoming};
 use crate::respond::{PageForm, page};
-use crate::stream_resets::{StreamResets, Watched};
+use crate::slots::{Evicted, Wait};
+use crate::stream_resets::StreamResets;
+use crate::watched::{Seen, Watched};
 
-/// Requests of one connection at a time (RFC 9113 section 5.1.2).
-const STREAMS_MAX: u32 = 100;
-
-/// Requests of one connection at a time, those included whose stream the client has reset.
-const REQUESTS_MAX: usize = 2 * STREAMS_MAX as usize;
+/// Requests of one connection at a time, those included whose stream the client has reset: so many
+/// times the streams that there may be (RFC 9113 section 5.1.2).
+const REQUESTS_PER_STREAM_MAX: usize = 2;
 
 /// How much of a request's body a client may send before we have read any of it, for one request
 /// and for all of a connection (RFC 9113 section 5.2).
 const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 
-/// How much of an answer is kept for a client that doesn't take it.
-const SEND_BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// How much of an answer h2 keeps for a client that doesn't take it.
+const SEND_BUFFER_BYTES_MAX: usize = 32 * 1024;
+
+/// How long a client has to hear why its connection ends.
+const FAREWELL_TIME: Duration = Duration::from_secs(1);
 
 /// What h2 lets a head have beyond our own limit, so that it is we who refuse and count it.
 const HEAD_HEADROOM_BYTES: u32 = 16 * 1024;
@@ -42,23 +48,29 @@ const HEAD_HEADROOM_BYTES: u32 = 16 * 1024;
 pub(crate) async fn serve(connection: Box<Connection>, facts: Arc<ConnectionFacts>) {
     let limits = &facts.listener.settings.limits;
     let head_bytes = u32::try_from(limits.head_bytes.as_u64()).unwrap_or(u32::MAX);
-    let resets = StreamResets::default();
+    let streams = limits.http2.streams;
+    let seen = Seen::default();
     let handshake = h2::server::Builder::new()
-        .max_concurrent_streams(STREAMS_MAX)
+        .max_concurrent_streams(streams)
+        // Both count for as long as the connection lives, or all at once. We count by time.
+        .max_pending_accept_reset_streams(usize::try_from(streams).unwrap_or(usize::MAX))
+        .max_local_error_reset_streams(None)
         .max_header_list_size(head_bytes.saturating_add(HEAD_HEADROOM_BYTES))
         .initial_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_send_buffer_size(SEND_BUFFER_BYTES_MAX)
-        .handshake(Watched::new(connection, resets.clone()));
-    let deadlines = facts.listener.settings.deadlines;
-    let mut connection = match timeout(deadlines.head, handshake).await {
-        Ok(Ok(connection)) => connection,
-        Ok(Err(error)) => return tell_broken(&facts, &error),
-        Err(_) => return,
+        .handshake(Watched::new(connection, &limits.http2, seen.clone()));
+    // In memory of its own, which goes when the handshake is over.
+    let handshake = Box::pin(timeout(facts.listener.settings.deadlines.head, handshake));
+    let mut connection = match facts.slot.wait(Wait::Rest, handshake).await {
+        Ok(Ok(Ok(connection))) => connection,
+        Ok(Ok(Err(error))) => return tell_broken(&facts, &error),
+        Ok(Err(_)) => return,
+        Err(Evicted) => return facts.shared.metrics.connections.evicted(),
     };
     let mut requests = JoinSet::new();
-    serve_requests(&mut connection, &facts, &resets, &mut requests).await;
-    tell_resets(&facts, &resets);
+    serve_requests(&mut connection, &facts, &seen, &mut requests).await;
+    tell_resets(&facts, &seen.resets);
     // They notice that the client is gone, and have to tell of it: the backend may know of them.
     drop(connection);
     while requests.join_next().await.is_some() {}
@@ -68,29 +80,37 @@ pub(crate) async fn serve(connection: Box<Connection>, facts: Arc<ConnectionFact
 async fn serve_requests(
     connection: &mut h2::server::Connection<Watched, Bytes>,
     facts: &Arc<ConnectionFacts>,
-    resets: &StreamResets,
+    seen: &Seen,
     requests: &mut JoinSet<()>,
 ) {
     let idle = facts.listener.settings.deadlines.idle;
     let mut draining = facts.draining.clone();
     let mut is_ending = false;
-    loop {
+    let reason = loop {
         tokio::select! {
             biased;
-            accepted = accept(connection, facts, resets) => match accepted {
-                Some(Ok((request, respond))) => {
-                    resets.accepted(respond.stream_id().into());
+            accepted = accept(connection, facts, seen) => match accepted {
+                Ok(Some(Ok((request, respond)))) => {
+                    seen.resets.accepted(respond.stream_id().into());
                     take_on(request, respond, facts, requests);
                 }
-                Some(Err(error)) => return tell_broken(facts, &error),
-                None => return,
+                Ok(Some(Err(error))) => return tell_broken(facts, &error),
+                Ok(None) => return,
+                Err(flood) => {
+                    observe::refused_connection(facts, flood.reason());
+                    break Reason::ENHANCE_YOUR_CALM;
+                }
             },
             _ = requests.join_next(), if !requests.is_empty() => {}
             _ = draining.wait_for(|draining| *draining), if !is_ending => {
                 connection.graceful_shutdown();
                 is_ending = true;
             }
-            () = sleep(idle), if requests.is_empty() => {
+            waited = facts.slot.wait(Wait::Request, sleep(idle)), if requests.is_empty() => {
+                if waited == Err(Evicted) {
+                    facts.shared.metrics.connections.evicted();
+                    break Reason::NO_ERROR;
+                }
                 if is_ending {
                     return;
                 }
@@ -98,24 +118,41 @@ async fn serve_requests(
                 is_ending = true;
             }
         }
-    }
+    };
+    say_farewell(connection, reason).await;
 }
 
+/// A request, and where its answer goes.
+type Accepted = (Request<RecvStream>, SendResponse<Bytes>);
+
 /// The next request. When there is none yet, what was reset without becoming one is told of.
+///
+/// # Errors
+/// When the client floods the connection.
 async fn accept(
     connection: &mut h2::server::Connection<Watched, Bytes>,
     facts: &ConnectionFacts,
-    resets: &StreamResets,
-) -> Option<Result<(Request<RecvStream>, SendResponse<Bytes>), h2::Error>> {
+    seen: &Seen,
+) -> Result<Option<Result<Accepted, h2::Error>>, Flood> {
     let mut accepting = pin!(connection.accept());
     poll_fn(|cx| {
         let accepted = accepting.as_mut().poll(cx);
-        if accepted.is_pending() {
-            tell_resets(facts, resets);
+        if let Some(flood) = seen.flood() {
+            return Poll::Ready(Err(flood));
         }
-        accepted
+        if accepted.is_pending() {
+            tell_resets(facts, &seen.resets);
+        }
+        accepted.map(Ok)
     })
     .await
+}
+
+/// Ends the connection at once, and says why (RFC 9113 section 6.8).
+async fn say_farewell(connection: &mut h2::server::Connection<Watched, Bytes>, reason: Reason) {
+    connection.abrupt_shutdown(reason);
+    // Whoever doesn't want to hear it ends all the same.
+    let _ = timeout(FAREWELL_TIME, poll_fn(|cx| connection.poll_closed(cx))).await;
 }
 
 fn tell_resets(facts: &ConnectionFacts, resets: &StreamResets) {
@@ -133,7 +170,9 @@ fn take_on(
     requests: &mut JoinSet<()>,
 ) {
     while requests.try_join_next().is_some() {}
-    match requests.len() < REQUESTS_MAX {
+    let streams = facts.listener.settings.limits.http2.streams;
+    let requests_max = usize::try_from(streams).unwrap_or(usize::MAX);
+    match requests.len() < requests_max.saturating_mul(REQUESTS_PER_STREAM_MAX) {
         true => drop(requests.spawn(serve_stream(request, respond, Arc::clone(facts)))),
         // RFC 9113 section 8.7: nothing was done, the client may try again.
         false => respond.send_reset(Reason::REFUSED_STREAM),
@@ -143,8 +182,14 @@ fn take_on(
 /// Tells of a connection that ended because the client broke the rules of HTTP/2.
 fn tell_broken(facts: &ConnectionFacts, error: &h2::Error) {
     let by_peer = error.is_remote() || error.is_io();
-    if !by_peer && error.reason() != Some(Reason::NO_ERROR) {
-        observe::refused_connection(facts, RefusalReason::Http2Malformed);
+    match error.reason() {
+        _ if by_peer => {}
+        Some(Reason::NO_ERROR) => {}
+        // h2's own bounds: CONTINUATION frames of a head, DATA frames that hardly carry any.
+        Some(Reason::ENHANCE_YOUR_CALM) => {
+            observe::refused_connection(facts, RefusalReason::Http2FrameFlood);
+        }
+        _ => observe::refused_connection(facts, RefusalReason::Http2Malformed),
     }
 }
 

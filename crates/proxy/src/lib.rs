@@ -10,8 +10,10 @@ mod clock;
 mod connection;
 mod downstream;
 mod forward;
+mod frames;
 mod http1;
 mod http2;
+mod http2_floods;
 pub mod judge;
 mod listener;
 mod listeners;
@@ -26,6 +28,7 @@ mod stream_resets;
 mod terms;
 mod tunnel;
 mod upstream;
+mod watched;
 
 pub use certificates::TlsError;
 pub use clock::Clock;

@@ -22,7 +22,8 @@ use crate::terms::Terms;
 /// How many connections the kernel keeps for us until we accept them.
 const BACKLOG: i32 = 65_535;
 
-/// How long to wait when the process has no file descriptors left, before trying again.
+/// How long to wait when the process has no file descriptors left, before trying again; each time a
+/// connection that waits for its client is closed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// A socket that listens, with its settings.
@@ -209,8 +210,11 @@ impl Listener {
             match accepted {
                 Ok(accepted) => drop(connections.spawn(serve(accepted))),
                 Err(error) if is_of_one_connection(&error) => {}
-                // No descriptors or no memory: those that we have end sooner or later.
-                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+                // No descriptors or no memory: who waits for its client gives its own up.
+                Err(_) => {
+                    self.slots.evict();
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
             }
         }
         self.close();

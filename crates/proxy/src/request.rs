@@ -110,6 +110,9 @@ impl Drop for Ends<'_, '_> {
             None if std::thread::panicking() => return,
             None => Ending::cut_off(self.downstream.sent()),
         };
+        if self.downstream.has_stalled() {
+            self.context.facts.shared.metrics.connections.stalled();
+        }
         let headers = self.downstream.headers();
         observe::finished(self.context, headers, &ending, self.checks_duration);
     }

@@ -103,6 +103,30 @@ pub struct Limits {
     pub body_bytes: ByteSize,
     /// The slowest that a body may come, in bytes a second, once it took [`BODY_RATE_GRACE`].
     pub body_bytes_per_second_min: u64,
+    /// Of connections that speak HTTP/2.
+    pub http2: Http2Limits,
+}
+
+/// How much one connection that speaks HTTP/2 may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Http2Limits {
+    /// Requests at a time (RFC 9113 section 5.1.2).
+    pub streams: u32,
+    /// Requests that the client resets, or has us reset, in a second, beyond as many as it takes the
+    /// answers of.
+    pub resets_per_second: u32,
+    /// Frames that carry nothing, in a second, beyond those that answers make necessary.
+    pub frames_per_second: u32,
+}
+
+impl Default for Http2Limits {
+    fn default() -> Self {
+        Self {
+            streams: 100,
+            resets_per_second: 20,
+            frames_per_second: 200,
+        }
+    }
 }
 
 /// How long a body may be slower than `body_bytes_per_second_min`.
@@ -118,6 +142,7 @@ impl Default for Limits {
             target_bytes: ByteSize::kib(8),
             body_bytes: ByteSize::mib(128),
             body_bytes_per_second_min: 240,
+            http2: Http2Limits::default(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use palisade_client_address::{HopHeader, HopRule, ProxyMode, ProxyPolicy};
-use palisade_proxy::settings::{Deadlines, Limits, ListenerSettings, TlsSettings};
+use palisade_proxy::settings::{Deadlines, Http2Limits, Limits, ListenerSettings, TlsSettings};
 use palisade_vocabulary::ByteSize;
 
 use super::listener_tls;
@@ -237,7 +237,7 @@ const LIMITS_TABLE: Table<Limits> = Table {
         );
         let (head_bytes, headers) = (fields.get(&HEAD_BYTES), fields.get(&HEADERS));
         let (target_bytes, body_bytes) = (fields.get(&TARGET_BYTES), fields.get(&BODY_BYTES));
-        let rate = fields.get(&BODY_RATE);
+        let (rate, http2) = (fields.get(&BODY_RATE), fields.get(&HTTP2_LIMITS));
         Some(Limits {
             connections: connections?,
             connections_per_address: per_address?,
@@ -246,6 +246,7 @@ const LIMITS_TABLE: Table<Limits> = Table {
             target_bytes: target_bytes?,
             body_bytes: body_bytes?,
             body_bytes_per_second_min: rate?,
+            http2: http2?,
         })
     },
 };
@@ -261,6 +262,7 @@ static LIMITS_INFO: TableInfo = TableInfo {
         &TARGET_BYTES,
         &BODY_BYTES,
         &BODY_RATE,
+        &HTTP2_LIMITS,
     ],
     later: &[],
 };
@@ -272,7 +274,7 @@ static CONNECTIONS: Key<Integer<usize>, Defaulted> = Key::new(
         max: 1_000_000,
     },
     Defaulted("20000"),
-    "Connections at a time. One more is closed at once.",
+    "Connections at a time. One more takes the place of the one that has waited longest for its client; where none waits, it is closed at once.",
 );
 static CONNECTIONS_PER_ADDRESS: Key<Integer<usize>, Defaulted> = Key::new(
     "connections_per_address",
@@ -324,6 +326,57 @@ static BODY_RATE: Key<Integer<u64>, Defaulted> = Key::new(
     },
     Defaulted("240"),
     "The slowest that a body may come, once it took five seconds; 0 is no limit.",
+);
+
+static HTTP2_LIMITS: Key<Table<Http2Limits>, Defaulted> = Key::new(
+    "http2",
+    HTTP2_LIMITS_TABLE,
+    Defaulted("{}"),
+    "How much one connection that speaks HTTP/2 may do.",
+);
+
+const HTTP2_LIMITS_TABLE: Table<Http2Limits> = Table {
+    info: &HTTP2_LIMITS_INFO,
+    lower: |fields| {
+        let (resets, frames) = (fields.get(&RESETS), fields.get(&FRAMES));
+        Some(Http2Limits {
+            streams: fields.get(&STREAMS)?,
+            resets_per_second: resets?,
+            frames_per_second: frames?,
+        })
+    },
+};
+
+static HTTP2_LIMITS_INFO: TableInfo = TableInfo {
+    name: "listeners.limits.http2",
+    about: "How much one connection that speaks HTTP/2 may do. One that does more ends with ENHANCE_YOUR_CALM, and is counted as `http2_reset_flood` or `http2_frame_flood`.",
+    keys: &[&STREAMS, &RESETS, &FRAMES],
+    later: &[],
+};
+
+static STREAMS: Key<Integer<u32>, Defaulted> = Key::new(
+    "streams",
+    Integer { min: 1, max: 1_000 },
+    Defaulted("100"),
+    "Requests at a time.",
+);
+static RESETS: Key<Integer<u32>, Defaulted> = Key::new(
+    "resets_per_second",
+    Integer {
+        min: 1,
+        max: 100_000,
+    },
+    Defaulted("20"),
+    "Requests that the client resets, beyond as many as it takes the answers of. Those of ten seconds may come at once.",
+);
+static FRAMES: Key<Integer<u32>, Defaulted> = Key::new(
+    "frames_per_second",
+    Integer {
+        min: 10,
+        max: 1_000_000,
+    },
+    Defaulted("200"),
+    "Frames that carry nothing (PING, SETTINGS, PRIORITY, WINDOW_UPDATE, CONTINUATION, empty DATA, unknown ones), beyond those that answers make necessary. Those of ten seconds may come at once.",
 );
 
 /// What a body may be limited to, for listeners and sites.

@@ -23,6 +23,8 @@ pub(crate) struct Http1 {
     malformed: bool,
     /// The answer broke off: nothing may follow it on the connection.
     aborted: bool,
+    /// It did because the client took nothing of it for too long.
+    stalled: bool,
     /// How long the client may take nothing of the answer. Pingora holds parts of a body to it; heads
     /// and ends are held to it here.
     write_timeout: Duration,
@@ -63,6 +65,7 @@ impl Http1 {
             session,
             malformed,
             aborted: false,
+            stalled: false,
             write_timeout: Duration::from_secs(60),
         })
     }
@@ -130,21 +133,23 @@ impl Http1 {
         let sent = timeout(self.write_timeout, self.session.write_response_header(head)).await;
         match sent {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(self.break_off()),
+            Ok(Err(_)) => Err(self.break_off(false)),
+            Err(_) => Err(self.break_off(true)),
         }
     }
 
     pub(super) async fn send_body(&mut self, part: &[u8]) -> Result<(), Gone> {
         match self.session.write_body(part).await {
             Ok(_) => Ok(()),
-            Err(_) => Err(self.break_off()),
+            Err(error) => Err(self.break_off(*error.etype() == ErrorType::WriteTimedout)),
         }
     }
 
     pub(super) async fn finish(&mut self) -> Result<(), Gone> {
         match timeout(self.write_timeout, self.session.finish_body()).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(self.break_off()),
+            Ok(Err(_)) => Err(self.break_off(false)),
+            Err(_) => Err(self.break_off(true)),
         }
     }
 
@@ -154,9 +159,14 @@ impl Http1 {
         (status, self.session.body_bytes_sent() as u64)
     }
 
-    fn break_off(&mut self) -> Gone {
+    fn break_off(&mut self, stalled: bool) -> Gone {
         self.aborted = true;
+        self.stalled = stalled;
         Gone
+    }
+
+    pub(super) fn has_stalled(&self) -> bool {
+        self.stalled
     }
 
     pub(super) fn abort(&mut self) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
-use http::{HeaderMap, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use pingora_http::ResponseHeader;
 
 use super::{BodyError, Gone};
@@ -20,6 +20,8 @@ pub(crate) struct Http2<'a> {
     /// Whether the request's body was read up to its end: trailers, which nobody reads, may follow.
     body_read: bool,
     ended: bool,
+    /// The client took nothing of the answer for too long.
+    stalled: bool,
     write_timeout: Duration,
     /// The status and the bytes of body that were given to h2.
     sent: (u16, u64),
@@ -39,6 +41,7 @@ impl<'a> Http2<'a> {
             sending: None,
             body_read: false,
             ended: false,
+            stalled: false,
             write_timeout: Duration::from_secs(60),
             sent: (0, 0),
         }
@@ -80,7 +83,7 @@ impl<'a> Http2<'a> {
             headers
                 .iter()
                 .filter(|(name, _)| !is_connection_specific(name))
-                .map(|(name, value)| (name.clone(), value.clone())),
+                .map(|(name, value)| (name.clone(), unshared(value))),
         );
         self.respond.send_informational(response).map_err(|_| Gone)
     }
@@ -90,7 +93,7 @@ impl<'a> Http2<'a> {
         *response.status_mut() = head.status;
         for (name, value) in &head.headers {
             if !is_connection_specific(name) {
-                response.headers_mut().append(name.clone(), value.clone());
+                response.headers_mut().append(name.clone(), unshared(value));
             }
         }
         let sending = self
@@ -103,26 +106,35 @@ impl<'a> Http2<'a> {
         Ok(())
     }
 
-    pub(super) async fn send_body(&mut self, mut part: Bytes) -> Result<(), Gone> {
+    /// Copies no more of `part` than h2 can have: what a client doesn't take is held once.
+    pub(super) async fn send_body(&mut self, part: &[u8]) -> Result<(), Gone> {
         let timeout = self.write_timeout;
         let sending = self.sending.as_mut().ok_or(Gone)?;
-        while !part.is_empty() {
-            sending.reserve_capacity(part.len());
+        let mut rest = part;
+        while !rest.is_empty() {
+            sending.reserve_capacity(rest.len());
             let capacity = tokio::time::timeout(timeout, poll_fn(|cx| sending.poll_capacity(cx)));
             match capacity.await {
                 Ok(Some(Ok(capacity))) => {
-                    let now = part.split_to(capacity.min(part.len()));
+                    let (now, later) = rest.split_at(capacity.min(rest.len()));
                     self.sent.1 += now.len() as u64;
+                    let now = Bytes::copy_from_slice(now);
                     sending.send_data(now, false).map_err(|_| Gone)?;
+                    rest = later;
                 }
                 Ok(Some(Err(_)) | None) => return Err(Gone),
                 Err(_) => {
+                    self.stalled = true;
                     sending.send_reset(Reason::CANCEL);
                     return Err(Gone);
                 }
             }
         }
         Ok(())
+    }
+
+    pub(super) fn has_stalled(&self) -> bool {
+        self.stalled
     }
 
     pub(super) fn finish(&mut self) -> Result<(), Gone> {
@@ -156,6 +168,12 @@ impl<'a> Http2<'a> {
     pub(super) fn set_write_timeout(&mut self, timeout: Duration) {
         self.write_timeout = timeout;
     }
+}
+
+/// A copy with memory of its own. Header compression remembers values (RFC 7541 section 2.3.2), and
+/// with a part of a backend's head the whole of it would stay for as long as the connection does.
+fn unshared(value: &HeaderValue) -> HeaderValue {
+    HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|_| value.clone())
 }
 
 /// Fields that HTTP/2 must not carry (RFC 9113 section 8.2.2).

@@ -125,7 +125,7 @@ impl Downstream<'_> {
         }
         match self {
             Self::Http1(side) => side.send_body(part).await,
-            Self::Http2(side) => side.send_body(Bytes::copy_from_slice(part)).await,
+            Self::Http2(side) => side.send_body(part).await,
             Self::Tunnelled(_) => Err(Gone),
         }
     }
@@ -164,6 +164,15 @@ impl Downstream<'_> {
             Self::Http1(side) => side.gone().await,
             Self::Http2(side) => side.gone().await,
             Self::Tunnelled(_) => {}
+        }
+    }
+
+    /// Whether the answer was broken off because the client took nothing of it for too long.
+    pub(crate) fn has_stalled(&self) -> bool {
+        match self {
+            Self::Http1(side) => side.has_stalled(),
+            Self::Http2(side) => side.has_stalled(),
+            Self::Tunnelled(_) => false,
         }
     }
 

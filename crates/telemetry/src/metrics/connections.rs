@@ -10,6 +10,8 @@ pub struct ConnectionMetrics {
     open: IntGauge,
     accepted: IntCounter,
     refused: By<SlotRefusal, IntCounter>,
+    evicted: IntCounter,
+    stalled: IntCounter,
     handshake_failures: By<HandshakeFailure, IntCounter>,
 }
 
@@ -28,6 +30,14 @@ impl ConnectionMetrics {
                 "palisade_connections_refused_total",
                 "Connections closed at once because no slot was free, in total or for their address",
                 "slots",
+            )?,
+            evicted: registrar.counter(
+                "palisade_connections_evicted_total",
+                "Connections that waited for their client and were closed because another needed the slot",
+            )?,
+            stalled: registrar.counter(
+                "palisade_stalled_answers_total",
+                "Answers broken off because the client took nothing of them for too long",
             )?,
             handshake_failures: registrar.counters(
                 "palisade_tls_handshake_failures_total",
@@ -51,6 +61,16 @@ impl ConnectionMetrics {
     /// A connection got no slot.
     pub fn refused(&self, why: SlotRefusal) {
         self.refused.inc(why);
+    }
+
+    /// A connection that waited for its client was closed for another.
+    pub fn evicted(&self) {
+        self.evicted.inc();
+    }
+
+    /// An answer was broken off: its client took nothing of it for too long.
+    pub fn stalled(&self) {
+        self.stalled.inc();
     }
 
     /// A TLS handshake failed.
