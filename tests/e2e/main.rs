@@ -7,6 +7,7 @@
     clippy::indexing_slicing,
     clippy::string_slice,
     clippy::print_stderr,
+    clippy::print_stdout,
     reason = "a test that fails shall say so, helpers of tests included"
 )]
 #![expect(
@@ -14,6 +15,7 @@
     reason = "assertions in a row are no branches to follow"
 )]
 
+mod abuse;
 mod access_rules;
 mod accuracy;
 mod answers;

@@ -43,6 +43,11 @@ impl TlsClient {
         Self(Arc::new(config))
     }
 
+    /// How it speaks, for what makes its own connections.
+    pub(crate) fn config(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.0)
+    }
+
     /// Connects, and asks for `name`.
     #[track_caller]
     pub(crate) fn connect(&self, address: SocketAddr, name: &str) -> Connection {
