@@ -89,7 +89,7 @@ impl Meter {
 }
 
 /// All samples of a run.
-pub(crate) struct Samples(Vec<Sample>);
+pub(crate) struct Samples(pub(crate) Vec<Sample>);
 
 /// How a value went over the run.
 #[derive(Clone, Copy, Debug)]

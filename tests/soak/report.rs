@@ -65,7 +65,7 @@ impl Report {
             if course.last > allowed {
                 let Course { warm, last, .. } = course;
                 faults.push(format!(
-                    "{name} grew from {warm} to {last}; at most {allowed}"
+                    "{name} grew from {warm} to {last}; at most {allowed:.1}"
                 ));
             }
         }
@@ -168,4 +168,91 @@ fn millis(latencies: &Latencies, share: f64) -> String {
     quantile.map_or_else(String::new, |took| {
         format!("{:.1} ms", took.as_secs_f64() * 1000.0)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(second: u64) -> Sample {
+        Sample {
+            at: Duration::from_secs(second),
+            resident_mib: 50.0,
+            files: 60.0,
+            threads: 9.0,
+            connections: 12.0,
+            generations: 1.0,
+        }
+    }
+
+    fn report() -> Report {
+        let rest = Sample {
+            connections: 0.0,
+            ..sample(0)
+        };
+        Report {
+            took: Duration::from_secs(100),
+            outcomes: vec![Outcome {
+                kind: "GET",
+                counts: [("200".to_owned(), 7)].into(),
+                lost: 0,
+                told: Vec::new(),
+                latencies: Latencies::default(),
+            }],
+            events: vec![("reloads", 3)],
+            samples: Samples((0..100).map(sample).collect()),
+            at_rest: [rest, rest],
+            idle: None,
+        }
+    }
+
+    /// What a report finds fault with, once something in it has changed.
+    #[track_caller]
+    fn check(change: impl Fn(&mut Report), expected: &str) {
+        let mut report = report();
+        change(&mut report);
+        let faults = report.faults();
+        assert!(faults.iter().all(|fault| fault.starts_with(expected)));
+        assert_eq!(
+            faults.len(),
+            usize::from(!expected.is_empty()),
+            "{faults:?}"
+        );
+        assert!(report.to_string().contains("reloads"));
+    }
+
+    fn grow(report: &mut Report, grow: impl Fn(&mut Sample, f64)) {
+        for (second, sample) in report.samples.0.iter_mut().enumerate() {
+            grow(sample, second as f64);
+        }
+    }
+
+    #[test]
+    fn what_was_lost_or_grew_is_found() {
+        check(|_| {}, "");
+        check(|report| report.outcomes[0].lost = 1, "GET: 1 lost");
+        check(
+            |report| report.outcomes[0].counts.clear(),
+            "GET: nothing was asked",
+        );
+        let slowly = |sample: &mut Sample, second: f64| sample.resident_mib += second * 0.1;
+        check(|report| grow(report, slowly), "");
+        let fast = |sample: &mut Sample, second: f64| sample.resident_mib += second;
+        check(|report| grow(report, fast), "resident memory, MiB grew");
+        let files = |sample: &mut Sample, second: f64| sample.files += second;
+        check(|report| grow(report, files), "file descriptors grew");
+        let settings = |sample: &mut Sample, second: f64| sample.generations += second;
+        check(|report| grow(report, settings), "settings in memory grew");
+        check(|report| report.at_rest[1].files += 9.0, "something is left");
+        check(
+            |report| report.at_rest[1].connections = 1.0,
+            "something is left",
+        );
+        let idle = |answered| IdleKept {
+            opened: 10,
+            answered,
+        };
+        check(|report| report.idle = Some(idle(10)), "");
+        check(|report| report.idle = Some(idle(9)), "9 of 10 idle");
+    }
 }
