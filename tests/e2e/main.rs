@@ -27,6 +27,7 @@ mod failures;
 mod forward;
 mod haproxy;
 mod harness;
+mod health;
 mod hygiene;
 mod lapi;
 mod least_privilege;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use http::{HeaderValue, Method, Request, StatusCode};
 use hyper::body::Incoming;
-use palisade_telemetry::Metrics;
+use palisade_telemetry::{Metrics, MetricsError, ServerGauges};
+use palisade_vocabulary::Tick;
 
 use crate::answer::{self, Answer};
 use crate::context::AdminContext;
@@ -51,12 +52,31 @@ fn ready(context: &AdminContext) -> Answer {
 
 fn metrics(context: &AdminContext) -> Answer {
     let shared = &context.shared;
+    let now = shared.clock.now();
     let mut out = String::new();
-    match shared.metrics.render(shared.clock.now(), &mut out) {
+    let rendered = show_servers(context, now).and_then(|()| shared.metrics.render(now, &mut out));
+    match rendered {
         Ok(()) => {
             let prometheus = HeaderValue::from_static(Metrics::CONTENT_TYPE);
             answer::with_type(StatusCode::OK, prometheus, out.into())
         }
         Err(error) => answer::text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
     }
+}
+
+/// Servers are shown as they are at `now`.
+fn show_servers(context: &AdminContext, now: Tick) -> Result<(), MetricsError> {
+    let pools = context.shared.generation.load().upstreams.status(now);
+    let queued = pools.iter().map(|pool| (&*pool.name, pool.queued));
+    let servers = pools.iter().flat_map(|pool| {
+        pool.servers.iter().map(|server| ServerGauges {
+            upstream: &pool.name,
+            server: &server.address,
+            is_up: server.is_up,
+            in_flight: server.in_flight,
+            check_failures: server.check.as_ref().map(|check| check.failures),
+            name_failing: server.name.as_ref().map(|name| name.failure.is_some()),
+        })
+    });
+    context.shared.metrics.set_servers(queued, servers)
 }

@@ -1,5 +1,6 @@
 //! What `/status` shows. Never a secret: no key, no header of a client, no line of the settings.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -9,7 +10,7 @@ use palisade_decisions::DecisionTable;
 use palisade_gate::settings::{DecisionsPolicy, FallbackRemediation};
 use palisade_geo::GeoDatabases;
 use palisade_proxy::Generation;
-use palisade_upstream::{PoolStatus, ServerStatus};
+use palisade_upstream::{CheckStatus, PoolStatus, ServerStatus};
 use palisade_vocabulary::{FailurePolicy, Tick};
 use serde::Serialize;
 
@@ -108,6 +109,8 @@ struct GeoStatus {
 struct Pool {
     name: String,
     balance: &'static str,
+    when_all_down: &'static str,
+    queued_requests: u32,
     servers: Vec<Server>,
 }
 
@@ -115,11 +118,38 @@ struct Pool {
 struct Server {
     address: String,
     weight: u16,
+    /// Whether it gets requests.
+    up: bool,
     in_flight: u32,
     consecutive_failures: u32,
     /// How long it is still left out; nothing while it isn't.
     ejected_for_seconds: Option<u64>,
     idle_connections: usize,
+    /// Nothing where the upstream has no health check.
+    health_check: Option<HealthCheck>,
+    /// Nothing for a server that is named by its address.
+    name: Option<Name>,
+}
+
+#[derive(Debug, Serialize)]
+struct HealthCheck {
+    down: bool,
+    failures: u64,
+    last_failure: Option<FailedCheck>,
+}
+
+#[derive(Debug, Serialize)]
+struct FailedCheck {
+    seconds_ago: u64,
+    reason: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Name {
+    /// The addresses in use.
+    addresses: Vec<IpAddr>,
+    /// Why the last look-up failed; the addresses are those of the last good one.
+    failure: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -166,7 +196,7 @@ impl Status {
                 .upstreams
                 .status(now)
                 .into_iter()
-                .map(pool)
+                .map(|status| pool(status, now))
                 .collect(),
             failure_policies: FailurePolicies {
                 lapi: lapi_policy(&snapshot.decisions),
@@ -241,22 +271,42 @@ fn geo(databases: &GeoDatabases) -> GeoStatus {
     }
 }
 
-fn pool(pool: PoolStatus) -> Pool {
+fn pool(pool: PoolStatus, now: Tick) -> Pool {
+    let servers = pool.servers.into_iter();
     Pool {
         name: pool.name.to_string(),
         balance: pool.balance.as_str(),
-        servers: pool.servers.into_iter().map(server).collect(),
+        when_all_down: pool.when_all_down.as_str(),
+        queued_requests: pool.queued,
+        servers: servers.map(|status| server(status, now)).collect(),
     }
 }
 
-fn server(server: ServerStatus) -> Server {
+fn server(server: ServerStatus, now: Tick) -> Server {
     Server {
         address: server.address.to_string(),
         weight: server.weight,
+        up: server.is_up,
         in_flight: server.in_flight,
         consecutive_failures: server.consecutive_failures,
         ejected_for_seconds: server.ejected_for.map(seconds_up),
         idle_connections: server.idle_connections,
+        health_check: server.check.map(|status| health_check(status, now)),
+        name: server.name.map(|name| Name {
+            addresses: name.addresses.to_vec(),
+            failure: name.failure.map(|why| why.to_string()),
+        }),
+    }
+}
+
+fn health_check(status: CheckStatus, now: Tick) -> HealthCheck {
+    HealthCheck {
+        down: status.is_down,
+        failures: status.failures,
+        last_failure: status.last_failure.map(|failure| FailedCheck {
+            seconds_ago: now.since(failure.at).as_secs(),
+            reason: failure.reason.to_string(),
+        }),
     }
 }
 

@@ -3,6 +3,7 @@
 mod announce;
 mod arguments;
 mod assembly;
+mod attend;
 mod check;
 mod confinement;
 mod decisions;

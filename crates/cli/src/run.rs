@@ -19,7 +19,7 @@ use crate::reload::{Reloader, Running, WATCH_INTERVAL};
 use crate::reload_thread::ReloadThread;
 use crate::signals::{Signals, Told};
 use crate::workers::Workers;
-use crate::{Exit, announce, confinement, demo, feed, load};
+use crate::{Exit, announce, attend, confinement, demo, feed, load};
 
 /// How long logs may take to be written out at the end.
 const FLUSH_TIME: Duration = Duration::from_secs(5);
@@ -81,6 +81,8 @@ async fn serve(
         lapi.start(poller)?;
     }
     let report = Arc::clone(&process.report);
+    let attending = attend::attend(Arc::clone(&process.shared), Arc::clone(&report));
+    let attending = tokio::spawn(attending);
     let workers = Workers::start(threads, &process.listeners, &process.shared, &report)?;
     announce::listeners("start", &process.listeners.open(), &*report);
     report.info("start", "ready", &[("threads", &threads)]);
@@ -103,6 +105,7 @@ async fn serve(
     report.info("stop", "draining: no new connections", &[]);
     process.drain.send_replace(true);
     tokio::task::spawn_blocking(|| workers.join()).await?;
+    attending.abort();
     lapi.stop().await;
     // Last: `/readyz` has to say that the process drains while it does.
     doors.close().await;

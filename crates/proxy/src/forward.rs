@@ -38,6 +38,7 @@ pub(crate) async fn forward(
         begun: Instant::now(),
         answered_after: None,
         sent_whole: false,
+        has_answered: false,
     };
     let result = forwarding.run(downstream).await;
     let mut ending = match result {
@@ -55,6 +56,10 @@ pub(crate) async fn forward(
         }
         Err(Failure::Backend { status }) => {
             let answered = context.error(status, downstream).await;
+            answered.by_failed_backend()
+        }
+        Err(Failure::Unavailable) => {
+            let answered = context.unavailable(downstream).await;
             answered.by_failed_backend()
         }
         Err(Failure::AnswerBroken(sent)) => {
@@ -85,6 +90,8 @@ enum Failure {
     Body(RefusalReason),
     /// No server, or none that answered.
     Backend { status: u16 },
+    /// No server for now: all are busy, or out.
+    Unavailable,
     /// The answer broke off when the client had some of it.
     AnswerBroken(Sent),
 }
@@ -112,6 +119,8 @@ struct Forwarding<'a> {
     answered_after: Option<Duration>,
     /// Whether the backend has the request to its end: only then can the connection have another.
     sent_whole: bool,
+    /// Whether the client has a part of the backend's answer, if only an informational one.
+    has_answered: bool,
 }
 
 impl Forwarding<'_> {
@@ -123,8 +132,9 @@ impl Forwarding<'_> {
             destination: facts.local.into(),
         };
         let mut need = Need::new(source, facts.shared.clock.now());
+        let mut was_sent_elsewhere = false;
         loop {
-            let acquired = self.acquire(&need).await?;
+            let acquired = self.acquire(&need, downstream).await?;
             let Acquired {
                 connection,
                 reused,
@@ -151,13 +161,27 @@ impl Forwarding<'_> {
             if is_servers_fault && server.failed(facts.shared.clock.now()) {
                 self.backend.metrics().ejected();
             }
+            // Once at most: a request that breaks servers shall not go round them.
+            let is_broken = error == UpstreamError::Broken && !was_sent_elsewhere;
+            if is_broken && self.may_try_again(&body) && self.may_try_another_server() {
+                was_sent_elsewhere = true;
+                need.tried.add(server.server());
+                need.now = facts.shared.clock.now();
+                continue;
+            }
             return Err(Failure::Backend {
                 status: error.status(),
             });
         }
     }
 
-    async fn acquire(&self, need: &Need) -> Result<Acquired, Failure> {
+    /// Gets a connection, perhaps after a wait for a server with room, which a client that goes away
+    /// ends.
+    async fn acquire(
+        &self,
+        need: &Need,
+        downstream: &mut Downstream<'_>,
+    ) -> Result<Acquired, Failure> {
         let metrics = self.backend.metrics();
         let mut observer = |attempt: &Attempt<'_>| {
             if attempt.result.is_err() {
@@ -167,10 +191,27 @@ impl Forwarding<'_> {
                 metrics.ejected();
             }
         };
-        let acquired = self.backend.pool().acquire(need, &mut observer).await;
-        acquired.map_err(|error: AcquireError| Failure::Backend {
-            status: if error.is_timeout() { 504 } else { 502 },
-        })
+        let watches = downstream.body_done();
+        let acquired = tokio::select! {
+            biased;
+            acquired = self.backend.pool().acquire(need, &mut observer) => acquired,
+            () = downstream.gone(), if watches => return Err(Gone.into()),
+        };
+        acquired.map_err(|error| self.not_acquired(&error))
+    }
+
+    fn not_acquired(&self, error: &AcquireError) -> Failure {
+        let metrics = self.backend.metrics();
+        match error {
+            AcquireError::QueueFull => metrics.queue_was_full(),
+            AcquireError::QueueTimeout => metrics.queue_timed_out(),
+            _ => {}
+        }
+        match error.is_for_now() {
+            true => Failure::Unavailable,
+            false if error.is_timeout() => Failure::Backend { status: 504 },
+            false => Failure::Backend { status: 502 },
+        }
     }
 
     /// Whether nothing is lost or done twice by sending the request once more.
@@ -180,12 +221,30 @@ impl Forwarding<'_> {
             self.context.incoming.method,
             "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE"
         );
-        is_idempotent && body.is_whole() && !self.context.incoming.wants_websocket
+        let is_idempotent = is_idempotent && !self.context.incoming.wants_websocket;
+        is_idempotent && body.is_whole() && !self.has_answered
+    }
+
+    /// Whether a request that one server has seen may go to another one; counts it as sent.
+    fn may_try_another_server(&self) -> bool {
+        let pool = self.backend.pool();
+        if pool.servers().len() < 2 {
+            return false;
+        }
+        let metrics = self.backend.metrics();
+        let may = pool.may_retry();
+        if may {
+            metrics.retried();
+        } else {
+            metrics.retry_refused();
+        }
+        may
     }
 
     fn note_answer(&mut self, server: &mut InFlight) {
-        server.answered();
-        let duration = self.begun.elapsed();
+        let now = Instant::now();
+        server.answered(self.context.facts.shared.clock.at(now));
+        let duration = now.saturating_duration_since(self.begun);
         self.answered_after = Some(duration);
         self.backend.metrics().answered(duration);
     }

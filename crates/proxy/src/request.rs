@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use palisade_gate::{Cause, Exchange, Verdict};
 use palisade_hygiene::h1::{Head, Upgrade};
 use palisade_hygiene::h2::H2Head;
@@ -20,7 +20,7 @@ use crate::connection::ConnectionFacts;
 use crate::downstream::{Downstream, Gone};
 use crate::judge::{Case, Court, Judged, Ruling, Scratch, judge};
 use crate::observe::{self, Ending};
-use crate::respond::{Answer, X_REQUEST_ID, redirect};
+use crate::respond::{Answer, X_REQUEST_ID, insert, redirect};
 use crate::shared::Generation;
 use crate::{forward, outgoing};
 
@@ -308,6 +308,16 @@ impl Context<'_> {
             Ok(()) => (status, bytes),
             Err(Gone) => (status, 0),
         }
+    }
+
+    /// Sends the page of a service that is not there for now, and may be in a moment.
+    pub(crate) async fn unavailable(&self, downstream: &mut Downstream<'_>) -> Ending {
+        let headers = downstream.headers();
+        let pages = self.generation.pages();
+        let mut answer = pages.error(503, self.begun.id, headers);
+        let soon = HeaderValue::from_static("1");
+        insert(&mut answer.head, http::header::RETRY_AFTER, soon);
+        Ending::answered(self.answer(answer, downstream).await)
     }
 
     /// Sends the page of an error: nobody is refused, something doesn't work or doesn't exist.

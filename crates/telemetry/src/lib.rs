@@ -24,7 +24,7 @@ pub use event::{
 pub use format::LINE_BYTES_MAX;
 pub use metrics::{
     ConnectionMetrics, DecisionCount, GeoDatabase, GeoMetrics, HandshakeFailure, LapiMetrics,
-    MetricLabels, Metrics, MetricsError, SinkMetrics, SlotRefusal, SnapshotMetrics,
+    MetricLabels, Metrics, MetricsError, ServerGauges, SinkMetrics, SlotRefusal, SnapshotMetrics,
     UpstreamMetrics,
 };
 pub use report::{Fields, Level, OperatorLog, Report};

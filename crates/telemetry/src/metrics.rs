@@ -26,7 +26,7 @@ pub use labels::{GeoDatabase, HandshakeFailure, SlotRefusal};
 pub use lapi::LapiMetrics;
 pub(crate) use requests::RequestMetrics;
 pub use snapshot::{GeoMetrics, SnapshotMetrics};
-pub use upstreams::UpstreamMetrics;
+pub use upstreams::{ServerGauges, UpstreamMetrics};
 
 use crate::Sink;
 use family::Registrar;
@@ -152,6 +152,19 @@ impl Metrics {
     /// Shows no metrics of the pool `name` any more: settings without it came.
     pub fn forget_upstream(&self, name: &str) {
         self.upstreams.forget(name);
+    }
+
+    /// Sets what is shown of the queues of pools, by name, and of their servers; what isn't named is
+    /// not shown any more.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn set_servers<'a>(
+        &self,
+        queued: impl IntoIterator<Item = (&'a str, u32)>,
+        servers: impl IntoIterator<Item = ServerGauges<'a>>,
+    ) -> Result<(), MetricsError> {
+        Ok(self.upstreams.set(queued, servers)?)
     }
 
     /// The metrics of a sink; the same ones for the same sink.

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use palisade_transport::Connection;
 use palisade_vocabulary::Tick;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use crate::connect::{ConnectError, ProxySource, connect};
-use crate::pool::{Pool, Tried};
+use crate::connect::{ConnectError, Introduction, ProxySource, connect};
+use crate::keep_alive::Kept;
+use crate::pool::{NoServer, Pool, Tried};
 use crate::server::InFlight;
+use crate::settings::Queueing;
 
 /// What a request needs of a pool.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +60,15 @@ pub enum AcquireError {
     /// Every server was tried already.
     #[error("every server of the upstream was tried")]
     NoServerLeft,
+    /// All servers are out, and the pool tries none of these.
+    #[error("every server of the upstream is out")]
+    AllDown,
+    /// All servers have as many requests as they may, and as many wait as may.
+    #[error("every server of the upstream is busy, and the queue is full")]
+    QueueFull,
+    /// No server had room in time.
+    #[error("every server of the upstream is busy; none had room in time")]
+    QueueTimeout,
     /// All connects failed, or the time for them is over.
     #[error("no server could be connected to in {attempts} attempts; the last: {last}")]
     Failed {
@@ -68,14 +79,33 @@ pub enum AcquireError {
     },
 }
 
+impl From<NoServer> for AcquireError {
+    fn from(none: NoServer) -> Self {
+        match none {
+            NoServer::Tried => Self::NoServerLeft,
+            NoServer::Full => Self::QueueFull,
+            NoServer::AllDown => Self::AllDown,
+        }
+    }
+}
+
 impl AcquireError {
     /// The label in metrics: one of a fixed set.
     #[must_use]
     pub const fn label(&self) -> &'static str {
         match self {
             Self::NoServerLeft => "no_server_left",
+            Self::AllDown => "all_down",
+            Self::QueueFull => "queue_full",
+            Self::QueueTimeout => "queue_timeout",
             Self::Failed { last, .. } => last.label(),
         }
+    }
+
+    /// Whether the pool itself refuses, and later may not: 503 (RFC 9110 section 15.6.4).
+    #[must_use]
+    pub const fn is_for_now(&self) -> bool {
+        matches!(self, Self::AllDown | Self::QueueFull | Self::QueueTimeout)
     }
 
     /// Whether time ran out (504 rather than 502, RFC 9110 sections 15.6.3 and 15.6.5).
@@ -124,23 +154,56 @@ impl Pool {
     /// then, so any request may be. `need.tried` is not changed: whoever retries a request for
     /// another reason adds the server first.
     ///
+    /// While all servers have as many requests as they may, it waits in the pool's queue; to go away
+    /// is to leave it.
+    ///
     /// Hot path: with an idle connection, allocates nothing and makes no system call.
     ///
     /// # Errors
-    /// When no server is left to try, or none could be connected to in time.
+    /// When no server is left to try, none could be connected to in time, or none has room.
     pub async fn acquire(
         &self,
         need: &Need,
         observer: &mut impl AttemptObserver,
     ) -> Result<Acquired, AcquireError> {
-        let server = self
-            .pick(need.source.source.ip, need.now, need.tried)
-            .ok_or(AcquireError::NoServerLeft)?;
-        match self.reuse(need, need.now, server) {
+        let picked = if self.queue().length() == 0 {
+            self.pick(need.source.source.ip, need.now, need.tried)
+        } else {
+            // Those who came before are not overtaken.
+            Err(NoServer::Full)
+        };
+        // What isn't usual is boxed, so that the future of the usual case stays small.
+        let (server, need) = match picked {
+            Ok(server) => (server, *need),
+            Err(NoServer::Full) => Box::pin(self.wait(need)).await?,
+            Err(none) => return Err(none.into()),
+        };
+        match self.reuse(&need, need.now, server) {
             Ok(acquired) => Ok(acquired),
-            // Boxed so that the future of the usual case stays small.
-            Err(server) => Box::pin(self.connect_to_one(need, server, observer)).await,
+            Err(server) => Box::pin(self.connect_to_one(&need, server, observer)).await,
         }
+    }
+
+    /// Waits for a server with room; the need as it is by then.
+    async fn wait(&self, need: &Need) -> Result<(InFlight, Need), AcquireError> {
+        let limit = self.settings().connection_limit;
+        let queueing = limit.map_or_else(Queueing::default, |limit| limit.queue());
+        let place = self.queue().join(queueing.length());
+        let place = place.ok_or(AcquireError::QueueFull)?;
+        let started = Instant::now();
+        let look = || {
+            let need = Need {
+                now: need.now + started.elapsed(),
+                ..*need
+            };
+            match self.pick_again(need.source.source.ip, need.now, need.tried) {
+                Ok(server) => Some(Ok((server, need))),
+                Err(NoServer::Full) => None,
+                Err(none) => Some(Err(none.into())),
+            }
+        };
+        let waited = timeout(queueing.timeout(), place.wait(look)).await;
+        waited.unwrap_or(Err(AcquireError::QueueTimeout))
     }
 
     fn reuse(&self, need: &Need, now: Tick, server: InFlight) -> Result<Acquired, InFlight> {
@@ -151,21 +214,16 @@ impl Pool {
             None
         };
         match idle {
-            Some(connection) => Ok(self.ready(need, connection, true, server)),
+            Some(kept) => Ok(self.ready(need, kept, true, server)),
             None => Err(server),
         }
     }
 
-    fn ready(
-        &self,
-        need: &Need,
-        connection: Box<Connection>,
-        reused: bool,
-        mut server: InFlight,
-    ) -> Acquired {
-        server.bind_to(self.sends_proxy_header().then_some(need.source));
+    fn ready(&self, need: &Need, kept: Kept, reused: bool, mut server: InFlight) -> Acquired {
+        let bound_to = self.sends_proxy_header().then_some(need.source);
+        server.connected(kept.address, bound_to);
         Acquired {
-            connection,
+            connection: kept.connection,
             reused,
             server,
         }
@@ -189,7 +247,7 @@ impl Pool {
                 .attempt(need, &mut server, left, started, observer)
                 .await
             {
-                Ok(connection) => return Ok(self.ready(need, connection, false, server)),
+                Ok(kept) => return Ok(self.ready(need, kept, false, server)),
                 Err(error) => error,
             };
             tried.add(server.server());
@@ -198,8 +256,18 @@ impl Pool {
                 return Err(AcquireError::Failed { attempts, last });
             }
             let now = need.now + elapsed;
-            let Some(next) = self.pick(need.source.source.ip, now, tried) else {
-                return Err(AcquireError::Failed { attempts, last });
+            let next = match self.pick(need.source.source.ip, now, tried) {
+                Ok(next) => next,
+                Err(NoServer::Full) => {
+                    self.wait(&Need {
+                        now,
+                        tried,
+                        ..*need
+                    })
+                    .await?
+                    .0
+                }
+                Err(_) => return Err(AcquireError::Failed { attempts, last }),
             };
             server = match self.reuse(need, now, next) {
                 Ok(acquired) => return Ok(acquired),
@@ -215,14 +283,16 @@ impl Pool {
         left: Duration,
         started: Instant,
         observer: &mut impl AttemptObserver,
-    ) -> Result<Box<Connection>, ConnectError> {
+    ) -> Result<Kept, ConnectError> {
         let begun = Instant::now();
-        let header = self
+        let introduction = self
             .settings()
             .proxy_protocol
-            .map(|version| (version, need.source));
+            .map_or(Introduction::None, |version| {
+                Introduction::Client(version, need.source)
+            });
         let within = self.timeouts().connect().min(left);
-        let result = connect(server.server(), header, within).await;
+        let result = connect(server.server(), introduction, within).await;
         let failed = result.as_ref().is_err_and(ConnectError::blames_server);
         let ejected = failed && server.failed(need.now + started.elapsed());
         observer.attempted(&Attempt {
@@ -232,6 +302,10 @@ impl Pool {
             result: result.as_ref().map(|_| ()),
             ejected,
         });
-        result.map(Box::new)
+        let (connection, address) = result?;
+        Ok(Kept {
+            connection: Box::new(connection),
+            address,
+        })
     }
 }

@@ -63,7 +63,7 @@ impl ServerAddress {
         }
     }
 
-    /// Whether the host is a name, looked up at each connect.
+    /// Whether the host is a name, which is looked up.
     #[must_use]
     pub fn is_name(&self) -> bool {
         matches!(self.0, Target::Name { .. })

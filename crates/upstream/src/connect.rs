@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use palisade_client_address::Endpoint;
-use palisade_client_address::proxy_protocol::{encode_v1, encode_v2};
+use palisade_client_address::proxy_protocol::{encode_v1, encode_v2, encode_v2_local};
 use palisade_transport::Connection;
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use crate::address::Target;
 use crate::server::Server;
 use crate::settings::ProxyVersion;
 
-/// The most addresses of one name that a connect tries.
+/// The most addresses of one name that one connect tries; each connect begins with another.
 const ADDRESSES_MAX: usize = 4;
 
 /// Whom a connection speaks for: the two ends that its PROXY header names.
@@ -28,61 +28,77 @@ pub struct ProxySource {
     pub destination: Endpoint,
 }
 
-/// Opens a connection to `server` in at most `within`; `header` is sent first.
+/// The PROXY header that a connection begins with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Introduction {
+    /// There is none.
+    None,
+    /// For a client.
+    Client(ProxyVersion, ProxySource),
+    /// For nobody: the connection is Palisade's own.
+    Own(ProxyVersion),
+}
+
+/// Opens a connection to `server` in at most `within`, and says to which of its addresses;
+/// `introduction` is sent first.
 pub(crate) async fn connect(
     server: &Server,
-    header: Option<(ProxyVersion, ProxySource)>,
+    introduction: Introduction,
     within: Duration,
-) -> Result<Connection, ConnectError> {
+) -> Result<(Connection, SocketAddr), ConnectError> {
     let deadline = Instant::now() + within;
-    let mut tcp = connect_tcp(server.address.target(), deadline).await?;
+    let (mut tcp, address) = connect_tcp(server, deadline).await?;
     // Without it the kernel holds a small write back until the last one is acknowledged.
     tcp.set_nodelay(true).map_err(ConnectError::from_io)?;
-    if let Some((version, source)) = header {
+    if let Some(header) = encode(introduction, &tcp).map_err(ConnectError::from_io)? {
         // Before TLS: "the receiver MUST NOT start processing the connection before it receives a
         // complete and valid PROXY protocol header" (section 2).
-        let header = encode(version, source);
         timeout_at(deadline, tcp.write_all(&header))
             .await
             .map_err(|_| ConnectError::Timeout(ConnectStep::ProxyHeader))?
             .map_err(ConnectError::from_io)?;
     }
     let Some(tls) = &server.tls else {
-        return Ok(Connection::plain(tcp, BytesMut::new()));
+        return Ok((Connection::plain(tcp, BytesMut::new()), address));
     };
     let handshake = Connection::connect_tls(tcp, tls.server_name.clone(), tls.config.clone());
-    timeout_at(deadline, handshake)
+    let connection = timeout_at(deadline, handshake)
         .await
         .map_err(|_| ConnectError::Timeout(ConnectStep::Tls))?
-        .map_err(ConnectError::from_handshake)
+        .map_err(ConnectError::from_handshake)?;
+    Ok((connection, address))
 }
 
-async fn connect_tcp(target: &Target, deadline: Instant) -> Result<TcpStream, ConnectError> {
-    match target {
-        Target::Socket(socket) => connect_socket(*socket, deadline).await,
-        Target::Name { host, port } => {
-            let addresses = timeout_at(deadline, lookup_host((&**host, *port)))
+async fn connect_tcp(
+    server: &Server,
+    deadline: Instant,
+) -> Result<(TcpStream, SocketAddr), ConnectError> {
+    match server.address.target() {
+        Target::Socket(socket) => Ok((connect_socket(*socket, deadline).await?, *socket)),
+        Target::Name { port, .. } => {
+            let mut addresses = timeout_at(deadline, server.condition.name.for_connect(*port))
                 .await
                 .map_err(|_| ConnectError::Timeout(ConnectStep::Lookup))?
                 .map_err(|error| ConnectError::Dns(error.to_string()))?;
-            connect_any(addresses.take(ADDRESSES_MAX).collect(), deadline).await
+            addresses.truncate(ADDRESSES_MAX);
+            connect_any(addresses, deadline).await
         }
     }
 }
 
-/// Tries the addresses of a name in the resolver's order, each with an even share of the time that
+/// Tries the addresses of a name in this order, each with an even share of the time that
 /// is left: one dead address doesn't use it up.
 async fn connect_any(
     addresses: Vec<SocketAddr>,
     deadline: Instant,
-) -> Result<TcpStream, ConnectError> {
+) -> Result<(TcpStream, SocketAddr), ConnectError> {
     let mut last = ConnectError::Dns("the name has no address".to_owned());
     for (tried, address) in addresses.iter().enumerate() {
         let now = Instant::now();
         let to_try = u32::try_from(addresses.len().saturating_sub(tried)).unwrap_or(u32::MAX);
         let share = deadline.saturating_duration_since(now) / to_try.max(1);
         match connect_socket(*address, now + share).await {
-            Ok(tcp) => return Ok(tcp),
+            Ok(tcp) => return Ok((tcp, *address)),
             Err(error) => last = error,
         }
     }
@@ -96,13 +112,27 @@ async fn connect_socket(address: SocketAddr, deadline: Instant) -> Result<TcpStr
         .map_err(ConnectError::from_io)
 }
 
-fn encode(version: ProxyVersion, of: ProxySource) -> Vec<u8> {
+fn encode(introduction: Introduction, tcp: &TcpStream) -> io::Result<Option<Vec<u8>>> {
     let mut header = Vec::new();
-    match version {
-        ProxyVersion::V1 => encode_v1(of.source, of.destination, &mut header),
-        ProxyVersion::V2 => encode_v2(of.source, of.destination, &mut header),
+    match introduction {
+        Introduction::None => return Ok(None),
+        Introduction::Client(ProxyVersion::V1, of) => {
+            encode_v1(of.source, of.destination, &mut header);
+        }
+        Introduction::Client(ProxyVersion::V2, of) => {
+            encode_v2(of.source, of.destination, &mut header);
+        }
+        // Version 1 has no word for it: the connection's own two ends (section 2.1).
+        Introduction::Own(ProxyVersion::V1) => {
+            encode_v1(
+                tcp.local_addr()?.into(),
+                tcp.peer_addr()?.into(),
+                &mut header,
+            );
+        }
+        Introduction::Own(ProxyVersion::V2) => encode_v2_local(&mut header),
     }
-    header
+    Ok(Some(header))
 }
 
 /// A step on the way to a ready connection.
@@ -262,8 +292,8 @@ mod tests {
         let (_hold, refusing) = crate::tests::backend::refusing();
         let (_listener, good) = crate::tests::backend::listener().await;
         let deadline = Instant::now() + Duration::from_secs(60);
-        let tcp = connect_any(vec![refusing, good], deadline).await.unwrap();
-        assert_eq!(tcp.peer_addr().unwrap(), good);
+        let (tcp, address) = connect_any(vec![refusing, good], deadline).await.unwrap();
+        assert_eq!((tcp.peer_addr().unwrap(), address), (good, good));
     }
 
     #[tokio::test(start_paused = true)]
@@ -271,7 +301,7 @@ mod tests {
         let (_listener, good) = crate::tests::backend::listener().await;
         let (_full, _waiting, dead) = crate::tests::backend::full_backlog().await;
         let deadline = Instant::now() + Duration::from_secs(2);
-        let tcp = connect_any(vec![dead, good], deadline).await.unwrap();
+        let (tcp, _) = connect_any(vec![dead, good], deadline).await.unwrap();
         assert_eq!(tcp.peer_addr().unwrap(), good);
     }
 }

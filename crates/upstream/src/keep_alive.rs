@@ -10,6 +10,7 @@
 
 use std::collections::VecDeque;
 use std::mem;
+use std::net::SocketAddr;
 
 use palisade_transport::Connection;
 use palisade_vocabulary::Tick;
@@ -30,9 +31,17 @@ pub(crate) struct IdleConnections {
     stack: Mutex<VecDeque<Idle>>,
 }
 
+/// A connection with what it is for.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    pub(crate) connection: Box<Connection>,
+    /// Where it leads to.
+    pub(crate) address: SocketAddr,
+}
+
 #[derive(Debug)]
 struct Idle {
-    connection: Box<Connection>,
+    kept: Kept,
     since: Tick,
     /// The runtime that it was opened on.
     home: Option<runtime::Id>,
@@ -56,12 +65,12 @@ impl IdleConnections {
         bound_to: Option<&ProxySource>,
         now: Tick,
         limits: KeepAlive,
-    ) -> Option<Box<Connection>> {
+    ) -> Option<Kept> {
         loop {
             // The lock is not held while a connection is asked or closed.
             let mut idle = self.pop(bound_to, now, limits)?;
-            if !idle.is_over(now, limits) && idle.connection.is_quiet() {
-                return Some(idle.connection);
+            if !idle.is_over(now, limits) && idle.kept.connection.is_quiet() {
+                return Some(idle.kept);
             }
         }
     }
@@ -86,13 +95,13 @@ impl IdleConnections {
     /// there are too many.
     pub(crate) fn check_in(
         &self,
-        connection: Box<Connection>,
+        kept: Kept,
         bound_to: Option<ProxySource>,
         now: Tick,
         limits: KeepAlive,
     ) {
         let idle = Idle {
-            connection,
+            kept,
             since: now,
             home: this_runtime(),
             bound_to,
@@ -119,7 +128,7 @@ impl IdleConnections {
             let Some(mut idle) = stack.pop_front() else {
                 break;
             };
-            if surplus > 0 || idle.is_over(now, limits) || !idle.connection.is_quiet() {
+            if surplus > 0 || idle.is_over(now, limits) || !idle.kept.connection.is_quiet() {
                 surplus = surplus.saturating_sub(1);
                 gone.push(idle);
             } else {
@@ -134,6 +143,17 @@ impl IdleConnections {
     pub(crate) fn clear(&self) {
         let all = mem::take(&mut *self.stack.lock());
         drop(all);
+    }
+
+    /// Drops those that lead to an address which isn't `wanted`.
+    pub(crate) fn keep_only(&self, wanted: impl Fn(SocketAddr) -> bool) {
+        let mut stack = self.stack.lock();
+        let (stay, gone) = mem::take(&mut *stack)
+            .into_iter()
+            .partition::<VecDeque<_>, _>(|idle: &Idle| wanted(idle.kept.address));
+        *stack = stay;
+        drop(stack);
+        drop(gone);
     }
 
     /// How many there are.

@@ -12,20 +12,33 @@
 //! | `pool` | which server |
 //! | `schedule`, `rendezvous` | whose turn it is; whose client it is |
 //! | `health` | failures, ejection, trial |
+//! | `slow_start` | the share of a server that comes back |
+//! | `queue` | who waits for a server with room |
+//! | `retry_budget` | how many requests may be sent twice |
+//! | `attendance` | what runs beside the requests: checks and look-ups |
+//! | `check_state`, `probe` | what checks found out; one check |
+//! | `names` | the addresses of host names |
 //! | `keep_alive` | idle connections |
 //! | `connect`, `tls` | new connections |
 
 mod acquire;
 mod address;
 mod atomic;
+mod attendance;
+mod check_state;
 mod connect;
 mod health;
 mod keep_alive;
+mod names;
 mod pool;
+mod probe;
+mod queue;
 mod rendezvous;
+mod retry_budget;
 mod schedule;
 mod server;
 mod settings;
+mod slow_start;
 mod status;
 mod tls;
 mod upstreams;
@@ -35,13 +48,17 @@ mod tests;
 
 pub use acquire::{AcquireError, Acquired, Attempt, AttemptObserver, Need};
 pub use address::ServerAddress;
+pub use attendance::{Attendance, ServerEvent, ServerNews};
+pub use check_state::CheckFailure;
 pub use connect::{ConnectError, ConnectStep, ProxySource};
-pub use pool::{Pool, Tried};
+pub use pool::{NoServer, Pool, Tried};
 pub use server::{InFlight, Server};
 pub use settings::{
-    Balance, ConnectRetry, Ejection, KeepAlive, PoolSettings, ProxyVersion, SERVERS_MAX,
-    ServerSettings, Servers, SettingsError, Timeouts, Weight,
+    Balance, CheckPace, CheckThresholds, ConnectRetry, ConnectionLimit, Ejection, HealthCheck,
+    HttpProbe, KeepAlive, PoolSettings, Probe, ProbeMethod, ProxyVersion, Queueing, RetryBudget,
+    SERVERS_MAX, ServerSettings, Servers, SettingsError, SlowStart, StatusRange, StatusRanges,
+    Timeouts, Weight, WhenAllDown,
 };
-pub use status::{PoolStatus, ServerStatus};
+pub use status::{CheckStatus, NameStatus, PoolStatus, ServerStatus};
 pub use tls::{ClientCertificate, Roots, ServerTrust, TlsServerName, TlsSettings};
 pub use upstreams::{BuildError, Upstreams};

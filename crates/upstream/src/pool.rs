@@ -9,10 +9,13 @@ use palisade_vocabulary::{Ip, Tick};
 
 use crate::health::Standing;
 use crate::keep_alive::IdleConnections;
+use crate::queue::Queue;
 use crate::rendezvous::{ClientHash, ServerHash};
-use crate::schedule::Schedule;
-use crate::server::{Condition, InFlight, Server};
-use crate::settings::{Balance, PoolSettings, SettingsError, Timeouts};
+use crate::retry_budget::RetryBucket;
+use crate::schedule::{Progress, Schedule};
+use crate::server::{Condition, InFlight, Limit, Server};
+use crate::settings::{Balance, PoolSettings, SettingsError, Timeouts, WhenAllDown};
+use crate::slow_start::{Share, WHOLE};
 use crate::tls::SystemRoots;
 
 /// How many turns of servers that can't be used are passed over before the least busy of the rest
@@ -26,6 +29,25 @@ pub struct Pool {
     settings: PoolSettings,
     servers: Box<[Arc<Server>]>,
     schedule: Schedule,
+    condition: Arc<PoolCondition>,
+}
+
+/// What changes about a pool; outlives the settings that it was learnt under.
+#[derive(Debug, Default)]
+struct PoolCondition {
+    retries: RetryBucket,
+    queue: Arc<Queue>,
+}
+
+/// Why no server is chosen for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoServer {
+    /// All were tried.
+    Tried,
+    /// Those that work have as many requests as they may.
+    Full,
+    /// All are out, and the pool tries none of these.
+    AllDown,
 }
 
 impl Pool {
@@ -41,6 +63,7 @@ impl Pool {
             .map(|tls| tls.compile(roots))
             .transpose()?;
         let past = Past::new(&settings, old);
+        let condition = past.pool_condition();
         let mut servers = Vec::new();
         for (place, server) in (0..=u8::MAX).zip(settings.servers.as_slice()) {
             let label: Arc<str> = server.address.to_string().into();
@@ -54,6 +77,13 @@ impl Pool {
                     .transpose()?,
                 keep_alive: settings.keep_alive,
                 ejection: settings.ejection,
+                proxy_protocol: settings.proxy_protocol,
+                health_check: settings.health_check.clone(),
+                slow_start: settings.slow_start,
+                limit: settings.connection_limit.map(|limit| Limit {
+                    connections_max: limit.connections_max(),
+                    queue: Arc::clone(&condition.queue),
+                }),
                 place,
                 condition: past.condition(&label),
                 idle: past.idle(&label),
@@ -61,9 +91,10 @@ impl Pool {
             }));
         }
         Ok(Self {
-            schedule: Schedule::new(settings.servers.as_slice(), past.turns()),
+            schedule: Schedule::new(settings.servers.as_slice(), past.progress()),
             servers: servers.into(),
             settings,
+            condition,
         })
     }
 
@@ -97,51 +128,114 @@ impl Pool {
         &self.servers
     }
 
-    /// Chooses a server for a request of `client`, but none in `tried`.
+    /// The line in front of the pool, where requests wait for a server with room.
+    pub(crate) fn queue(&self) -> &Queue {
+        &self.condition.queue
+    }
+
+    /// Whether one more request, which a server may have seen, may be sent a second time. Counts it
+    /// as sent.
+    pub fn may_retry(&self) -> bool {
+        let budget = self.settings.retry_budget;
+        let requests = self.schedule.requests();
+        budget.is_some_and(|budget| self.condition.retries.take(requests, budget))
+    }
+
+    /// Chooses a server for a request of `client`, but none in `tried`, nor one that has as many
+    /// requests as it may.
     ///
-    /// An ejected server is chosen only for its trial, or when all that are left are ejected: then
-    /// any may be chosen, as one that might answer is better than an error. `None` when all were
-    /// tried.
+    /// A server that is out is chosen only for its trial, or when all that are left are out: then
+    /// any may be chosen, unless the pool refuses.
     ///
     /// Hot path: takes no lock, allocates nothing.
-    pub fn pick(&self, client: Ip, now: Tick, tried: Tried) -> Option<InFlight> {
-        let turn = self.turn();
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn pick(&self, client: Ip, now: Tick, tried: Tried) -> Result<InFlight, NoServer> {
+        if tried == Tried::default() {
+            self.pick_from(self.server_at(self.schedule.next()), client, now, tried)
+        } else {
+            self.pick_again(client, now, tried)
+        }
+    }
+
+    /// Chooses a server for a request that was counted before.
+    pub(crate) fn pick_again(
+        &self,
+        client: Ip,
+        now: Tick,
+        tried: Tried,
+    ) -> Result<InFlight, NoServer> {
+        let turn = self.server_at(self.schedule.another());
+        self.pick_from(turn, client, now, tried)
+    }
+
+    fn pick_from(
+        &self,
+        turn: Option<&Arc<Server>>,
+        client: Ip,
+        now: Tick,
+        tried: Tried,
+    ) -> Result<InFlight, NoServer> {
+        let choice = Choice { turn, client, now };
         let mut passed = tried;
         let fit = |server: &Server, passed: Tried| {
-            !passed.contains(server) && server.standing(now) != Standing::Out
+            !passed.contains(server) && server.standing(now) != Standing::Out && server.has_room()
         };
-        while let Some(server) = self.choose(turn, client, |server| fit(server, passed)) {
-            match server.standing(now) {
-                Standing::In => return Some(InFlight::new(server, None)),
-                Standing::Due(due) => {
-                    if let Some(trial) = server.claim(due, now) {
-                        return Some(InFlight::new(server, Some(trial)));
-                    }
-                }
-                Standing::Out => {}
+        while let Some(server) = self.choose(choice, |server| fit(server, passed)) {
+            let entered = match server.standing(now) {
+                Standing::In => InFlight::enter(server, None),
+                Standing::Due(due) => server
+                    .claim(due, now)
+                    .and_then(|trial| InFlight::enter(server, Some(trial))),
+                Standing::Out => None,
+            };
+            if let Some(entered) = entered {
+                return Ok(entered);
             }
             // Another request was quicker.
             passed.add(server);
         }
-        self.choose(turn, client, |server| !tried.contains(server))
-            .map(|server| InFlight::new(server, None))
+        self.pick_among_the_rest(choice, tried)
     }
 
-    /// The server whose turn it is; one for each request, whatever becomes of it.
-    fn turn(&self) -> Option<&Arc<Server>> {
-        self.servers.get(usize::from(self.schedule.next()))
+    /// When no server that works has room.
+    #[cold]
+    fn pick_among_the_rest(&self, choice: Choice<'_>, tried: Tried) -> Result<InFlight, NoServer> {
+        let mut left = self.servers.iter().filter(|server| !tried.contains(server));
+        if left.clone().next().is_none() {
+            return Err(NoServer::Tried);
+        }
+        if left.any(|server| server.standing(choice.now) == Standing::In) {
+            return Err(NoServer::Full);
+        }
+        if self.settings.when_all_down == WhenAllDown::Refuse {
+            return Err(NoServer::AllDown);
+        }
+        let fit = |server: &Server| !tried.contains(server) && server.has_room();
+        self.choose(choice, fit)
+            .and_then(|server| InFlight::enter(server, None))
+            .ok_or(NoServer::Full)
+    }
+
+    fn server_at(&self, place: u8) -> Option<&Arc<Server>> {
+        self.servers.get(usize::from(place))
     }
 
     fn choose<'a>(
         &'a self,
-        turn: Option<&'a Arc<Server>>,
-        client: Ip,
+        choice: Choice<'a>,
         fit: impl Fn(&Server) -> bool,
     ) -> Option<&'a Arc<Server>> {
         match self.settings.balance {
-            Balance::RoundRobin => self.next_in_turn(turn, fit),
-            Balance::LeastConnections => self.least_busy(turn, fit),
-            Balance::ClientAddress => self.own_of(client, fit),
+            Balance::RoundRobin => self
+                .next_in_turn(choice, &fit)
+                .or_else(|| self.least_busy(None, choice.now, fit)),
+            Balance::LeastConnections => {
+                let turn = self.next_in_turn(choice, &fit);
+                self.least_busy(turn, choice.now, fit)
+            }
+            Balance::ClientAddress => self.own_of(choice.client, choice.now, fit),
         }
     }
 
@@ -149,31 +243,32 @@ impl Pool {
     /// used are shared by weight, and don't all fall to its neighbour.
     fn next_in_turn<'a>(
         &'a self,
-        turn: Option<&'a Arc<Server>>,
+        choice: Choice<'a>,
         fit: impl Fn(&Server) -> bool,
     ) -> Option<&'a Arc<Server>> {
-        if turn.is_some_and(|server| fit(server)) {
-            return turn;
+        let takes = |server: &&Arc<Server>| fit(server) && server.takes_turn(choice.now);
+        if let Some(server) = choice.turn.filter(takes) {
+            return Some(server);
         }
         if !self.servers.iter().any(|server| fit(server)) {
             return None;
         }
         (0..TURNS_PASSED_MAX)
-            .filter_map(|_| self.turn())
-            .find(|server| fit(server))
-            .or_else(|| self.least_busy(turn, fit))
+            .filter_map(|_| self.server_at(self.schedule.another()))
+            .find(takes)
     }
 
-    /// The server with the fewest requests in flight for its weight; of equal ones the one whose
-    /// turn it is, so that an idle pool is used by weight too.
+    /// The server with the fewest requests in flight for its weight; of equal ones `first`, the one
+    /// whose turn it is, so that an idle pool is used by weight too.
     fn least_busy<'a>(
         &'a self,
-        turn: Option<&'a Arc<Server>>,
+        first: Option<&'a Arc<Server>>,
+        now: Tick,
         fit: impl Fn(&Server) -> bool,
     ) -> Option<&'a Arc<Server>> {
-        let mut best = turn.filter(|server| fit(server));
+        let mut best = first;
         for server in self.servers.iter().filter(|server| fit(server)) {
-            if best.is_none_or(|best| is_less_busy(server, best)) {
+            if best.is_none_or(|best| is_less_busy(server, best, now)) {
                 best = Some(server);
             }
         }
@@ -181,15 +276,28 @@ impl Pool {
     }
 
     /// The server that `client` belongs to.
-    fn own_of(&self, client: Ip, fit: impl Fn(&Server) -> bool) -> Option<&Arc<Server>> {
+    fn own_of(&self, client: Ip, now: Tick, fit: impl Fn(&Server) -> bool) -> Option<&Arc<Server>> {
         let client = ClientHash::new(client);
+        let score = |server: &Server| {
+            let share = server.share(now).map_or(1.0, Share::as_f64);
+            server.hash.score(client) * share
+        };
         self.servers
             .iter()
             .filter(|server| fit(server))
-            .map(|server| (server, server.hash.score(client)))
+            .map(|server| (server, score(server)))
             .max_by(|(_, a), (_, b)| a.total_cmp(b))
             .map(|(server, _)| server)
     }
+}
+
+/// What a choice among the servers goes by.
+#[derive(Clone, Copy)]
+struct Choice<'a> {
+    /// The server whose turn it is; one for each request, whatever becomes of it.
+    turn: Option<&'a Arc<Server>>,
+    client: Ip,
+    now: Tick,
 }
 
 /// What a pool that was knows of servers that stay.
@@ -224,14 +332,25 @@ impl<'a> Past<'a> {
         server.map_or_else(Arc::default, |server| Arc::clone(&server.idle))
     }
 
-    fn turns(&self) -> u64 {
-        self.pool.map_or(0, |pool| pool.schedule.turns())
+    fn progress(&self) -> Progress {
+        self.pool
+            .map(|pool| pool.schedule.progress())
+            .unwrap_or_default()
+    }
+
+    fn pool_condition(&self) -> Arc<PoolCondition> {
+        self.pool
+            .map_or_else(Arc::default, |pool| Arc::clone(&pool.condition))
     }
 }
 
-/// Compares requests for one unit of weight, without a division.
-fn is_less_busy(server: &Server, other: &Server) -> bool {
-    let load = |of: &Server, by: &Server| u64::from(of.in_flight()) * u64::from(by.weight.get());
+/// Compares requests for one unit of the weight that each has now, without a division.
+fn is_less_busy(server: &Server, other: &Server, now: Tick) -> bool {
+    let weight = |of: &Server| {
+        let share = of.share(now).map_or(WHOLE, Share::in_65536ths);
+        u64::from(of.weight.get()).saturating_mul(share)
+    };
+    let load = |of: &Server, by: &Server| u64::from(of.in_flight()).saturating_mul(weight(by));
     load(server, other) < load(other, server)
 }
 

@@ -36,6 +36,9 @@ impl ServerHash {
         clippy::cast_precision_loss,
         reason = "53 bits are what an f64 holds exactly"
     )]
+    ///
+    /// A server that has a share of its weight alone has that share of its score: clients come back
+    /// to it one after the other, and each stays.
     pub(crate) fn score(self, client: ClientHash) -> f64 {
         let bits = (mix(client.0 ^ self.hash) >> 11) as f64;
         let even = (bits + 0.5) / (1_u64 << 53) as f64;

@@ -13,20 +13,37 @@ pub(crate) struct Schedule {
     /// Places of servers; never empty.
     cycle: Box<[u8]>,
     turns: AtomicU64,
+    /// Those of the turns that were no new request's.
+    extra: AtomicU64,
+}
+
+/// How far a schedule is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Progress {
+    turns: u64,
+    extra: u64,
 }
 
 impl Schedule {
     /// The cycle of `servers`, at most 65,536 turns long (256 servers of weight 256). It goes on
-    /// after `turns` turns.
-    pub(crate) fn new(servers: &[ServerSettings], turns: u64) -> Self {
+    /// from `progress`.
+    pub(crate) fn new(servers: &[ServerSettings], progress: Progress) -> Self {
         let weights: Vec<u16> = servers.iter().map(|server| server.weight.get()).collect();
         Self {
             cycle: smooth_cycle(&weights).into(),
-            turns: AtomicU64::new(turns),
+            turns: AtomicU64::new(progress.turns),
+            extra: AtomicU64::new(progress.extra),
         }
     }
 
-    /// The place of the server whose turn it is.
+    /// The place of the server whose turn it is, for another look of a request that had its turn.
+    #[cold]
+    pub(crate) fn another(&self) -> u8 {
+        self.extra.fetch_add(1, Ordering::Relaxed);
+        self.next()
+    }
+
+    /// The place of the server whose turn it is, for a new request.
     pub(crate) fn next(&self) -> u8 {
         let turn = self.turns.fetch_add(1, Ordering::Relaxed);
         let length = u64::try_from(self.cycle.len()).unwrap_or(u64::MAX);
@@ -35,9 +52,18 @@ impl Schedule {
         self.cycle.get(turn).copied().unwrap_or(0)
     }
 
-    /// How many turns there were.
-    pub(crate) fn turns(&self) -> u64 {
-        self.turns.load(Ordering::Relaxed)
+    /// How far it is.
+    pub(crate) fn progress(&self) -> Progress {
+        // In this order: extra turns are counted before they are taken.
+        let turns = self.turns.load(Ordering::Relaxed);
+        let extra = self.extra.load(Ordering::Relaxed);
+        Progress { turns, extra }
+    }
+
+    /// How many requests there were.
+    pub(crate) fn requests(&self) -> u64 {
+        let Progress { turns, extra } = self.progress();
+        turns.saturating_sub(extra)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::mem;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
@@ -9,12 +10,16 @@ use palisade_transport::Connection;
 use palisade_vocabulary::Tick;
 use pingora_core::protocols::Stream;
 
-use crate::address::ServerAddress;
+use crate::address::{ServerAddress, Target};
+use crate::check_state::CheckState;
 use crate::connect::ProxySource;
 use crate::health::{Due, Health, Standing, Trial};
-use crate::keep_alive::IdleConnections;
+use crate::keep_alive::{IdleConnections, Kept};
+use crate::names::NameAddresses;
+use crate::queue::Queue;
 use crate::rendezvous::ServerHash;
-use crate::settings::{Ejection, KeepAlive, Weight};
+use crate::settings::{Ejection, HealthCheck, KeepAlive, ProxyVersion, SlowStart, Weight};
+use crate::slow_start::{Ramp, Share};
 use crate::tls::TlsClient;
 
 /// One server of a pool: what settings say of it, and a share in what is known of it.
@@ -27,16 +32,30 @@ pub struct Server {
     pub(crate) tls: Option<TlsClient>,
     pub(crate) keep_alive: KeepAlive,
     pub(crate) ejection: Option<Ejection>,
+    pub(crate) proxy_protocol: Option<ProxyVersion>,
+    pub(crate) health_check: Option<HealthCheck>,
+    pub(crate) slow_start: Option<SlowStart>,
+    pub(crate) limit: Option<Limit>,
     /// The place in the pool, which the schedule and the set of tried servers count by.
     pub(crate) place: u8,
     pub(crate) condition: Arc<Condition>,
     pub(crate) idle: Arc<IdleConnections>,
 }
 
+/// The most requests at the same time, and who waits for one to end.
+#[derive(Debug)]
+pub(crate) struct Limit {
+    pub(crate) connections_max: u32,
+    pub(crate) queue: Arc<Queue>,
+}
+
 /// What changes about a server; outlives the settings that it was learnt under.
 #[derive(Debug, Default)]
 pub(crate) struct Condition {
     pub(crate) health: Health,
+    pub(crate) check: CheckState,
+    pub(crate) ramp: Ramp,
+    pub(crate) name: NameAddresses,
     in_flight: AtomicU32,
 }
 
@@ -52,8 +71,70 @@ impl Server {
         self.condition.in_flight.load(Relaxed)
     }
 
+    /// Whether something about it is found out beside the requests.
+    pub(crate) fn is_attended(&self) -> bool {
+        self.health_check.is_some() || self.address.is_name()
+    }
+
+    /// Whether new connections may lead to `address`: one that its name, if it has one, stands for.
+    fn leads_to(&self, address: SocketAddr) -> bool {
+        match self.address.target() {
+            Target::Socket(_) => true,
+            Target::Name { .. } => self.condition.name.contains(address.ip()),
+        }
+    }
+
+    /// What requests and, where the pool has them, checks say.
     pub(crate) fn standing(&self, now: Tick) -> Standing {
+        if self.health_check.is_some() && self.condition.check.is_down() {
+            return Standing::Out;
+        }
         self.condition.health.standing(now)
+    }
+
+    /// Whether one more request may be with it.
+    pub(crate) fn has_room(&self) -> bool {
+        let limit = self.limit.as_ref();
+        limit.is_none_or(|limit| self.in_flight() < limit.connections_max)
+    }
+
+    /// The part of its weight that it has while it comes back; `None` is the whole.
+    pub(crate) fn share(&self, now: Tick) -> Option<Share> {
+        let slow_start = self.slow_start?;
+        self.condition.ramp.share(now, slow_start)
+    }
+
+    /// Whether it takes a turn that is its own: while it comes back it lets some pass.
+    pub(crate) fn takes_turn(&self, now: Tick) -> bool {
+        let share = self.share(now);
+        share.is_none_or(|share| self.condition.ramp.takes_turn(share))
+    }
+
+    /// It is back at `now`, after it was out.
+    #[cold]
+    pub(crate) fn back(&self, now: Tick) {
+        self.condition.ramp.begin(now);
+        self.tell_room();
+    }
+
+    /// Tells those who wait that there may be room.
+    fn tell_room(&self) {
+        if let Some(limit) = &self.limit {
+            limit.queue.tell();
+        }
+    }
+
+    /// Counts one more request; whether there was room.
+    fn enter(&self) -> bool {
+        let in_flight = &self.condition.in_flight;
+        let Some(limit) = &self.limit else {
+            in_flight.fetch_add(1, Relaxed);
+            return true;
+        };
+        let entered = in_flight.fetch_update(Relaxed, Relaxed, |count| {
+            (count < limit.connections_max).then_some(count.saturating_add(1))
+        });
+        entered.is_ok()
     }
 
     pub(crate) fn claim(&self, due: Due, now: Tick) -> Option<Trial> {
@@ -70,17 +151,26 @@ impl Server {
 pub struct InFlight {
     server: Arc<Server>,
     trial: Option<Trial>,
+    /// Where its connection leads to, once it has one.
+    address: Option<SocketAddr>,
     bound_to: Option<ProxySource>,
 }
 
 impl InFlight {
-    pub(crate) fn new(server: &Arc<Server>, trial: Option<Trial>) -> Self {
-        server.condition.in_flight.fetch_add(1, Relaxed);
-        Self {
-            server: Arc::clone(server),
-            trial,
-            bound_to: None,
+    /// `None` when the server has no room.
+    pub(crate) fn enter(server: &Arc<Server>, trial: Option<Trial>) -> Option<Self> {
+        if server.enter() {
+            return Some(Self {
+                server: Arc::clone(server),
+                trial,
+                address: None,
+                bound_to: None,
+            });
         }
+        if let Some(trial) = trial {
+            server.condition.health.trial_told_nothing(trial);
+        }
+        None
     }
 
     /// The server.
@@ -89,12 +179,14 @@ impl InFlight {
         &self.server
     }
 
-    /// The server gave an answer (of any status): what was held against it is forgotten.
+    /// The server gave an answer (of any status) at `now`: what was held against it is forgotten.
     ///
     /// Hot path: runs per request, allocates nothing.
-    pub fn answered(&mut self) {
+    pub fn answered(&mut self, now: Tick) {
         self.trial = None;
-        self.server.condition.health.answered();
+        if self.server.condition.health.answered() {
+            self.server.back(now);
+        }
     }
 
     /// The server broke the connection, spoke no HTTP or let a timeout pass, at `now`. Returns
@@ -116,22 +208,22 @@ impl InFlight {
     /// A stream that this crate didn't make is closed. Hot path: runs per request, allocates
     /// nothing.
     pub fn keep(mut self, stream: Stream, now: Tick) {
-        if let Ok(connection) = stream.into_any().downcast::<Connection>() {
+        let server = &self.server;
+        let address = self.address.filter(|address| server.leads_to(*address));
+        let connection = stream.into_any().downcast::<Connection>().ok();
+        if let Some((connection, address)) = connection.zip(address) {
             let bound_to = self.bound_to.take();
-            let server = &self.server;
-            server
-                .idle
-                .check_in(connection, bound_to, now, server.keep_alive);
+            let kept = Kept {
+                connection,
+                address,
+            };
+            server.idle.check_in(kept, bound_to, now, server.keep_alive);
         }
     }
 
     /// An idle connection of the server that was opened for `source`. One on trial has none: only
     /// a new connection can tell whether the server is back.
-    pub(crate) fn idle_connection(
-        &self,
-        source: Option<&ProxySource>,
-        now: Tick,
-    ) -> Option<Box<Connection>> {
+    pub(crate) fn idle_connection(&self, source: Option<&ProxySource>, now: Tick) -> Option<Kept> {
         if self.trial.is_some() {
             return None;
         }
@@ -140,7 +232,9 @@ impl InFlight {
             .check_out(source, now, self.server.keep_alive)
     }
 
-    pub(crate) fn bind_to(&mut self, source: Option<ProxySource>) {
+    /// Notes what its connection is for.
+    pub(crate) fn connected(&mut self, address: SocketAddr, source: Option<ProxySource>) {
+        self.address = Some(address);
         self.bound_to = source;
     }
 }
@@ -151,6 +245,7 @@ impl Drop for InFlight {
         if let Some(trial) = mem::take(&mut self.trial) {
             self.server.condition.health.trial_told_nothing(trial);
         }
+        self.server.tell_room();
     }
 }
 

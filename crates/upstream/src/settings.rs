@@ -1,5 +1,8 @@
 //! What an operator may say about a pool of servers. Every type here is valid by construction.
 
+mod health_check;
+mod load;
+
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -8,6 +11,12 @@ use std::time::Duration;
 
 use crate::address::ServerAddress;
 use crate::tls::TlsSettings;
+
+pub use health_check::{
+    CheckPace, CheckThresholds, HealthCheck, HttpProbe, Probe, ProbeMethod, StatusRange,
+    StatusRanges,
+};
+pub use load::{ConnectionLimit, Queueing, RetryBudget, SlowStart, WhenAllDown};
 
 /// The most servers that a pool may have: a server's place in it is a byte, and the set of those
 /// that were tried already is four words.
@@ -38,6 +47,19 @@ pub struct PoolSettings {
     pub ejection: Option<Ejection>,
     /// How a connect that failed is tried on another server.
     pub connect_retry: ConnectRetry,
+    /// How many requests that a server may have seen may be sent a second time; `None` is none.
+    pub retry_budget: Option<RetryBudget>,
+    /// How Palisade itself finds out whether servers work; `None` is from requests alone.
+    pub health_check: Option<HealthCheck>,
+    /// How a server that comes back gets its share; `None` is at once.
+    pub slow_start: Option<SlowStart>,
+    /// What becomes of requests while all servers are out.
+    pub when_all_down: WhenAllDown,
+    /// How many requests each server gets at the same time; `None` is any number.
+    pub connection_limit: Option<ConnectionLimit>,
+    /// Whom the names of servers are looked up with; `None` is as the system says
+    /// (`/etc/resolv.conf`, `/etc/hosts`).
+    pub resolver: Option<SocketAddr>,
 }
 
 impl PoolSettings {
@@ -54,6 +76,12 @@ impl PoolSettings {
             keep_alive: KeepAlive::default(),
             ejection: Some(Ejection::default()),
             connect_retry: ConnectRetry::default(),
+            retry_budget: Some(RetryBudget::default()),
+            health_check: None,
+            slow_start: None,
+            when_all_down: WhenAllDown::default(),
+            connection_limit: None,
+            resolver: None,
         }
     }
 }
@@ -421,6 +449,43 @@ pub enum SettingsError {
     /// Ejection after no failure at all.
     #[error("ejection after 0 failures; expected at least 1, or ejection turned off")]
     NoFailures,
+    /// A number of connections out of bounds.
+    #[error("{0} connections; expected 1 to {max} a server", max = ConnectionLimit::CONNECTIONS_MAX)]
+    Connections(u32),
+    /// A queue that is too long.
+    #[error("a queue of {0} requests; expected at most {max}", max = Queueing::LENGTH_MAX)]
+    QueueLength(u32),
+    /// A retry budget out of bounds.
+    #[error(
+        "a retry budget of {percent} % and {reserve} at once; expected 1 to 100 % and 1 to {max}",
+        max = RetryBudget::RESERVE_MAX
+    )]
+    RetryBudget {
+        /// The part of the requests.
+        percent: u8,
+        /// The retries at once.
+        reserve: u16,
+    },
+    /// What can't be the path of a health check.
+    #[error("\"{0}\" is not the path of a health check; expected one like /healthz")]
+    CheckPath(String),
+    /// What can't be the host of a health check.
+    #[error("\"{0}\" is not the host of a health check; expected one like app.internal")]
+    CheckHost(String),
+    /// What is no range of statuses.
+    #[error("\"{0}\" is no range of statuses; expected one like 204 or 200-399")]
+    StatusRange(String),
+    /// No statuses, or too many ranges.
+    #[error("{0} ranges of statuses; expected 1 to {max}", max = StatusRanges::RANGES_MAX)]
+    StatusRanges(usize),
+    /// A number of results out of bounds.
+    #[error("health_check.{key} is {got}; expected 1 to 100")]
+    CheckThreshold {
+        /// The key.
+        key: &'static str,
+        /// What was got.
+        got: u16,
+    },
     /// A duration out of bounds.
     #[error("{key} is {got:?}; expected {min:?} to {max:?}")]
     Duration {

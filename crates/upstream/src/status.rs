@@ -1,13 +1,16 @@
 //! What `/status` shows of pools.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use palisade_vocabulary::Tick;
 
+use crate::check_state::CheckFailure;
+use crate::health::Standing;
 use crate::pool::Pool;
 use crate::server::Server;
-use crate::settings::Balance;
+use crate::settings::{Balance, WhenAllDown};
 
 /// A pool as it is at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +19,10 @@ pub struct PoolStatus {
     pub name: Arc<str>,
     /// How a request finds its server.
     pub balance: Balance,
+    /// What becomes of requests while all servers are out.
+    pub when_all_down: WhenAllDown,
+    /// How many requests wait for a server with room.
+    pub queued: u32,
     /// Its servers in the operator's order.
     pub servers: Vec<ServerStatus>,
 }
@@ -27,6 +34,8 @@ pub struct ServerStatus {
     pub address: Arc<str>,
     /// Its share of the requests.
     pub weight: u16,
+    /// Whether it gets requests: neither checks nor requests have taken it out.
+    pub is_up: bool,
     /// How many requests are with it.
     pub in_flight: u32,
     /// Failures since its last answer.
@@ -36,6 +45,30 @@ pub struct ServerStatus {
     pub ejected_for: Option<Duration>,
     /// Connections that wait for a request.
     pub idle_connections: usize,
+    /// What checks say; `None` where the pool has none.
+    pub check: Option<CheckStatus>,
+    /// What is known of its name; `None` for one that is named by its address.
+    pub name: Option<NameStatus>,
+}
+
+/// What checks say of a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckStatus {
+    /// Whether they have taken it out.
+    pub is_down: bool,
+    /// How many failed.
+    pub failures: u64,
+    /// The last one that failed, also if later ones did not.
+    pub last_failure: Option<CheckFailure>,
+}
+
+/// What is known of a server's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameStatus {
+    /// The addresses that are used.
+    pub addresses: Arc<[IpAddr]>,
+    /// Why the last look-up failed; `None` when it didn't.
+    pub failure: Option<Arc<str>>,
 }
 
 impl Pool {
@@ -45,6 +78,8 @@ impl Pool {
         PoolStatus {
             name: Arc::clone(self.name()),
             balance: self.settings().balance,
+            when_all_down: self.settings().when_all_down,
+            queued: self.queue().length(),
             servers: self
                 .servers()
                 .iter()
@@ -61,10 +96,30 @@ impl Server {
         ServerStatus {
             address: Arc::clone(self.label()),
             weight: self.weight.get(),
+            is_up: self.standing(now) == Standing::In,
             in_flight: self.in_flight(),
             consecutive_failures: self.condition.health.consecutive_failures(),
             ejected_for: self.condition.health.out_for(now),
             idle_connections: self.idle.len(),
+            check: self.health_check.as_ref().map(|_| self.check_status()),
+            name: self.address.is_name().then(|| self.name_status()),
+        }
+    }
+
+    fn check_status(&self) -> CheckStatus {
+        let check = &self.condition.check;
+        CheckStatus {
+            is_down: check.is_down(),
+            failures: check.failures(),
+            last_failure: check.last_failure(),
+        }
+    }
+
+    fn name_status(&self) -> NameStatus {
+        let known = self.condition.name.known();
+        NameStatus {
+            addresses: known.addresses,
+            failure: known.failure,
         }
     }
 }

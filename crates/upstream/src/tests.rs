@@ -1,8 +1,10 @@
 //! What crosses files: real sockets on loopback, and reload.
 
 mod acquire;
+mod attendance;
 pub(crate) mod backend;
 mod deadlines;
 mod proxy_header;
+mod queue;
 mod reload;
 mod tls;

@@ -4,11 +4,12 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::time::Duration;
 
 use palisade_client_address::Endpoint;
 use palisade_upstream::{
-    Acquired, Balance, Need, Pool, PoolSettings, ProxySource, ProxyVersion, ServerAddress, Servers,
-    Tried, Upstreams,
+    Acquired, Balance, ConnectionLimit, Need, Pool, PoolSettings, ProxySource, ProxyVersion,
+    Queueing, ServerAddress, Servers, SlowStart, Tried, Upstreams,
 };
 use palisade_vocabulary::Tick;
 use tokio::net::TcpListener;
@@ -72,7 +73,7 @@ async fn acquire_and_keep(pool: &Pool, need: &Need) -> bool {
         reused,
         mut server,
     } = acquired;
-    server.answered();
+    server.answered(NOW);
     server.keep(connection, NOW);
     reused
 }
@@ -105,12 +106,20 @@ fn a_choice_allocates_nothing() {
     ] {
         let mut settings = settings(&["a:1", "b:1", "c:1"]);
         settings.balance = balance;
+        settings.slow_start = SlowStart::new(Duration::from_secs(30)).ok();
+        settings.connection_limit = ConnectionLimit::new(10, Queueing::default()).ok();
         let upstreams = Upstreams::build(vec![settings]).unwrap();
         let pool = upstreams.get("app").unwrap();
         let client = need().source.source.ip;
+        // One of them comes back and has a part of its share.
+        let mut ejected = pool.pick(client, NOW, Tried::default()).unwrap();
+        while !ejected.failed(NOW) {}
+        ejected.answered(NOW);
+        drop(ejected);
+        let later = NOW + Duration::from_secs(10);
         let before = ALLOCATIONS.get();
         for _ in 0..100 {
-            assert!(pool.pick(client, NOW, Tried::default()).is_some());
+            assert!(pool.pick(client, later, Tried::default()).is_ok());
         }
         assert_eq!(ALLOCATIONS.get() - before, 0, "{balance:?}");
     }

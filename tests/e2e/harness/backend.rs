@@ -85,7 +85,14 @@ impl Backend {
     pub(crate) fn with(
         respond: impl Fn(&BackendRequest, &mut TcpStream) -> bool + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::on(TcpListener::bind("127.0.0.1:0").unwrap(), respond)
+    }
+
+    /// The same, where this listens.
+    pub(crate) fn on(
+        listener: TcpListener,
+        respond: impl Fn(&BackendRequest, &mut TcpStream) -> bool + Send + Sync + 'static,
+    ) -> Self {
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Seen::default()));
         let (shared, respond) = (Arc::clone(&seen), Arc::new(respond));

@@ -21,6 +21,7 @@ mod routes;
 mod rules;
 mod shutdown;
 mod sites;
+mod upstream_health;
 mod upstreams;
 
 use std::sync::Arc;

@@ -11,10 +11,13 @@ use palisade_upstream::{
 use super::credentials::{
     CA_PATH, CLIENT_CERTIFICATE, CLIENT_PRIVATE_KEY, PEM_BYTES_MAX, read_private,
 };
+use super::upstream_health::{
+    CONNECTIONS_MAX, HEALTH_CHECK, QUEUE, RETRY_BUDGET, ReadHealth, SLOW_START, WHEN_ALL_DOWN,
+};
 use crate::document::Node;
 use crate::reader::{
     Choice, Context, Defaulted, DurationIn, Either, Fields, FilePath, Flag, FromText, Integer, Key,
-    Kind, Later, ListOf, Located, Named, Optional, Required, Shape, Table, TableInfo, Text,
+    Kind, ListOf, Located, Named, Optional, Required, Shape, Socket, Table, TableInfo, Text,
     WithLocation,
 };
 
@@ -52,11 +55,15 @@ static INFO: TableInfo = TableInfo {
         &KEEP_ALIVE,
         &EJECTION,
         &CONNECT_RETRY,
+        &RETRY_BUDGET,
+        &HEALTH_CHECK,
+        &SLOW_START,
+        &WHEN_ALL_DOWN,
+        &CONNECTIONS_MAX,
+        &QUEUE,
+        &RESOLVER,
     ],
-    later: &[Later {
-        key: "health_check",
-        what: "active health checks",
-    }],
+    later: &[],
 };
 
 type ServerKind = WithLocation<Either<PlainServer, Table<ServerSettings>>>;
@@ -72,7 +79,7 @@ static SERVERS: Key<ListOf<ServerKind>, Required> = Key::new(
         max: SERVERS_MAX,
     },
     Required,
-    "The servers: `ADDRESS:PORT`, `[IPV6]:PORT` or `HOST:PORT` (looked up at each connect), or a mapping with a weight.",
+    "The servers: `ADDRESS:PORT`, `[IPV6]:PORT` or `HOST:PORT` (all its addresses are used, looked up again when DNS says so), or a mapping with a weight.",
 );
 static BALANCE: Key<Choice<Balance>, Defaulted> = Key::new(
     "balance",
@@ -127,12 +134,20 @@ static CONNECT_RETRY: Key<Table<ConnectRetry>, Defaulted> = Key::new(
     "How a connect that failed is tried on another server, each server at most once.",
 );
 
+static RESOLVER: Key<Socket, Optional> = Key::new(
+    "resolver",
+    Socket,
+    Optional,
+    "The name server that the names of servers are looked up with. Absent: as the system says, in `/etc/resolv.conf` and `/etc/hosts`.",
+);
+
 fn lower(fields: &Fields<'_>) -> Option<ReadUpstream> {
     let servers = fields.get(&SERVERS);
     let (balance, timeouts) = (fields.get(&BALANCE), fields.get(&TIMEOUTS));
     let (proxy_protocol, tls) = (fields.get(&PROXY_PROTOCOL), fields.get(&TLS));
     let (keep_alive, ejection) = (fields.get(&KEEP_ALIVE), fields.get(&EJECTION));
-    let connect_retry = fields.get(&CONNECT_RETRY);
+    let (connect_retry, resolver) = (fields.get(&CONNECT_RETRY), fields.get(&RESOLVER));
+    let health = ReadHealth::read(fields);
     let servers = servers?;
     let addresses = servers.iter().map(|server| Located {
         value: server.value.address.clone(),
@@ -148,6 +163,8 @@ fn lower(fields: &Fields<'_>) -> Option<ReadUpstream> {
     settings.keep_alive = keep_alive?;
     settings.ejection = ejection?;
     settings.connect_retry = connect_retry?;
+    settings.resolver = resolver?;
+    health?.put_into(&mut settings);
     Some(ReadUpstream {
         settings,
         servers: addresses,

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use palisade_config::files::Memory;
 use palisade_upstream::{
-    Balance, ConnectRetry, Ejection, KeepAlive, PoolSettings, ProxyVersion, ServerTrust, Timeouts,
+    Balance, CheckPace, CheckThresholds, ConnectRetry, ConnectionLimit, Ejection, HttpProbe,
+    KeepAlive, PoolSettings, Probe, ProbeMethod, ProxyVersion, Queueing, RetryBudget, ServerTrust,
+    SlowStart, StatusRanges, Timeouts, WhenAllDown,
 };
 
 use crate::support;
@@ -99,17 +101,85 @@ fn servers_are_judged() {
 }
 
 #[test]
-fn what_comes_later_is_told_apart_from_typos() {
-    check(
-        "{servers: [127.0.0.1:9000], health_check: {path: /healthz}}",
-        &[
-            "1:46: error: `health_check` (active health checks): this version can't do it yet; remove it",
-        ],
-    );
+fn typos_are_told() {
     check(
         "{servers: [127.0.0.1:9000], balanse: round_robin}",
         &["1:46: error: unknown key \"balanse\"; did you mean \"balance\"?"],
     );
+}
+
+#[test]
+fn health_and_load_can_be_set() {
+    let pool = pool(
+        "{servers: [127.0.0.1:9000], slow_start: 30s, when_all_down: refuse, connections_max: 10,
+          queue: {length: 5, timeout: 1s}, retry_budget: {percent: 10, reserve: 3},
+          resolver: 127.0.0.1:53,
+          health_check: {path: /healthz, method: HEAD, host: app.internal, status: [204, 300-302],
+            interval: 1s, timeout: 500ms, healthy_after: 1, unhealthy_after: 4}}",
+    );
+    let second = Duration::from_secs(1);
+    assert_eq!(pool.slow_start, SlowStart::new(30 * second).ok());
+    assert_eq!(pool.when_all_down, WhenAllDown::Refuse);
+    let queue = Queueing::new(5, second).unwrap();
+    assert_eq!(pool.connection_limit, ConnectionLimit::new(10, queue).ok());
+    assert_eq!(pool.retry_budget, RetryBudget::new(10, 3).ok());
+    assert_eq!(pool.resolver, Some("127.0.0.1:53".parse().unwrap()));
+    let check = pool.health_check.unwrap();
+    assert_eq!(Ok(check.pace), CheckPace::new(second, second / 2));
+    assert_eq!(Ok(check.thresholds), CheckThresholds::new(1, 4));
+    let good = vec!["204".parse().unwrap(), "300-302".parse().unwrap()];
+    let good = StatusRanges::new(good).unwrap();
+    let probe = HttpProbe::new(ProbeMethod::Head, "/healthz", Some("app.internal"), good);
+    assert_eq!(check.probe, Probe::Http(probe.unwrap()));
+}
+
+#[test]
+fn a_check_has_defaults() {
+    let check = |yaml: &str| {
+        let yaml = format!("{{servers: [127.0.0.1:9000], health_check: {yaml}}}");
+        pool(&yaml).health_check.unwrap()
+    };
+    let got = check("{tcp: true}");
+    assert_eq!(got.probe, Probe::Tcp);
+    assert_eq!(
+        (got.pace, got.thresholds),
+        (CheckPace::default(), CheckThresholds::default())
+    );
+    let probe = HttpProbe::new(ProbeMethod::Get, "/", None, StatusRanges::default());
+    assert_eq!(check("{path: /}").probe, Probe::Http(probe.unwrap()));
+    let budget = pool("{servers: [127.0.0.1:9000], retry_budget: off}").retry_budget;
+    assert_eq!(budget, None);
+}
+
+#[test]
+fn health_and_load_are_judged() {
+    for (yaml, expected) in [
+        (
+            "health_check: {}",
+            "1:60: error: a health check needs a `path`, or `tcp: true`",
+        ),
+        (
+            "health_check: {tcp: true, path: /}",
+            "1:60: error: `tcp: true` asks nothing: remove it, or `path`, `method`, `host` and `status`",
+        ),
+        (
+            "health_check: {path: healthz}",
+            "1:67: error: \"healthz\" is not the path of a health check; expected one like /healthz",
+        ),
+        (
+            "health_check: {path: /, status: [20x]}",
+            "1:79: error: \"20x\" is no range of statuses; expected one like 204 or 200-399",
+        ),
+        (
+            "queue: {length: 5}",
+            "1:53: error: nobody waits without `connections_max`; give it, or remove `queue`",
+        ),
+    ] {
+        check(
+            &format!("{{servers: [127.0.0.1:9000], {yaml}}}"),
+            &[expected],
+        );
+    }
 }
 
 #[test]

@@ -160,7 +160,7 @@ impl Forwarding<'_> {
     }
 
     async fn send_rest(
-        &self,
+        &mut self,
         upstream: &mut Upstream,
         rest: &mut BodyReader,
         downstream: &mut Downstream<'_>,
@@ -187,7 +187,7 @@ impl Forwarding<'_> {
 
     /// Reads up to the head of the final answer, and passes informational ones on.
     async fn read_answer(
-        &self,
+        &mut self,
         upstream: &mut Upstream,
         downstream: &mut Downstream<'_>,
     ) -> Result<(), AskError> {
@@ -217,7 +217,7 @@ impl Forwarding<'_> {
 
     /// Whether an answer is the final one; an informational one is passed on.
     async fn is_final(
-        &self,
+        &mut self,
         answer: AnswerKind,
         downstream: &mut Downstream<'_>,
     ) -> Result<bool, AskError> {
@@ -225,6 +225,7 @@ impl Forwarding<'_> {
             AnswerKind::Final => Ok(true),
             AnswerKind::Continue => Ok(false),
             AnswerKind::Informational(head) => {
+                self.has_answered = true;
                 downstream.send_informational(*head).await?;
                 Ok(false)
             }

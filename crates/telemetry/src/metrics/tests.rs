@@ -250,6 +250,42 @@ fn the_lapi_is_shown_where_there_is_one() {
     assert!(!text(&metrics, 0).contains("palisade_lapi"));
 }
 
+fn server(is_up: bool) -> ServerGauges<'static> {
+    ServerGauges {
+        upstream: "app",
+        server: "app.test:80",
+        is_up,
+        in_flight: 3,
+        check_failures: Some(7),
+        name_failing: Some(!is_up),
+    }
+}
+
+#[test]
+fn servers_are_shown_as_they_are() {
+    let metrics = new_metrics();
+    let labels = r#"{server="app.test:80",upstream="app"}"#;
+    for is_up in [true, false] {
+        metrics.set_servers([("app", 2)], [server(is_up)]).unwrap();
+        let text = text(&metrics, 0);
+        for (name, value) in [
+            ("up", u8::from(is_up)),
+            ("requests_in_flight", 3),
+            ("check_failures", 7),
+            ("name_lookup_failing", u8::from(!is_up)),
+        ] {
+            let line = format!("palisade_upstream_server_{name}{labels} {value}\n");
+            assert!(text.contains(&line), "{line}");
+        }
+        assert!(text.contains("palisade_upstream_queued_requests{upstream=\"app\"} 2\n"));
+    }
+    metrics.set_servers([], []).unwrap();
+    assert!(
+        !text(&metrics, 0).contains("upstream=\"app\""),
+        "gone with its settings"
+    );
+}
+
 #[test]
 fn upstreams_come_and_go() {
     let metrics = new_metrics();
@@ -340,6 +376,7 @@ fn metrics_md_lists_every_metric() {
     metrics.lapi(&[], Tick::from_millis(0)).unwrap();
     metrics.set_confinement("landlock", true).unwrap();
     metrics.upstream("app").unwrap();
+    metrics.set_servers([("app", 0)], [server(true)]).unwrap();
     metrics.sink(&Sink::Stdout).unwrap();
     let list = metric_list(&metrics.gather(Tick::from_millis(0)));
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/METRICS.md");

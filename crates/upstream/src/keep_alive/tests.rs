@@ -30,12 +30,19 @@ async fn connections(count: usize) -> (Vec<Connection>, Vec<TcpStream>) {
     (near, far)
 }
 
+fn kept(connection: Connection) -> Kept {
+    Kept {
+        connection: Box::new(connection),
+        address: "10.0.0.1:80".parse().unwrap(),
+    }
+}
+
 fn fill(idle: &IdleConnections, near: Vec<Connection>, max: u16) -> Vec<i32> {
     (0..)
         .zip(near)
         .map(|(second, connection)| {
             let id = connection.id();
-            idle.check_in(Box::new(connection), None, at(second), limits(max));
+            idle.check_in(kept(connection), None, at(second), limits(max));
             id
         })
         .collect()
@@ -44,9 +51,9 @@ fn fill(idle: &IdleConnections, near: Vec<Connection>, max: u16) -> Vec<i32> {
 fn drain(idle: &IdleConnections, second: u64, max: u16) -> Vec<i32> {
     let mut ids = Vec::new();
     let mut held = Vec::new();
-    while let Some(connection) = idle.check_out(None, at(second), limits(max)) {
-        ids.push(connection.id());
-        held.push(connection);
+    while let Some(kept) = idle.check_out(None, at(second), limits(max)) {
+        ids.push(kept.connection.id());
+        held.push(kept);
     }
     ids
 }
@@ -138,7 +145,7 @@ async fn a_bound_connection_waits_for_its_client() {
     for (port, connection) in [1, 2, 1].into_iter().zip(near) {
         ids.push(connection.id());
         idle.check_in(
-            Box::new(connection),
+            kept(connection),
             Some(client(port)),
             at(u64::from(port)),
             limits(8),
@@ -147,7 +154,7 @@ async fn a_bound_connection_waits_for_its_client() {
     let out = |port: Option<u16>, second: u64| {
         let bound_to = port.map(client);
         idle.check_out(bound_to.as_ref(), at(second), limits(8))
-            .map(|connection| connection.id())
+            .map(|kept| kept.connection.id())
     };
     assert_eq!(out(None, 3), None);
     assert_eq!(out(Some(3), 3), None);
@@ -155,4 +162,23 @@ async fn a_bound_connection_waits_for_its_client() {
     assert_eq!(out(Some(2), 3), Some(ids[1]));
     assert_eq!(out(Some(1), 3), Some(ids[0]));
     assert_eq!(out(Some(1), 3), None);
+}
+
+#[tokio::test]
+async fn what_leads_elsewhere_is_dropped() {
+    let idle = IdleConnections::default();
+    let (near, _far) = connections(4).await;
+    for (port, connection) in (1_u16..).zip(near) {
+        let kept = Kept {
+            connection: Box::new(connection),
+            address: ([10, 0, 0, 1], port).into(),
+        };
+        idle.check_in(kept, None, at(0), limits(8));
+    }
+    idle.keep_only(|address| address.port() % 2 == 0);
+    let out = || {
+        let kept = idle.check_out(None, at(1), limits(8));
+        kept.map(|kept| kept.address.port())
+    };
+    assert_eq!([out(), out(), out()], [Some(4), Some(2), None]);
 }

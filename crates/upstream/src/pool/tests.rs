@@ -5,7 +5,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::settings::{Ejection, ServerSettings, Servers, Weight};
+use crate::settings::{
+    ConnectionLimit, Ejection, HealthCheck, Probe, Queueing, RetryBudget, ServerSettings, Servers,
+    SlowStart, Weight,
+};
 
 fn at(seconds: u64) -> Tick {
     Tick::from_millis(seconds * 1000)
@@ -13,6 +16,10 @@ fn at(seconds: u64) -> Tick {
 
 /// Servers `a:1`, `a:2` and so on with these weights.
 fn pool(balance: Balance, weights: &[u16]) -> Pool {
+    pool_with(balance, weights, |_| {})
+}
+
+fn pool_with(balance: Balance, weights: &[u16], change: impl FnOnce(&mut PoolSettings)) -> Pool {
     let servers = (1..).zip(weights).map(|(port, &weight)| ServerSettings {
         address: format!("a:{port}").parse().unwrap(),
         weight: Weight::new(weight).unwrap(),
@@ -20,6 +27,7 @@ fn pool(balance: Balance, weights: &[u16]) -> Pool {
     let mut settings = PoolSettings::new("app", Servers::new(servers.collect()).unwrap());
     settings.balance = balance;
     settings.ejection = Some(Ejection::new(1, Duration::from_secs(10)).unwrap());
+    change(&mut settings);
     Pool::build(settings, &mut SystemRoots::default(), None).unwrap()
 }
 
@@ -36,7 +44,11 @@ fn place(picked: &InFlight) -> usize {
 }
 
 fn eject(pool: &Pool, place: usize, second: u64) {
-    assert!(InFlight::new(&pool.servers[place], None).failed(at(second)));
+    assert!(
+        InFlight::enter(&pool.servers[place], None)
+            .unwrap()
+            .failed(at(second))
+    );
 }
 
 /// How often each server is picked for `count` requests that end at once.
@@ -145,7 +157,7 @@ fn one_request_is_the_trial_of_an_ejected_server() {
         assert_eq!(trials, 1, "{balance:?}");
         for mut picked in held {
             if place(&picked) == 0 {
-                picked.answered();
+                picked.answered(at(10));
             }
         }
         assert!(shares(&pool, 20, 10)[0] > 1, "{balance:?}");
@@ -168,7 +180,7 @@ fn tried_servers_are_left_out_even_when_all_others_are_ejected() {
     eject(&pool, 1, 0);
     let mut tried = Tried::default();
     let mut order = Vec::new();
-    while let Some(picked) = pool.pick(client(0), at(1), tried) {
+    while let Ok(picked) = pool.pick(client(0), at(1), tried) {
         assert!(!tried.contains(picked.server()));
         tried.add(picked.server());
         order.push(place(&picked));
@@ -189,7 +201,7 @@ fn the_largest_pool_works() {
         tried.add(server);
         assert!(tried.contains(server));
     }
-    assert!(pool.pick(client(0), at(1), tried).is_none());
+    assert!(pool.pick(client(0), at(1), tried).is_err());
 }
 
 #[test]
@@ -207,6 +219,201 @@ fn threads_lose_no_turn_and_no_count() {
     let total = |place: usize| totals.iter().map(|shares| shares[place]).sum::<u32>();
     assert_eq!((total(0), total(1)), (3000, 1000));
     assert!(pool.servers.iter().all(|server| server.in_flight() == 0));
+}
+
+/// A pool with a slow start of 100 s, whose first server is back since second 10.
+fn ramping(balance: Balance, weights: &[u16]) -> Pool {
+    let pool = pool_with(balance, weights, |settings| {
+        settings.slow_start = SlowStart::new(Duration::from_secs(100)).ok();
+    });
+    eject(&pool, 0, 0);
+    let mut trial = InFlight::enter(&pool.servers[0], None).unwrap();
+    trial.answered(at(10));
+    pool
+}
+
+#[track_caller]
+fn check_ramp(balance: Balance, weights: &[u16], second: u64, expected: &[u32]) {
+    let pool = ramping(balance, weights);
+    assert_eq!(shares(&pool, expected.iter().sum(), second), expected);
+}
+
+#[test]
+fn a_server_that_comes_back_takes_exactly_its_share_of_its_turns() {
+    for balance in [Balance::RoundRobin, Balance::LeastConnections] {
+        // With half its share it takes half of its turns, and its neighbour all of its own: one
+        // request in three.
+        check_ramp(balance, &[1, 1], 10, &[0, 1000]);
+        check_ramp(balance, &[1, 1], 35, &[200, 800]);
+        check_ramp(balance, &[1, 1], 60, &[500, 1000]);
+        check_ramp(balance, &[1, 1], 110, &[500, 500]);
+        check_ramp(balance, &[2, 1], 60, &[500, 500]);
+    }
+}
+
+#[test]
+fn clients_come_back_one_after_the_other() {
+    let pool = ramping(Balance::ClientAddress, &[1, 1, 1]);
+    let at_home = |second: u64| -> Vec<u32> {
+        (0..600)
+            .filter(|&n| place(&pick(&pool, n, second)) == 0)
+            .collect()
+    };
+    let (none, few, more, all) = (at_home(10), at_home(30), at_home(60), at_home(110));
+    assert!(none.is_empty());
+    assert!(few.iter().all(|n| more.contains(n)) && more.iter().all(|n| all.contains(n)));
+    assert!(
+        (20..200).contains(&few.len()),
+        "{} of {}",
+        few.len(),
+        all.len()
+    );
+    assert!(few.len() < more.len() && more.len() < all.len());
+}
+
+#[test]
+fn a_busy_server_that_comes_back_gets_its_share_of_what_runs() {
+    let pool = ramping(Balance::LeastConnections, &[1, 1]);
+    let held: Vec<InFlight> = (0..300).map(|n| pick(&pool, n, 60)).collect();
+    let with_it = held.iter().filter(|picked| place(picked) == 0).count();
+    // A third: half a weight beside a whole one.
+    assert!((99..=101).contains(&with_it), "{with_it}");
+}
+
+#[test]
+fn servers_that_come_back_alone_get_all() {
+    for balance in [
+        Balance::RoundRobin,
+        Balance::LeastConnections,
+        Balance::ClientAddress,
+    ] {
+        let pool = ramping(balance, &[1, 1]);
+        eject(&pool, 1, 10);
+        assert_eq!(shares(&pool, 50, 11), [50, 0], "{balance:?}");
+    }
+}
+
+#[test]
+fn a_server_that_checks_took_out_gets_nothing() {
+    let check = HealthCheck {
+        probe: Probe::Tcp,
+        pace: Default::default(),
+        thresholds: Default::default(),
+    };
+    let down = |pool: &Pool| {
+        let failure = crate::check_state::CheckFailure {
+            at: at(0),
+            reason: "status 500".into(),
+        };
+        let state = &pool.servers[0].condition.check;
+        state.note(Err(failure), Default::default());
+    };
+    let checked = pool_with(Balance::RoundRobin, &[1, 1], |settings| {
+        settings.health_check = Some(check.clone());
+    });
+    down(&checked);
+    assert_eq!(shares(&checked, 20, 1), [0, 20]);
+    eject(&checked, 1, 1);
+    assert_eq!(shares(&checked, 20, 1), [10, 10], "when all are out");
+    let unchecked = pool(Balance::RoundRobin, &[1, 1]);
+    down(&unchecked);
+    assert_eq!(
+        shares(&unchecked, 20, 1),
+        [10, 10],
+        "settings without a check"
+    );
+}
+
+#[test]
+fn a_pool_can_refuse_when_all_are_down() {
+    let pool = pool_with(Balance::RoundRobin, &[1, 1], |settings| {
+        settings.when_all_down = WhenAllDown::Refuse;
+    });
+    let pick_at = |second, tried| pool.pick(client(0), at(second), tried).map(|_| ());
+    eject(&pool, 0, 0);
+    assert_eq!(pick_at(1, Tried::default()), Ok(()));
+    eject(&pool, 1, 0);
+    assert_eq!(pick_at(1, Tried::default()), Err(NoServer::AllDown));
+    let mut tried = Tried::default();
+    tried.add(&pool.servers[0]);
+    assert_eq!(pick_at(1, tried), Err(NoServer::AllDown));
+    tried.add(&pool.servers[1]);
+    assert_eq!(pick_at(1, tried), Err(NoServer::Tried));
+    assert_eq!(pick_at(10, Tried::default()), Ok(()), "a trial");
+}
+
+fn limited(balance: Balance, weights: &[u16], connections_max: u32) -> Pool {
+    pool_with(balance, weights, |settings| {
+        settings.connection_limit = ConnectionLimit::new(connections_max, Queueing::default()).ok();
+    })
+}
+
+#[test]
+fn a_server_gets_no_more_than_it_may() {
+    for balance in [
+        Balance::RoundRobin,
+        Balance::LeastConnections,
+        Balance::ClientAddress,
+    ] {
+        let pool = limited(balance, &[7, 1], 3);
+        let mut held: Vec<InFlight> = (0..6).map(|n| pick(&pool, n, 0)).collect();
+        assert!(pool.servers.iter().all(|server| server.in_flight() == 3));
+        let next = || pool.pick(client(0), at(0), Tried::default());
+        assert_eq!(next().unwrap_err(), NoServer::Full, "{balance:?}");
+        held.truncate(5);
+        held.push(next().unwrap());
+        assert_eq!(next().unwrap_err(), NoServer::Full);
+        // One that is out has room, which is of no use.
+        held.clear();
+        eject(&pool, 0, 0);
+        let held: Vec<InFlight> = (0..3).map(|n| pick(&pool, n, 1)).collect();
+        assert!(held.iter().all(|picked| place(picked) == 1));
+        assert_eq!(
+            pool.pick(client(0), at(1), Tried::default()).unwrap_err(),
+            NoServer::Full
+        );
+    }
+}
+
+#[test]
+fn threads_keep_to_the_limit() {
+    let pool = limited(Balance::RoundRobin, &[1, 1], 2);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for n in 0..2000 {
+                    let picked = pool.pick(client(n), at(0), Tried::default());
+                    assert!(pool.servers.iter().all(|server| server.in_flight() <= 2));
+                    drop(picked);
+                }
+            });
+        }
+    });
+    assert!(pool.servers.iter().all(|server| server.in_flight() == 0));
+}
+
+#[test]
+fn only_requests_earn_retries() {
+    let pool = pool_with(Balance::RoundRobin, &[1, 1, 1], |settings| {
+        settings.retry_budget = RetryBudget::new(20, 2).ok();
+    });
+    let retries = || {
+        std::iter::repeat_with(|| pool.may_retry())
+            .take_while(|&may| may)
+            .count()
+    };
+    assert_eq!(retries(), 2);
+    // Turns that are passed over, and second picks of a request, are no requests.
+    eject(&pool, 0, 0);
+    let mut tried = Tried::default();
+    tried.add(&pool.servers[1]);
+    for n in 0..4 {
+        pick(&pool, n, 1);
+        assert!(pool.pick(client(n), at(1), tried).is_ok());
+    }
+    assert_eq!(retries(), 0);
+    pick(&pool, 4, 1);
+    assert_eq!(retries(), 1);
 }
 
 #[derive(Clone, Debug)]
@@ -258,7 +465,7 @@ proptest! {
                     held.push(picked);
                 }
                 Step::End(index) if !held.is_empty() => {
-                    held.swap_remove(index.index(held.len())).answered();
+                    held.swap_remove(index.index(held.len())).answered(at(second));
                 }
                 Step::Fail(index) if !held.is_empty() => {
                     held.swap_remove(index.index(held.len())).failed(at(second));

@@ -6,9 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::backend::{NOW, acquire, exchange, listener, need, pool, refusing, settings};
-use crate::{
-    AcquireError, Acquired, ConnectRetry, KeepAlive, Pool, ServerAddress, ServerSettings, Servers,
-};
+use crate::{AcquireError, Acquired, ConnectRetry, KeepAlive, Pool};
 
 fn keep(acquired: Acquired) {
     acquired.server.keep(acquired.connection, NOW);
@@ -79,16 +77,6 @@ async fn what_the_request_tried_is_left_out() {
     let (result, tries) = acquire(&pool, need).await;
     assert!(tries.is_empty());
     assert!(matches!(result, Err(AcquireError::NoServerLeft)));
-}
-
-#[tokio::test]
-async fn a_name_is_looked_up() {
-    let (_listener, good) = listener().await;
-    let name: ServerAddress = format!("localhost:{}", good.port()).parse().unwrap();
-    let mut settings = settings(&[good]);
-    settings.servers = Servers::new(vec![ServerSettings::from(name)]).unwrap();
-    let (result, _) = acquire(&pool(settings), need()).await;
-    result.unwrap();
 }
 
 #[tokio::test]
@@ -190,7 +178,7 @@ async fn an_ejected_server_is_connected_to_only_on_trial() {
         }
     };
     assert!(pool.status(later.now).servers[0].ejected_for.is_some());
-    trial.server.answered();
+    trial.server.answered(later.now);
     assert_eq!(pool.status(later.now).servers[0].ejected_for, None);
 }
 
