@@ -14,7 +14,7 @@ use palisade_vocabulary::{Mode, RuleId};
 use self::candidates::Candidates;
 use self::implication::Implication;
 use self::satisfiability::why_never;
-use crate::{Action, Condition, Rule, RuleSet, SourcePlace};
+use crate::{Action, BuildError, Condition, Rule, RuleSet, SourcePlace};
 
 /// Something odd about a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,17 +71,36 @@ impl RuleSet {
     /// bounded time: seconds at worst.
     #[must_use]
     pub fn findings(before: &[Rule], rules: &[Rule]) -> Vec<Finding> {
-        findings_within(STEPS_MAX, before, rules)
+        findings_within(STEPS_MAX, before, rules, Candidates::among(before, rules))
+    }
+
+    /// What is odd about `rules`, as [`findings`](Self::findings) has it, and what keeps them from being
+    /// [built](Self::build): both for the price of compiling them once.
+    #[must_use]
+    pub fn examine(before: &[Rule], rules: &[Rule]) -> (Vec<Finding>, Vec<BuildError>) {
+        let (candidates, errors) = match Self::build(rules.to_vec()) {
+            Ok(set) if before.is_empty() => {
+                (Candidates::of(set.into_compiled(), rules), Vec::new())
+            }
+            Ok(_) => (Candidates::among(before, rules), Vec::new()),
+            Err(errors) => (Candidates::among(before, rules), errors),
+        };
+        let findings = findings_within(STEPS_MAX, before, rules, candidates);
+        (findings, errors)
     }
 }
 
 /// The most comparisons of one analysis: about a second of work.
 const STEPS_MAX: u64 = 100_000_000;
 
-fn findings_within(steps_max: u64, before: &[Rule], rules: &[Rule]) -> Vec<Finding> {
+fn findings_within(
+    steps_max: u64,
+    before: &[Rule],
+    rules: &[Rule],
+    mut candidates: Candidates,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut implication = Implication::within(steps_max);
-    let mut candidates = Candidates::among(before, rules);
     // By position; `None` for rules that take nothing away from later ones.
     let mut earlier: Vec<Option<Profile<'_>>> = before.iter().map(Profile::of).collect();
     for rule in rules {

@@ -55,6 +55,10 @@ impl RuleSet {
         &self.compiled
     }
 
+    pub(crate) fn into_compiled(self) -> Compiled {
+        self.compiled
+    }
+
     /// The compiled condition of the rule at a position; `None` if it is off.
     pub(crate) fn condition(&self, position: u32) -> Option<&Node> {
         self.compiled.conditions.get(position as usize)?.as_ref()

@@ -29,12 +29,19 @@ pub(super) struct Listed {
 
 impl Candidates {
     pub(super) fn among(before: &[Rule], rules: &[Rule]) -> Self {
-        let all = before.len().saturating_add(rules.len());
-        if all.saturating_mul(rules.len()) <= PAIRS_MAX {
+        if are_few(before.len(), rules.len()) {
             return Self::All;
         }
         let all: Vec<Rule> = before.iter().chain(rules).cloned().collect();
         Self::listed(&all)
+    }
+
+    /// As [`Self::among`] with none before, of rules that are compiled already.
+    pub(super) fn of(compiled: Compiled, rules: &[Rule]) -> Self {
+        match are_few(0, rules.len()) {
+            true => Self::All,
+            false => Self::Listed(Box::new(Listed::of(compiled, rules))),
+        }
     }
 
     /// All earlier rules where the rules can't be compiled together.
@@ -51,19 +58,27 @@ impl Candidates {
     }
 }
 
+/// Whether each pair may be compared.
+fn are_few(before: usize, rules: usize) -> bool {
+    before.saturating_add(rules).saturating_mul(rules) <= PAIRS_MAX
+}
+
 impl Listed {
     fn new(rules: &[Rule]) -> Option<Self> {
-        let compiled = compile(rules).ok()?;
+        Some(Self::of(compile(rules).ok()?, rules))
+    }
+
+    fn of(compiled: Compiled, rules: &[Rule]) -> Self {
         let certain = (0..)
             .zip(rules)
             .filter(|(_, rule)| has_certain_leaf(&rule.condition));
         let mut always: Vec<u32> = certain.map(|(position, _)| position).collect();
         always.extend(&compiled.always);
-        Some(Self {
+        Self {
             compiled,
             always,
             workspace: Workspace::new(),
-        })
+        }
     }
 
     fn before(&mut self, later: usize, condition: &Condition) -> Vec<usize> {

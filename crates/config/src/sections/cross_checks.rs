@@ -243,12 +243,13 @@ impl Together<'_> {
             .map(|read| (&read.rule.id, &read.location))
             .collect();
         let location_of = |id: &RuleId| by_id.get(id).copied();
-        for finding in RuleSet::findings(before, &rules) {
+        let (findings, errors) = RuleSet::examine(before, &rules);
+        for finding in findings {
             let location = location_of(&finding.id).unwrap_or(self.fields.location());
             self.context()
                 .warning(location, format!("rule {} {}", finding.id, finding.kind));
         }
-        for error in RuleSet::build(rules).err().unwrap_or_default() {
+        for error in errors {
             let (id, place) = match &error {
                 // Reported over all sets already.
                 BuildError::DuplicateId { .. } => continue,
