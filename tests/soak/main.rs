@@ -54,12 +54,11 @@ const OPEN_FILES_BESIDE: usize = 2_000;
 #[test]
 fn nothing_is_lost_and_nothing_grows() {
     let duration = Duration::from_secs_f64(60.0 * setting(MINUTES).unwrap_or(MINUTES_AS_A_TEST));
-    let idle = setting::<usize>(IDLE).filter(|idle| *idle > 0);
-    let wanted = idle.unwrap_or(0) + OPEN_FILES_BESIDE;
-    raise_open_files(u64::try_from(wanted).unwrap());
+    let idle = idle_connections();
+    let connections = idle.unwrap_or(0) + OPEN_FILES_BESIDE;
 
     let authority = Authority::new();
-    let (scene, _steady) = set_up(&authority, wanted);
+    let (scene, _steady) = set_up(&authority, connections);
     let begun = Instant::now();
     let mut crowd = idle.map(|count| open_crowd(&scene, count));
     let before = Sample::take(&scene, begun);
@@ -93,6 +92,17 @@ fn nothing_is_lost_and_nothing_grows() {
     println!("{report}");
     let faults = report.faults();
     assert!(faults.is_empty(), "{}\n{report}", faults.join("\n"));
+}
+
+/// As many as are wanted, or as this machine has file descriptors for.
+fn idle_connections() -> Option<usize> {
+    let wanted = setting::<usize>(IDLE).filter(|idle| *idle > 0)?;
+    let files = u64::try_from(wanted + OPEN_FILES_BESIDE).unwrap();
+    let allowed = usize::try_from(raise_open_files(files)).unwrap() - OPEN_FILES_BESIDE;
+    if allowed < wanted {
+        eprintln!("{allowed} idle connections instead of {wanted}: see `ulimit -Hn`");
+    }
+    Some(wanted.min(allowed))
 }
 
 fn setting<T: std::str::FromStr>(name: &str) -> Option<T> {
