@@ -9,6 +9,7 @@ use palisade_confinement::Confinement;
 use palisade_crowdsec::LapiStatus;
 use palisade_proxy::{Listeners, Shared};
 use palisade_telemetry::Report;
+use tokio::sync::RwLock;
 
 use crate::local_decisions::LocalDecisions;
 use crate::reload_status::ReloadStatus;
@@ -29,6 +30,8 @@ pub struct AdminContext {
     pub leaving: AtomicBool,
     /// The operator's own decisions.
     pub local: Arc<LocalDecisions>,
+    /// Held to write by who hands the decisions to another process: they can't be changed then.
+    pub changes: Arc<RwLock<()>>,
     /// How the polls of LAPI go; nothing where the settings name none. A reload may change it.
     pub lapi: ArcSwapOption<LapiStatus>,
     /// How reading the settings went.

@@ -78,7 +78,7 @@ impl DecisionsDoor {
         let body = read_body(request.into_body()).await?;
         let new = NewDecision::from_json(&body).map_err(bad_request)?;
         let duration = new.duration();
-        let added = self.blocking(move |context, now| context.local.add(new, now));
+        let added = self.change(move |context, now| context.local.add(new, now));
         let added = added
             .await?
             .map_err(|error| answer::error(StatusCode::CONFLICT, error.to_string()))?;
@@ -99,7 +99,7 @@ impl DecisionsDoor {
 
     async fn delete(&self, request: &Request<Incoming>, caller: Caller) -> Answered {
         let target = DeleteTarget::parse(request.uri().query()).map_err(bad_request)?;
-        let deleted = self.blocking(move |context, now| context.local.delete(target, now));
+        let deleted = self.change(move |context, now| context.local.delete(target, now));
         let Some(deleted) = deleted.await? else {
             let what = match target {
                 DeleteTarget::Id(id) => format!("with the id {id}"),
@@ -126,9 +126,7 @@ impl DecisionsDoor {
         if *request.method() != Method::DELETE {
             return Err(answer::method_not_allowed("DELETE"));
         }
-        let deleted = self
-            .blocking(|context, now| context.local.flush(now))
-            .await?;
+        let deleted = self.change(|context, now| context.local.flush(now)).await?;
         self.tell(
             "local decisions flushed",
             deleted.decisions.len(),
@@ -136,6 +134,24 @@ impl DecisionsDoor {
             deleted.not_kept.as_ref(),
         );
         Ok(deleted_answer(&deleted))
+    }
+
+    /// As [`blocking`](Self::blocking), for what changes decisions.
+    async fn change<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&AdminContext, Tick) -> T + Send + 'static,
+    ) -> Result<T, Answer> {
+        let changes = Arc::clone(&self.context.changes);
+        let Ok(changing) = changes.try_read_owned() else {
+            let message = "another process is taking this one's place; try again in a moment";
+            return Err(answer::error(StatusCode::SERVICE_UNAVAILABLE, message));
+        };
+        self.blocking(move |context, now| {
+            let done = work(context, now);
+            drop(changing);
+            done
+        })
+        .await
     }
 
     /// Runs what reads a whole table or waits for the disk where that holds no other connection up.

@@ -5,6 +5,7 @@ mod tests;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -35,6 +36,16 @@ pub enum DoorAt {
     Socket(PathBuf),
 }
 
+/// A socket that is open already, which another process opened.
+#[derive(Debug)]
+pub struct OpenSocket {
+    /// The socket; it listens.
+    pub fd: OwnedFd,
+    /// Whether the file of a Unix socket is removed in the end: not where somebody else, like systemd,
+    /// keeps the socket open.
+    pub is_ours: bool,
+}
+
 /// The doors that the settings name, open: connections wait until they are [served](Self::serve).
 #[derive(Debug)]
 pub struct Doors {
@@ -63,6 +74,8 @@ struct WatchedDoor {
     named: DoorAt,
     at: DoorAt,
     acceptor: Acceptor,
+    /// The same socket, for another process.
+    copy: OwnedFd,
     file: Option<SocketFile>,
 }
 
@@ -85,6 +98,7 @@ struct Serving {
 struct OpenDoor {
     named: DoorAt,
     at: DoorAt,
+    copy: OwnedFd,
     /// Removed first, when the door closes: who comes then finds no socket rather than a dead one.
     file: Option<SocketFile>,
     stop: watch::Sender<bool>,
@@ -147,7 +161,24 @@ impl Doors {
         metrics: Option<&MetricsSettings>,
         admin: Option<&AdminSettings>,
     ) -> Result<Self, DoorError> {
-        let bound = wanted(metrics, admin).into_iter().map(BoundDoor::bind);
+        Self::take(metrics, admin, &mut |_| None)
+    }
+
+    /// Opens the doors, on the sockets that `open` has for them where it has any.
+    ///
+    /// # Errors
+    /// As [`Self::bind`].
+    pub fn take(
+        metrics: Option<&MetricsSettings>,
+        admin: Option<&AdminSettings>,
+        open: &mut dyn FnMut(&DoorAt) -> Option<OpenSocket>,
+    ) -> Result<Self, DoorError> {
+        let bound = wanted(metrics, admin)
+            .into_iter()
+            .map(|door| match open(&door) {
+                Some(socket) => BoundDoor::take(door, socket),
+                None => BoundDoor::bind(door),
+            });
         Ok(Self {
             bound: bound.collect::<Result<_, _>>()?,
             hosts: hosts_of(admin),
@@ -224,6 +255,7 @@ impl OpenDoors {
             serving.open.push(OpenDoor {
                 named: door.named,
                 at: door.at,
+                copy: door.copy,
                 file: door.file,
                 stop,
             });
@@ -254,6 +286,32 @@ impl OpenDoors {
                 tasks.spawn_on(door::serve(acceptor, door, stopping), &self.runtime)
             }
         };
+    }
+
+    /// The sockets of all doors once more, for another process, each where the settings name it.
+    ///
+    /// # Errors
+    /// When the process has no file descriptors left.
+    pub fn sockets(&self) -> io::Result<Vec<(DoorAt, OpenSocket)>> {
+        let serving = self.serving.lock();
+        let copies = serving.open.iter().map(|door| {
+            let socket = OpenSocket {
+                fd: door.copy.try_clone()?,
+                is_ours: door.file.is_some(),
+            };
+            Ok((door.named.clone(), socket))
+        });
+        copies.collect()
+    }
+
+    /// As [`Self::close`], for sockets that another process has now: the file stays.
+    pub async fn leave(&self) {
+        for door in &mut self.serving.lock().open {
+            if let Some(file) = door.file.take() {
+                file.leave();
+            }
+        }
+        self.close().await;
     }
 
     /// Closes all doors, finishes what is under way within five seconds, and removes the socket's file.
@@ -308,24 +366,57 @@ impl BoundDoor {
         Ok(Self { named, at, socket })
     }
 
+    /// The door of a socket that is open already.
+    fn take(named: DoorAt, socket: OpenSocket) -> Result<Self, DoorError> {
+        let OpenSocket { fd, is_ours } = socket;
+        let tcp = |fd: OwnedFd| {
+            let listener = TcpListener::from(fd);
+            listener.set_nonblocking(true)?;
+            let address = listener.local_addr()?;
+            Ok::<_, io::Error>((BoundSocket::Tcp(listener), address))
+        };
+        let (at, socket) = match &named {
+            DoorAt::Metrics(_) => {
+                let (socket, address) = tcp(fd)?;
+                (DoorAt::Metrics(address), socket)
+            }
+            DoorAt::Admin(_) => {
+                let (socket, address) = tcp(fd)?;
+                (DoorAt::Admin(address), socket)
+            }
+            DoorAt::Socket(path) => {
+                let socket = AdminSocket::take(fd.into(), path, is_ours);
+                let socket = socket.map_err(|source| DoorError::Socket {
+                    path: path.clone(),
+                    source,
+                })?;
+                (named.clone(), BoundSocket::Unix(socket))
+            }
+        };
+        Ok(Self { named, at, socket })
+    }
+
     /// The same door, watched by `runtime`.
     fn on(self, runtime: &Handle) -> io::Result<WatchedDoor> {
         let _entered = runtime.enter();
-        let (acceptor, file) = match self.socket {
+        let (acceptor, copy, file) = match self.socket {
             BoundSocket::Tcp(socket) => {
+                let copy = socket.as_fd().try_clone_to_owned()?;
                 let socket = tokio::net::TcpListener::from_std(socket)?;
-                (Acceptor::Tcp(socket), None)
+                (Acceptor::Tcp(socket), copy, None)
             }
             BoundSocket::Unix(socket) => {
                 let (socket, file) = socket.into_parts();
+                let copy = socket.as_fd().try_clone_to_owned()?;
                 let socket = tokio::net::UnixListener::from_std(socket)?;
-                (Acceptor::Unix(socket), Some(file))
+                (Acceptor::Unix(socket), copy, file)
             }
         };
         Ok(WatchedDoor {
             named: self.named,
             at: self.at,
             acceptor,
+            copy,
             file,
         })
     }

@@ -39,7 +39,7 @@ mod unix_socket;
 pub use client::{Client, ClientError};
 pub use context::AdminContext;
 pub use decisions_door::ListRequest;
-pub use doors::{DoorAt, DoorChange, DoorError, Doors, OpenDoors};
+pub use doors::{DoorAt, DoorChange, DoorError, Doors, OpenDoors, OpenSocket};
 pub use local_decisions::{
     AddError, Added, DeleteTarget, Deleted, LocalDecisions, NewDecision, NewDecisionError, NotKept,
     RestoreProblem,

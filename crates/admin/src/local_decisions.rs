@@ -196,6 +196,21 @@ impl LocalDecisions {
         (Self { table, writer }, problem)
     }
 
+    /// Has these decisions, those of the process whose place this one takes, and no others. Call it
+    /// before the first request. Why the file is not as it should be, if so.
+    pub fn take_over(&self, decisions: Vec<Decision>, now: Tick) -> Option<NotKept> {
+        let mut writer = self.writer.lock();
+        let ids = decisions.iter().filter_map(|decision| decision.id);
+        let last_id = ids.max().map_or(0, DecisionId::get);
+        writer.last_id = writer.last_id.max(last_id);
+        let snapshot = Delta {
+            added: decisions,
+            ..Delta::default()
+        };
+        self.table.apply_snapshot(SourceId::Local, snapshot, now);
+        writer.keep(&self.table.export(SourceId::Local, now))
+    }
+
     /// Adds a decision, or replaces the one with the same scope and type.
     ///
     /// # Errors

@@ -94,6 +94,7 @@ impl TestDoors {
             listeners: Listeners::new(vec![listener]),
             leaving: AtomicBool::new(false),
             local: Arc::new(local),
+            changes: Arc::default(),
             lapi: ArcSwapOption::empty(),
             reload: Arc::new(ReloadStatus::default()),
             report: told.clone(),

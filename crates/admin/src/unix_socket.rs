@@ -22,14 +22,26 @@ const PATH_BYTES_MAX: usize = 107;
 #[derive(Debug)]
 pub(crate) struct AdminSocket {
     listener: UnixListener,
-    file: SocketFile,
+    file: FileState,
+}
+
+/// Who removes the file of a socket.
+#[derive(Debug)]
+enum FileState {
+    /// We do, whatever becomes of us.
+    Ours(SocketFile),
+    /// We do once the socket is served: until then it is the process's that had it before.
+    Inherited(PathBuf),
+    /// Whoever opened the socket.
+    NotOurs,
 }
 
 /// The file of a socket of ours.
 #[derive(Debug)]
 pub(crate) struct SocketFile {
     path: PathBuf,
-    identity: Identity,
+    /// None once it is another process's.
+    identity: Option<Identity>,
 }
 
 /// Tells two files of one path apart: device and inode.
@@ -85,18 +97,39 @@ impl AdminSocket {
         let metadata = fs::symlink_metadata(path)?;
         let file = SocketFile {
             path: path.to_owned(),
-            identity: Identity::of(&metadata),
+            identity: Some(Identity::of(&metadata)),
         };
         // Until listen(2) nobody can connect, so there is no moment with the umask's mode.
         fs::set_permissions(path, Permissions::from_mode(MODE))?;
         socket.listen(BACKLOG)?;
         let listener = UnixListener::from(std::os::fd::OwnedFd::from(socket));
+        let file = FileState::Ours(file);
+        Ok(Self { listener, file })
+    }
+
+    /// Takes a socket that is open already and whose file is at `path`: to be removed in the end where
+    /// it `is_ours`.
+    pub(crate) fn take(
+        listener: UnixListener,
+        path: &Path,
+        is_ours: bool,
+    ) -> Result<Self, SocketError> {
+        listener.set_nonblocking(true)?;
+        let file = match is_ours {
+            true => FileState::Inherited(path.to_owned()),
+            false => FileState::NotOurs,
+        };
         Ok(Self { listener, file })
     }
 
     /// The socket, and what removes its file when it is dropped.
-    pub(crate) fn into_parts(self) -> (UnixListener, SocketFile) {
-        (self.listener, self.file)
+    pub(crate) fn into_parts(self) -> (UnixListener, Option<SocketFile>) {
+        let file = match self.file {
+            FileState::Ours(file) => Some(file),
+            FileState::Inherited(path) => SocketFile::at(path),
+            FileState::NotOurs => None,
+        };
+        (self.listener, file)
     }
 }
 
@@ -137,11 +170,25 @@ impl Identity {
     }
 }
 
+impl SocketFile {
+    /// The file at `path`; none where it is gone.
+    fn at(path: PathBuf) -> Option<Self> {
+        let metadata = fs::symlink_metadata(&path).ok()?;
+        let identity = Some(Identity::of(&metadata));
+        Some(Self { path, identity })
+    }
+
+    /// Leaves the file to the process that has the socket now.
+    pub(crate) fn leave(mut self) {
+        self.identity = None;
+    }
+}
+
 impl Drop for SocketFile {
     /// Leaves a file alone that another process put in the place of ours.
     fn drop(&mut self) {
         let there = fs::symlink_metadata(&self.path);
-        if there.is_ok_and(|metadata| Identity::of(&metadata) == self.identity) {
+        if there.is_ok_and(|metadata| Some(Identity::of(&metadata)) == self.identity) {
             let _ = fs::remove_file(&self.path);
         }
     }

@@ -69,7 +69,8 @@ impl Config {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Signals: SIGTERM and SIGINT drain and stop; SIGHUP reads the settings again.\n\n\
+    after_help = "Signals: SIGTERM and SIGINT drain and stop; SIGHUP reads the settings again; SIGQUIT starts the\n\
+    program again and lets it take over, without a request lost.\n\n\
     Examples:\n  palisade run --demo\n  palisade run --config /etc/palisade/palisade.yaml"
 )]
 pub(crate) struct Run {

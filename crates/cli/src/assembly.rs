@@ -6,12 +6,12 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result, anyhow};
 use arc_swap::{ArcSwap, ArcSwapOption};
-use palisade_admin::{AdminContext, Doors, LocalDecisions, ReloadStatus};
+use palisade_admin::{AdminContext, Doors, LocalDecisions, NotKept, ReloadStatus};
 use palisade_client_address::proxy_protocol::ProxyRefusal;
 use palisade_config::{Loaded, Settings};
 use palisade_confinement::Confinement;
 use palisade_crowdsec::Poller;
-use palisade_decisions::DecisionTable;
+use palisade_decisions::{DecisionTable, Delta, SourceId};
 use palisade_gate::{Snapshot, State};
 use palisade_hygiene::RefusalReason;
 use palisade_proxy::{Clock, Generation, Listener, Listeners, Shared};
@@ -19,6 +19,7 @@ use palisade_telemetry::{GeoDatabase, MetricLabels, Metrics, OperatorLog, Report
 use palisade_upstream::Upstreams;
 use tokio::sync::watch;
 
+use crate::inheritance::Inheritance;
 use crate::{VERSION, confinement, feed, refused};
 
 /// The parts of a running process.
@@ -36,13 +37,18 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Builds everything that the settings describe, puts saved decisions into the table, and opens
-    /// the sockets.
-    pub(crate) fn assemble(loaded: &Loaded, confinement: Confinement) -> Result<Self> {
+    /// Builds everything that the settings describe, puts decisions into the table that were saved or
+    /// inherited, and opens the sockets that weren't inherited.
+    pub(crate) fn assemble(
+        loaded: &Loaded,
+        confinement: Confinement,
+        clock: Clock,
+        mut inheritance: Inheritance,
+    ) -> Result<Self> {
         let settings = &loaded.settings;
         let report: Arc<dyn Report> = Arc::new(OperatorLog::stderr());
         let (drain, draining) = watch::channel(false);
-        let shared = shared(settings, &report, draining)?;
+        let shared = shared(settings, &report, draining, clock)?;
         confinement::tell(&confinement, settings, &shared.metrics, &*report)?;
         let now = shared.clock.now();
         let saved_in = settings.state_directory.as_deref();
@@ -51,6 +57,11 @@ impl Process {
         if let Some(problem) = problem {
             report.error("decisions", &problem.to_string(), &[]);
         }
+        if let Some(inherited) = inheritance.local.take()
+            && let Some(not_kept @ NotKept::NotSaved { .. }) = local.take_over(inherited, now)
+        {
+            report.error("decisions", &not_kept.to_string(), &[]);
+        }
         let poller = match &settings.crowdsec {
             Some(crowdsec) => {
                 let poller = feed::poller(crowdsec, &shared, &report)?;
@@ -58,9 +69,18 @@ impl Process {
             }
             None => None,
         };
-        let listeners = Listeners::new(open(settings)?);
-        let doors = Doors::bind(settings.metrics.as_ref(), settings.admin.as_ref())
-            .map_err(|error| refused::door(&error, settings))?;
+        if poller.is_some()
+            && let Some(added) = inheritance.lapi.take()
+        {
+            let snapshot = Delta {
+                added,
+                ..Delta::default()
+            };
+            let table = &shared.state.decisions;
+            table.apply_snapshot(SourceId::CrowdSec, snapshot, now);
+        }
+        let (listeners, doors) = open(settings, &mut inheritance)?;
+        inheritance.close_rest(&*report);
         let reload = Arc::new(ReloadStatus::default());
         reload.loaded(&loaded.sources.hash(), now);
         let admin = Arc::new(AdminContext {
@@ -71,6 +91,7 @@ impl Process {
             listeners: listeners.clone(),
             leaving: AtomicBool::new(false),
             local: Arc::new(local),
+            changes: Arc::default(),
             lapi: ArcSwapOption::new(poller.as_ref().map(Poller::status)),
             reload,
             report: Arc::clone(&report),
@@ -87,16 +108,29 @@ impl Process {
     }
 }
 
-fn open(settings: &Settings) -> Result<Vec<Arc<Listener>>> {
-    let bound = settings.listeners.iter().cloned().map(Listener::bind);
-    let bound: Result<_, _> = bound.collect();
-    bound.map_err(|error| refused::listener(&error, settings))
+fn open(settings: &Settings, inheritance: &mut Inheritance) -> Result<(Listeners, Doors)> {
+    let listeners = settings.listeners.iter().map(|settings| {
+        match inheritance.take_listener(settings.address) {
+            Some(socket) => Listener::from_socket(settings.clone(), socket),
+            None => Listener::bind(settings.clone()),
+        }
+    });
+    let listeners = listeners.collect::<Result<_, _>>();
+    let listeners = listeners.map_err(|error| refused::listener(&error, settings))?;
+    let doors = Doors::take(
+        settings.metrics.as_ref(),
+        settings.admin.as_ref(),
+        &mut |door| inheritance.take_door(door),
+    );
+    let doors = doors.map_err(|error| refused::door(&error, settings))?;
+    Ok((Listeners::new(listeners), doors))
 }
 
 fn shared(
     settings: &Settings,
     report: &Arc<dyn Report>,
     draining: watch::Receiver<bool>,
+    clock: Clock,
 ) -> Result<Arc<Shared>> {
     let metrics = Arc::new(Metrics::new(MetricLabels {
         version: VERSION,
@@ -105,7 +139,6 @@ fn shared(
     })?);
     let telemetry = Telemetry::open(&settings.logs, Arc::clone(&metrics), Arc::clone(report))
         .context("can't open the logs")?;
-    let clock = Clock::start();
     let state = State::new(Arc::new(DecisionTable::new()));
     state.crowdsec.configure(settings.crowdsec.is_some());
     let generation = generation(1, settings, &Upstreams::default(), telemetry)?;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use palisade_admin::NewDecision;
+use palisade_admin::{AdminContext, NewDecision};
 use palisade_config::files::Memory;
 use palisade_config::{Loaded, Settings};
 use palisade_decisions::{Remedy, Scope};
@@ -12,7 +12,6 @@ use palisade_vocabulary::Ip;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::assembly::Process;
 use crate::say;
 
 /// The settings and the rules are part of the binary, so that the demo needs no file.
@@ -79,11 +78,11 @@ impl Backend {
 }
 
 /// Bans a few.
-pub(crate) fn decide(process: &Process) -> Result<()> {
+pub(crate) fn decide(admin: &AdminContext) -> Result<()> {
     for (value, why) in BANNED {
         let scope = Scope::parse("range", value)?;
         let ban = NewDecision::new(scope, Remedy::Ban, BANNED_FOR, why)?;
-        process.admin.local.add(ban, process.shared.clock.now())?;
+        admin.local.add(ban, admin.shared.clock.now())?;
     }
     Ok(())
 }

@@ -8,8 +8,9 @@ use anyhow::Result;
 use palisade_admin::AdminContext;
 use palisade_crowdsec::Poller;
 use palisade_decisions::SourceId;
+use tokio::spawn;
 use tokio::sync::watch;
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::feed;
 
@@ -18,13 +19,16 @@ pub(crate) struct Lapi {
     admin: Arc<AdminContext>,
     saved_in: Option<PathBuf>,
     polling: Option<Polling>,
+    paused: Option<Poller>,
 }
 
 /// A poller at work. One for a process: two would each get half of what changes.
 struct Polling {
     /// Send `true` to end it.
     stop: watch::Sender<bool>,
-    tasks: JoinSet<()>,
+    passing_on: JoinHandle<()>,
+    /// Gives the poller back when it has saved what it knows.
+    poller: JoinHandle<Poller>,
 }
 
 /// What a reload does to the polls.
@@ -42,6 +46,7 @@ impl Lapi {
             admin,
             saved_in,
             polling: None,
+            paused: None,
         }
     }
 
@@ -54,11 +59,25 @@ impl Lapi {
         self.admin.lapi.store(Some(Arc::clone(&status)));
         shared.state.crowdsec.configure(true);
         let (stop, stopped) = watch::channel(false);
-        let mut tasks = JoinSet::new();
-        tasks.spawn(feed::pass_on(status, metrics, shared, stopped.clone()));
-        tasks.spawn(poller.run(feed::until(stopped)));
-        self.polling = Some(Polling { stop, tasks });
+        self.polling = Some(Polling {
+            stop,
+            passing_on: spawn(feed::pass_on(status, metrics, shared, stopped.clone())),
+            poller: spawn(poller.run(feed::until(stopped))),
+        });
         Ok(())
+    }
+
+    /// Ends the polls, until they are [resumed](Self::resume); what is known is saved.
+    pub(crate) async fn pause(&mut self) {
+        self.paused = self.end_polls().await;
+    }
+
+    /// Begins again where the polls were paused, with a question for everything.
+    pub(crate) fn resume(&mut self) -> Result<()> {
+        match self.paused.take() {
+            Some(poller) => self.start(poller),
+            None => Ok(()),
+        }
     }
 
     /// Does what a reload asks for. Nothing that goes wrong with it ends the process.
@@ -98,9 +117,14 @@ impl Lapi {
 
     /// Ends the polls; what is known is saved.
     pub(crate) async fn stop(&mut self) {
-        if let Some(mut polling) = self.polling.take() {
-            polling.stop.send_replace(true);
-            while polling.tasks.join_next().await.is_some() {}
-        }
+        self.end_polls().await;
+    }
+
+    async fn end_polls(&mut self) -> Option<Poller> {
+        let polling = self.polling.take()?;
+        polling.stop.send_replace(true);
+        // A panic was told when it happened.
+        let _ = polling.passing_on.await;
+        polling.poller.await.ok()
     }
 }

@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::complain;
+use crate::pulse::Pulse;
 
 /// How long a thread waits that can't watch the socket of a new listener, before it tries again. The
 /// other threads accept meanwhile.
@@ -38,6 +39,7 @@ impl Workers {
         listeners: &Listeners,
         shared: &Arc<Shared>,
         report: &Arc<dyn Report>,
+        pulse: &Pulse,
     ) -> Result<Self> {
         let mut threads = Vec::with_capacity(count);
         for number in 0..count {
@@ -50,9 +52,11 @@ impl Workers {
                 shared: Arc::clone(shared),
                 report: Arc::clone(report),
             };
+            let beat = pulse.beat();
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{number}"))
                 .spawn(move || {
+                    runtime.spawn(beat.answer());
                     if let Err(error) = runtime.block_on(worker.serve()) {
                         // Whoever watches over the process has to know, which a gate that only
                         // looks open would keep from it.

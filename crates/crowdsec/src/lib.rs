@@ -33,7 +33,7 @@ pub use lapi_url::{LapiUrl, LapiUrlError};
 pub use pacing::Pull;
 pub use poll_error::{ConnectStage, PollError, PollResult};
 pub use poller::Poller;
-pub use saved::{Restored, SavedError, SavedFile};
+pub use saved::{Restored, SavedError, SavedFile, read_handed, write_handed};
 pub use settings::{
     AnswerBytesMax, FilterTerm, Filters, PollTimeout, ResyncInterval, SCOPES, Settings,
     SettingsError, UpdateInterval,

@@ -52,6 +52,11 @@ impl Pacing {
         }
     }
 
+    /// A snapshot is due, since nobody knows what happened to the cursor.
+    pub(crate) fn start_over(&mut self) {
+        self.snapshot_due = None;
+    }
+
     /// What to ask for now.
     pub(crate) fn next_pull(&self, now: Tick) -> Pull {
         let (Some(last_good), Some(due)) = (self.last_good, self.snapshot_due) else {

@@ -135,9 +135,10 @@ impl Poller {
         self
     }
 
-    /// Polls until `shutdown` is ready; then saves what is known, and ends. Needs a tokio runtime
-    /// with time and I/O; parses and applies answers on its threads for blocking work.
-    pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
+    /// Polls until `shutdown` is ready; then saves what is known, and ends. Run again, it asks for
+    /// everything first: somebody else may have asked in the meantime. Needs a tokio runtime with time
+    /// and I/O; parses and applies answers on its threads for blocking work.
+    pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> Self {
         let mut shutdown = pin!(shutdown);
         loop {
             let wait = tokio::select! {
@@ -153,6 +154,8 @@ impl Poller {
             }
         }
         self.save().await;
+        self.pacing.start_over();
+        self
     }
 
     /// Asks once; returns how long to wait.

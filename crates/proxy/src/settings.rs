@@ -17,6 +17,8 @@ pub struct ShutdownSettings {
     pub delay: Duration,
     /// How long connections may then take to end what they are at.
     pub drain_time: Duration,
+    /// How long a process that takes this one's place may take until it serves.
+    pub upgrade_time: Duration,
 }
 
 impl Default for ShutdownSettings {
@@ -24,6 +26,7 @@ impl Default for ShutdownSettings {
         Self {
             delay: Duration::ZERO,
             drain_time: Duration::from_secs(30),
+            upgrade_time: Duration::from_secs(30),
         }
     }
 }

@@ -51,10 +51,15 @@ logs:
     /// The same, with settings that say what is logged where.
     #[track_caller]
     pub(crate) fn start_with_logs(directory: TempDir, settings: &str) -> Self {
+        Self::start_as(Self::command(), directory, settings)
+    }
+
+    /// The same, by a command of the caller's, which ends in the binary's name.
+    #[track_caller]
+    pub(crate) fn start_as(mut command: Command, directory: TempDir, settings: &str) -> Self {
         let metrics = "\nmetrics: { address: 127.0.0.1:0 }\n";
         let path = directory.path().join("palisade.yaml");
         std::fs::write(&path, format!("{settings}{metrics}")).unwrap();
-        let mut command = Self::command();
         command
             .args(["run", "--threads", "2", "--config"])
             .arg(&path);

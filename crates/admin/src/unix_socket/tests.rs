@@ -86,3 +86,24 @@ fn a_path_that_cannot_be_is_told() {
         "{error}"
     );
 }
+
+#[test]
+fn an_inherited_file_is_removed_by_who_serves_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("admin.sock");
+    let (listener, first) = AdminSocket::bind(&path).unwrap().into_parts();
+    let again = || listener.try_clone().unwrap();
+    drop(AdminSocket::take(again(), &path, true).unwrap());
+    assert!(path.exists(), "it never served");
+    let (_, systemds) = AdminSocket::take(again(), &path, false)
+        .unwrap()
+        .into_parts();
+    assert!(systemds.is_none());
+    let (_, second) = AdminSocket::take(again(), &path, true)
+        .unwrap()
+        .into_parts();
+    first.unwrap().leave();
+    assert!(path.exists());
+    drop(second);
+    assert!(!path.exists());
+}

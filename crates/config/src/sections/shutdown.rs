@@ -8,9 +8,11 @@ pub(super) const SHUTDOWN: Table<ShutdownSettings> = Table {
     info: &INFO,
     lower: |fields| {
         let (delay, drain_time) = (fields.get(&DELAY), fields.get(&DRAIN_TIME));
+        let upgrade_time = fields.get(&UPGRADE_TIME);
         Some(ShutdownSettings {
             delay: delay?,
             drain_time: drain_time?,
+            upgrade_time: upgrade_time?,
         })
     },
 };
@@ -18,7 +20,7 @@ pub(super) const SHUTDOWN: Table<ShutdownSettings> = Table {
 static INFO: TableInfo = TableInfo {
     name: "shutdown",
     about: "How the process ends. Under systemd, TimeoutStopSec must be longer than both together.",
-    keys: &[&DELAY, &DRAIN_TIME],
+    keys: &[&DELAY, &DRAIN_TIME, &UPGRADE_TIME],
     later: &[],
 };
 
@@ -33,4 +35,10 @@ static DRAIN_TIME: Key<DurationIn, Defaulted> = Key::new(
     DurationIn::millis(100, 3_600_000),
     Defaulted("30s"),
     "How long connections may then take to end what they are at. What isn't over by then is cut off, and logged.",
+);
+static UPGRADE_TIME: Key<DurationIn, Defaulted> = Key::new(
+    "upgrade_time",
+    DurationIn::millis(100, 3_600_000),
+    Defaulted("30s"),
+    "How long a process that takes this one's place (SIGQUIT) may take until it serves: to read the settings and to get an answer of LAPI. Else it is ended, and this one goes on.",
 );

@@ -12,7 +12,7 @@ use palisade_vocabulary::Tick;
 use super::{Now, Restored, SavedError, decode, encode};
 
 /// The longest file that is read or kept: some ten million decisions.
-const BYTES_MAX: u64 = 1 << 30;
+pub(super) const BYTES_MAX: u64 = 1 << 30;
 
 /// Where the decisions of one source are saved. One process writes it.
 ///
@@ -140,7 +140,7 @@ fn check_len(file: &File) -> Result<(), SavedError> {
 }
 
 /// A clock before 1970 is at its start.
-fn unix_millis() -> u64 {
+pub(super) fn unix_millis() -> u64 {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

@@ -9,6 +9,7 @@
 //! before the file was written, they keep what was left of them then, never more.
 
 mod file;
+mod handed;
 
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::interner::Interner;
 
 pub use file::SavedFile;
+pub use handed::{read_handed, write_handed};
 
 /// What the first line calls itself.
 const FORMAT: &str = "palisade-decisions";

@@ -11,6 +11,7 @@ pub struct SnapshotMetrics {
     held: IntGauge,
     reloads: By<ReloadResult, IntCounter>,
     last_reload_failed: IntGauge,
+    upgrade_failures: IntCounter,
 }
 
 impl SnapshotMetrics {
@@ -33,6 +34,10 @@ impl SnapshotMetrics {
                 "palisade_last_reload_failed",
                 "1 while the settings file has errors that the last reload found",
             )?,
+            upgrade_failures: registrar.counter(
+                "palisade_upgrade_failures_total",
+                "Upgrades (SIGQUIT) in which no other process took this one's place",
+            )?,
         })
     }
 
@@ -54,6 +59,11 @@ impl SnapshotMetrics {
         self.started(generation);
         self.reloads.inc(ReloadResult::Ok);
         self.last_reload_failed.set(0);
+    }
+
+    /// No other process took this one's place.
+    pub fn upgrade_failed(&self) {
+        self.upgrade_failures.inc();
     }
 
     /// New settings had errors; the old ones stay in use.
