@@ -166,11 +166,12 @@ impl Pool {
         need: &Need,
         observer: &mut impl AttemptObserver,
     ) -> Result<Acquired, AcquireError> {
-        let picked = if self.queue().length() == 0 {
-            self.pick(need.source.source.ip, need.now, need.tried)
-        } else {
+        let is_limited = self.settings().connection_limit.is_some();
+        let picked = if is_limited && self.queue().length() > 0 {
             // Those who came before are not overtaken.
             Err(NoServer::Full)
+        } else {
+            self.pick(need.source.source.ip, need.now, need.tried)
         };
         // What isn't usual is boxed, so that the future of the usual case stays small.
         let (server, need) = match picked {
