@@ -19,6 +19,7 @@ mod abuse;
 mod access_rules;
 mod accuracy;
 mod answers;
+mod backend_http2;
 mod client_address;
 mod command_line;
 mod container;

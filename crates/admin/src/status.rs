@@ -125,6 +125,7 @@ struct Server {
     /// How long it is still left out; nothing while it isn't.
     ejected_for_seconds: Option<u64>,
     idle_connections: usize,
+    http2_connections: usize,
     /// Nothing where the upstream has no health check.
     health_check: Option<HealthCheck>,
     /// Nothing for a server that is named by its address.
@@ -291,6 +292,7 @@ fn server(server: ServerStatus, now: Tick) -> Server {
         consecutive_failures: server.consecutive_failures,
         ejected_for_seconds: server.ejected_for.map(seconds_up),
         idle_connections: server.idle_connections,
+        http2_connections: server.http2_connections,
         health_check: server.check.map(|status| health_check(status, now)),
         name: server.name.map(|name| Name {
             addresses: name.addresses.to_vec(),

@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use palisade_hygiene::{Framing, RefusalReason};
 use tokio::time::{Instant, timeout_at};
 
-use crate::downstream::{BodyError, Downstream};
+use crate::downstream::{BodyError, ReadRequest};
 use crate::settings::{BODY_RATE_GRACE, Deadlines, Limits};
 
 /// Parts that are there together are joined up to about this size: a client could make one write
@@ -16,12 +16,22 @@ const JOINED_BYTES: usize = 16 * 1024;
 
 /// Reads a request's body.
 pub(crate) struct BodyReader {
-    /// The whole body has to be there.
-    deadline: Instant,
-    begun: Instant,
+    pace: Pace,
     bytes_max: u64,
-    bytes_per_second_min: u64,
     seen: u64,
+}
+
+/// How much time a body has.
+#[derive(Clone, Copy, Debug)]
+enum Pace {
+    /// It comes as fast as it can: all of it by a deadline, and no slower than a rate.
+    Steady {
+        begun: Instant,
+        deadline: Instant,
+        bytes_per_second_min: u64,
+    },
+    /// It comes as its sender has something to say: so long from one part to the next.
+    Pauses(Duration),
 }
 
 /// Why a body can't be had.
@@ -51,20 +61,33 @@ impl BodyReader {
         }
         let begun = Instant::now();
         Ok(Self {
-            deadline: begun + deadlines.body,
-            begun,
+            pace: Pace::Steady {
+                begun,
+                deadline: begun + deadlines.body,
+                bytes_per_second_min: limits.body_bytes_per_second_min,
+            },
             bytes_max,
-            bytes_per_second_min: limits.body_bytes_per_second_min,
             seen: 0,
         })
+    }
+
+    /// Lets the body take its time, as a call's may that both sides go on with: it may pause for
+    /// `pause` at most.
+    pub(crate) fn allow_pauses(&mut self, pause: Duration) {
+        self.pace = Pace::Pauses(pause);
+    }
+
+    /// Whether the body may take its time.
+    pub(crate) fn may_pause(&self) -> bool {
+        matches!(self.pace, Pace::Pauses(_))
     }
 
     /// The next part; `None` at the end.
     pub(crate) async fn next(
         &mut self,
-        downstream: &mut Downstream<'_>,
+        from: &mut impl ReadRequest,
     ) -> Result<Option<Bytes>, BodyFailure> {
-        let part = match timeout_at(self.patience(), downstream.read_body()).await {
+        let part = match timeout_at(self.patience(), from.read_body()).await {
             Err(_) => return Err(BodyFailure::Refused(RefusalReason::BodyTooSlow)),
             Ok(Err(BodyError::Malformed)) => {
                 return Err(BodyFailure::Refused(RefusalReason::BodyMalformed));
@@ -83,15 +106,15 @@ impl BodyReader {
     /// The next parts, as far as they are there already; `None` at the end. Cancel safe.
     pub(crate) async fn next_joined(
         &mut self,
-        downstream: &mut Downstream<'_>,
+        from: &mut impl ReadRequest,
     ) -> Result<Option<Bytes>, BodyFailure> {
-        let first = match self.next(downstream).await? {
+        let first = match self.next(from).await? {
             Some(first) if first.len() < JOINED_BYTES => first,
             all => return Ok(all),
         };
         let mut joined = BytesMut::from(first);
         while joined.len() < JOINED_BYTES {
-            match self.next(downstream).now_or_never() {
+            match self.next(from).now_or_never() {
                 Some(Ok(Some(part))) => joined.extend_from_slice(&part),
                 Some(Err(failure)) => return Err(failure),
                 // The end comes again when it is asked for again.
@@ -104,11 +127,22 @@ impl BodyReader {
     /// When the next byte has to be there: by the deadline, and before the rate falls below the
     /// least.
     fn patience(&self) -> Instant {
-        if self.bytes_per_second_min == 0 {
-            return self.deadline;
+        match self.pace {
+            Pace::Pauses(pause) => Instant::now() + pause,
+            Pace::Steady {
+                deadline,
+                bytes_per_second_min: 0,
+                ..
+            } => deadline,
+            Pace::Steady {
+                begun,
+                deadline,
+                bytes_per_second_min,
+            } => {
+                let earned = Duration::from_secs(self.seen / bytes_per_second_min);
+                deadline.min(begun + BODY_RATE_GRACE + earned)
+            }
         }
-        let earned = Duration::from_secs(self.seen / self.bytes_per_second_min);
-        self.deadline.min(self.begun + BODY_RATE_GRACE + earned)
     }
 }
 
@@ -142,7 +176,10 @@ mod tests {
     fn patience_grows_with_what_came_up_to_the_deadline() {
         let patience = |seen| {
             let reader = reader(seen);
-            reader.patience() - reader.begun
+            let Pace::Steady { begun, .. } = reader.pace else {
+                unreachable!()
+            };
+            reader.patience() - begun
         };
         assert_eq!(patience(0), BODY_RATE_GRACE);
         assert_eq!(patience(2400), BODY_RATE_GRACE + Duration::from_secs(10));

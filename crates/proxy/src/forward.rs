@@ -1,12 +1,15 @@
 //! From a permit to the backend's answer at the client.
 //!
-//! `ask` sends the request, `answer` passes the answer on; here is who is asked, and how it ends.
+//! `ask` sends the request, `answer` passes the answer on, `duplex` does both at once; here is who is
+//! asked, and how it ends.
 
 mod answer;
 mod ask;
+mod duplex;
 
 use std::time::{Duration, Instant};
 
+use h2::Reason;
 use palisade_client_address::Endpoint;
 use palisade_gate::Cause;
 use palisade_hygiene::RefusalReason;
@@ -14,11 +17,14 @@ use palisade_upstream::{AcquireError, Acquired, Attempt, InFlight, Need, ProxySo
 
 use self::ask::{AskError, ReadAhead};
 use crate::body::BodyFailure;
-use crate::downstream::{Downstream, Gone};
+use crate::downstream::{Downstream, Gone, WriteAnswer};
 use crate::observe::Ending;
 use crate::request::{Context, Permit};
 use crate::shared::Backend;
-use crate::upstream::UpstreamError;
+use crate::upstream::{Upstream, UpstreamError};
+
+/// How often a request is sent at most. Over HTTP/1 it is twice: the second time on a new connection.
+const TRIES_MAX: u8 = 3;
 
 /// Forwards a request and passes the answer on.
 pub(crate) async fn forward(
@@ -45,7 +51,7 @@ pub(crate) async fn forward(
         Ok(done) => Ending::forwarded(done),
         Err(Failure::ClientGone(sent)) => Ending::client_gone(sent),
         Err(Failure::Banned(sent, cause)) => {
-            downstream.abort();
+            downstream.abort(Reason::INTERNAL_ERROR);
             Ending::banned(sent, cause)
         }
         Err(Failure::Body(reason)) => {
@@ -62,9 +68,14 @@ pub(crate) async fn forward(
             let answered = context.unavailable(downstream).await;
             answered.by_failed_backend()
         }
-        Err(Failure::AnswerBroken(sent)) => {
-            downstream.abort();
+        Err(Failure::AnswerBroken(sent, error)) => {
+            forwarding.count_reset(error);
+            downstream.abort(error.reset_reason());
             Ending::broken(sent)
+        }
+        Err(Failure::BodyTooLate(sent, reason)) => {
+            downstream.abort(Reason::PROTOCOL_ERROR);
+            Ending::body_refused(reason, (sent.status, sent.bytes))
         }
     };
     ending.set_upstream(backend.name(), forwarding.answered_after);
@@ -93,7 +104,9 @@ enum Failure {
     /// No server for now: all are busy, or out.
     Unavailable,
     /// The answer broke off when the client had some of it.
-    AnswerBroken(Sent),
+    AnswerBroken(Sent, UpstreamError),
+    /// The request's body broke a rule when the client had some of the answer.
+    BodyTooLate(Sent, RefusalReason),
 }
 
 impl From<Gone> for Failure {
@@ -132,37 +145,47 @@ impl Forwarding<'_> {
             destination: facts.local.into(),
         };
         let mut need = Need::new(source, facts.shared.clock.now());
+        need.upgrade = self.context.incoming.wants_websocket;
+        let mut tries = 1;
         let mut was_sent_elsewhere = false;
         loop {
             let acquired = self.acquire(&need, downstream).await?;
             let Acquired {
-                connection,
+                channel,
                 reused,
                 mut server,
             } = acquired;
-            let error = match self.ask(connection, &mut body, downstream).await {
+            let error = match self.ask(channel, &mut body, downstream).await {
                 Ok(upstream) => {
-                    self.note_answer(&mut server);
-                    return self.pass_on(upstream, server, downstream).await;
+                    self.note_answer(&mut server, &upstream);
+                    return self.pass_on(upstream, body, server, downstream).await;
                 }
                 Err(AskError::Client(failure)) => return Err(failure),
                 Err(AskError::Upstream(error)) => error,
             };
+            self.count_reset(error);
             // A server may close an idle connection just when it is used again (RFC 9112 section
             // 9.3.1). That says nothing about the server.
-            let was_idle = reused && error == UpstreamError::Broken;
-            if was_idle && self.may_try_again(&body) {
+            let was_idle = reused && error.is_break();
+            let again = match error {
+                // RFC 9113 section 8.7: whatever the method.
+                UpstreamError::Unprocessed => body.is_untouched() && !self.has_answered,
+                _ => was_idle && self.may_try_again(&body),
+            };
+            if again && tries < TRIES_MAX {
                 self.backend.metrics().retried();
-                need.reuse = false;
+                need.reuse = need.reuse && !was_idle;
+                tries += 1;
                 continue;
             }
             // Nor does it when a server has not waited for a client that took its time to send.
-            let is_servers_fault = !was_idle && (body.is_whole() || self.sent_whole);
+            let is_servers_fault =
+                !was_idle && error.blames_server() && (body.is_whole() || self.sent_whole);
             if is_servers_fault && server.failed(facts.shared.clock.now()) {
                 self.backend.metrics().ejected();
             }
             // Once at most: a request that breaks servers shall not go round them.
-            let is_broken = error == UpstreamError::Broken && !was_sent_elsewhere;
+            let is_broken = error.is_break() && !was_sent_elsewhere;
             if is_broken && self.may_try_again(&body) && self.may_try_another_server() {
                 was_sent_elsewhere = true;
                 need.tried.add(server.server());
@@ -191,11 +214,10 @@ impl Forwarding<'_> {
                 metrics.ejected();
             }
         };
-        let watches = downstream.body_done();
         let acquired = tokio::select! {
             biased;
             acquired = self.backend.pool().acquire(need, &mut observer) => acquired,
-            () = downstream.gone(), if watches => return Err(Gone.into()),
+            () = downstream.gone() => return Err(Gone.into()),
         };
         acquired.map_err(|error| self.not_acquired(&error))
     }
@@ -241,11 +263,18 @@ impl Forwarding<'_> {
         may
     }
 
-    fn note_answer(&mut self, server: &mut InFlight) {
+    fn count_reset(&self, error: UpstreamError) {
+        if matches!(error, UpstreamError::Reset(_)) {
+            self.backend.metrics().stream_reset();
+        }
+    }
+
+    fn note_answer(&mut self, server: &mut InFlight, upstream: &Upstream) {
         let now = Instant::now();
         server.answered(self.context.facts.shared.clock.at(now));
         let duration = now.saturating_duration_since(self.begun);
         self.answered_after = Some(duration);
-        self.backend.metrics().answered(duration);
+        let protocol = upstream.protocol();
+        self.backend.metrics().answered(protocol, duration);
     }
 }

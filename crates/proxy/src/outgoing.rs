@@ -1,5 +1,7 @@
 //! The heads that are passed on: a request's to the backend, an answer's to the client.
 
+mod http2;
+
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, StatusCode, Version};
@@ -17,6 +19,8 @@ use crate::connection::ConnectionFacts;
 use crate::downstream::Downstream;
 use crate::request::Context;
 use crate::respond::X_REQUEST_ID;
+
+pub(crate) use self::http2::{answer_trailers, http2_request_head, request_trailers};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -36,8 +40,8 @@ static SET: [HeaderName; 9] = [
     header::TRANSFER_ENCODING,
 ];
 
-/// Fields for one hop only (RFC 9110 section 7.6.1), and those that end here: an expectation was
-/// met, trailers are not passed on.
+/// Fields for one hop only (RFC 9110 section 7.6.1), and those that end here unless trailers are
+/// passed on.
 static HOP_BY_HOP: [HeaderName; 7] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -70,7 +74,7 @@ impl OutgoingBody {
     }
 }
 
-/// The head that the backend gets; `target` in place of the client's own, if given.
+/// The head that a backend gets that speaks HTTP/1.1; `target` in place of the client's own, if given.
 ///
 /// It is made of plain maps: Pingora's way to change a field keeps the letter case of names, parses
 /// the name again and costs several times as much.
@@ -83,10 +87,25 @@ pub(crate) fn request_head(
     target: Option<&[u8]>,
     body: OutgoingBody,
 ) -> pingora_core::Result<Box<RequestHeader>> {
+    let mut parts = parts_for_backend(context, downstream);
+    parts.version = Version::HTTP_11;
+    let headers = &mut parts.headers;
+    set_framing(headers, body);
+    if context.incoming.wants_websocket {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    }
+    edit_for_site(headers, context);
+    let mut head = Box::new(RequestHeader::from(parts));
+    set_target(&mut head, context, target)?;
+    Ok(head)
+}
+
+/// What a backend is told, whatever it speaks: not yet how long the body is, nor what the operator
+/// changes.
+fn parts_for_backend(context: &Context<'_>, downstream: &Downstream<'_>) -> Parts {
     let sent = downstream.headers();
     let mut parts = copy_of_parts(context, downstream);
-    // HTTP/1.1 is what backends are spoken to in.
-    parts.version = Version::HTTP_11;
     let headers = &mut parts.headers;
     headers.reserve(SET.len());
     // What the client nominates goes first, so that it can't take away what is set below.
@@ -94,17 +113,13 @@ pub(crate) fn request_head(
     let site = context.judged.site.as_deref();
     remove_what_clients_may_not_send(headers, context, site);
     set_client_fields(headers, context, sent);
-    set_framing(headers, body);
-    if context.incoming.wants_websocket {
-        headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    }
-    if let Some(site) = site {
+    parts
+}
+
+fn edit_for_site(headers: &mut HeaderMap, context: &Context<'_>) {
+    if let Some(site) = context.judged.site.as_deref() {
         edit(headers, &site.settings.request_headers);
     }
-    let mut head = Box::new(RequestHeader::from(parts));
-    set_target(&mut head, context, target)?;
-    Ok(head)
 }
 
 fn copy_of_parts(context: &Context<'_>, downstream: &Downstream<'_>) -> Parts {

@@ -17,7 +17,7 @@ use palisade_vocabulary::{HttpVersion, RequestId, Scheme};
 use tokio::time::sleep;
 
 use crate::connection::ConnectionFacts;
-use crate::downstream::{Downstream, Gone};
+use crate::downstream::{Downstream, Gone, WriteAnswer};
 use crate::judge::{Case, Court, Judged, Ruling, Scratch, judge};
 use crate::observe::{self, Ending};
 use crate::respond::{Answer, X_REQUEST_ID, insert, redirect};
@@ -342,5 +342,5 @@ pub(crate) async fn send_answer(
     if !without_body {
         downstream.send_body(&answer.body).await?;
     }
-    downstream.finish().await
+    downstream.finish(None).await
 }

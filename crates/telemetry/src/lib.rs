@@ -23,9 +23,9 @@ pub use event::{
 };
 pub use format::LINE_BYTES_MAX;
 pub use metrics::{
-    ConnectionMetrics, DecisionCount, GeoDatabase, GeoMetrics, HandshakeFailure, LapiMetrics,
-    MetricLabels, Metrics, MetricsError, ServerGauges, SinkMetrics, SlotRefusal, SnapshotMetrics,
-    UpstreamMetrics,
+    BackendProtocol, ConnectionMetrics, DecisionCount, GeoDatabase, GeoMetrics, HandshakeFailure,
+    LapiMetrics, MetricLabels, Metrics, MetricsError, ServerGauges, SinkMetrics, SlotRefusal,
+    SnapshotMetrics, UpstreamMetrics,
 };
 pub use report::{Fields, Level, OperatorLog, Report};
 pub use settings::{AccessFormat, AccessLogSettings, LogSettings, Sink};

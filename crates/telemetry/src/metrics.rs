@@ -26,7 +26,7 @@ pub use labels::{GeoDatabase, HandshakeFailure, SlotRefusal};
 pub use lapi::LapiMetrics;
 pub(crate) use requests::RequestMetrics;
 pub use snapshot::{GeoMetrics, SnapshotMetrics};
-pub use upstreams::{ServerGauges, UpstreamMetrics};
+pub use upstreams::{BackendProtocol, ServerGauges, UpstreamMetrics};
 
 use crate::Sink;
 use family::Registrar;

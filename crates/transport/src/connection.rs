@@ -131,6 +131,15 @@ impl Connection {
         })
     }
 
+    /// The protocol that a backend chose by ALPN (RFC 7301).
+    #[must_use]
+    pub fn alpn(&self) -> Option<&[u8]> {
+        match &self.io {
+            Io::Backend(stream) => stream.get_ref().1.alpn_protocol(),
+            Io::Plain(_) | Io::Client(_) => None,
+        }
+    }
+
     /// Gives bytes back that were read from a plain connection, to be read again.
     ///
     /// # Errors

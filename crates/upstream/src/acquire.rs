@@ -1,17 +1,18 @@
-//! A ready connection for a request: an idle one, else a new one, else one to another server.
+//! A ready connection for a request: one that is there, else a new one, else one to another server.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use palisade_transport::Connection;
 use palisade_vocabulary::Tick;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::connect::{ConnectError, Introduction, ProxySource, connect};
+use crate::connect::{ConnectError, ConnectStep, Introduction, Opened, ProxySource, open};
+use crate::http2::Http2Slot;
 use crate::keep_alive::Kept;
 use crate::pool::{NoServer, Pool, Tried};
 use crate::server::InFlight;
-use crate::settings::Queueing;
+use crate::settings::{Protocol, Queueing};
 
 /// What a request needs of a pool.
 #[derive(Clone, Copy, Debug)]
@@ -21,9 +22,13 @@ pub struct Need {
     pub source: ProxySource,
     /// The time.
     pub now: Tick,
-    /// Whether a connection may do that was used before. The second try of a request whose first
-    /// met a connection that the server was closing says no.
+    /// Whether an idle connection may do that was used before. The second try of a request whose
+    /// first met a connection that the server was closing says no. One that speaks HTTP/2 may do
+    /// whenever it is open: its end is told.
     pub reuse: bool,
+    /// Whether the request wants to leave HTTP behind (RFC 9110 section 7.8), which HTTP/1 alone
+    /// can. A pool that speaks nothing but HTTP/2 doesn't heed it.
+    pub upgrade: bool,
     /// Servers that this request doesn't want again.
     pub tried: Tried,
 }
@@ -36,17 +41,27 @@ impl Need {
             source,
             now,
             reuse: true,
+            upgrade: false,
             tried: Tried::default(),
         }
     }
 }
 
+/// What a request is sent on.
+#[derive(Debug)]
+pub enum Channel {
+    /// A connection of its own. For Pingora's session it is a `Stream` as it is.
+    Http1(Box<Connection>),
+    /// A place on one that other requests use too.
+    Http2(Http2Slot),
+}
+
 /// A connection that is ready for one request.
 #[derive(Debug)]
 pub struct Acquired {
-    /// The connection. For Pingora's session it is a `Stream` as it is.
-    pub connection: Box<Connection>,
-    /// Whether an earlier request used it. If it turns out to be closed before a byte of the
+    /// The connection, or the place on one.
+    pub channel: Channel,
+    /// Whether another request used it before. If it turns out to be closed before a byte of the
     /// answer, that says nothing about the server (RFC 9112 section 9.3.1).
     pub reused: bool,
     /// The server, where this request now counts as in flight.
@@ -208,23 +223,39 @@ impl Pool {
     }
 
     fn reuse(&self, need: &Need, now: Tick, server: InFlight) -> Result<Acquired, InFlight> {
-        let bound_to = self.sends_proxy_header().then_some(&need.source);
-        let idle = if need.reuse {
-            server.idle_connection(bound_to, now)
+        let protocol = self.protocol_for(need);
+        if protocol != Protocol::Http1
+            && let Some(slot) = server.http2_slot(self.bound_to(need), now)
+        {
+            return Ok(ready_http2(slot, true, server));
+        }
+        let idle = if need.reuse && protocol != Protocol::Http2 {
+            server.idle_connection(self.bound_to(need), now)
         } else {
             None
         };
         match idle {
-            Some(kept) => Ok(self.ready(need, kept, true, server)),
+            Some(kept) => Ok(self.ready_http1(need, kept, true, server)),
             None => Err(server),
         }
     }
 
-    fn ready(&self, need: &Need, kept: Kept, reused: bool, mut server: InFlight) -> Acquired {
-        let bound_to = self.sends_proxy_header().then_some(need.source);
-        server.connected(kept.address, bound_to);
+    fn protocol_for(&self, need: &Need) -> Protocol {
+        match self.settings().protocol {
+            Protocol::Auto if need.upgrade => Protocol::Http1,
+            protocol => protocol,
+        }
+    }
+
+    /// Whom alone a connection for the request may serve.
+    fn bound_to<'a>(&self, need: &'a Need) -> Option<&'a ProxySource> {
+        self.sends_proxy_header().then_some(&need.source)
+    }
+
+    fn ready_http1(&self, need: &Need, kept: Kept, reused: bool, mut server: InFlight) -> Acquired {
+        server.connected(kept.address, self.bound_to(need).copied());
         Acquired {
-            connection: kept.connection,
+            channel: Channel::Http1(kept.connection),
             reused,
             server,
         }
@@ -244,11 +275,12 @@ impl Pool {
         loop {
             attempts = attempts.saturating_add(1);
             let left = retry.within().saturating_sub(started.elapsed());
-            let last = match self
-                .attempt(need, &mut server, left, started, observer)
-                .await
-            {
-                Ok(kept) => return Ok(self.ready(need, kept, false, server)),
+            let opened = self.open(need, &mut server, left, started, observer);
+            let last = match opened.await {
+                Ok((Ready::Http1(kept), reused)) => {
+                    return Ok(self.ready_http1(need, kept, reused, server));
+                }
+                Ok((Ready::Http2(slot), reused)) => return Ok(ready_http2(slot, reused, server)),
                 Err(error) => error,
             };
             tried.add(server.server());
@@ -277,14 +309,46 @@ impl Pool {
         }
     }
 
-    async fn attempt(
+    /// A new connection to `server`; or a place on one that another request was opening, so that
+    /// many requests that come together don't open one each. Says whether it is that.
+    async fn open(
         &self,
         need: &Need,
         server: &mut InFlight,
         left: Duration,
         started: Instant,
         observer: &mut impl AttemptObserver,
-    ) -> Result<Kept, ConnectError> {
+    ) -> Result<(Ready, bool), ConnectError> {
+        let deadline = Instant::now() + self.timeouts().connect().min(left);
+        let protocol = self.protocol_for(need);
+        let http2 = Arc::clone(&server.server().http2);
+        let can_share = protocol != Protocol::Http1 && !self.sends_proxy_header();
+        let turn = if can_share && !http2.is_unlikely() {
+            let turn = timeout_at(deadline, http2.opening().lock_owned()).await;
+            let turn = turn.map_err(|_| ConnectError::Timeout(ConnectStep::Shared))?;
+            let now = need.now + started.elapsed();
+            if let Some(slot) = server.http2_slot(None, now) {
+                return Ok((Ready::Http2(slot), true));
+            }
+            Some(turn).filter(|_| !http2.is_unlikely())
+        } else {
+            None
+        };
+        let ready = self.attempt(need, server, protocol, deadline, started, observer);
+        let ready = ready.await?;
+        drop(turn);
+        Ok((ready, false))
+    }
+
+    async fn attempt(
+        &self,
+        need: &Need,
+        server: &mut InFlight,
+        protocol: Protocol,
+        deadline: Instant,
+        started: Instant,
+        observer: &mut impl AttemptObserver,
+    ) -> Result<Ready, ConnectError> {
         let begun = Instant::now();
         let introduction = self
             .settings()
@@ -292,10 +356,13 @@ impl Pool {
             .map_or(Introduction::None, |version| {
                 Introduction::Client(version, need.source)
             });
-        let within = self.timeouts().connect().min(left);
-        let result = connect(server.server(), introduction, within).await;
+        let result = match protocol != Protocol::Http1 && !server.server().http2.has_room() {
+            true => Err(ConnectError::AllFull),
+            false => open(server.server(), introduction, protocol, deadline).await,
+        };
         let failed = result.as_ref().is_err_and(ConnectError::blames_server);
-        let ejected = failed && server.failed(need.now + started.elapsed());
+        let now = need.now + started.elapsed();
+        let ejected = failed && server.failed(now);
         observer.attempted(&Attempt {
             pool: self.name(),
             server: server.server().label(),
@@ -303,10 +370,37 @@ impl Pool {
             result: result.as_ref().map(|_| ()),
             ejected,
         });
-        let (connection, address) = result?;
-        Ok(Kept {
-            connection: Box::new(connection),
-            address,
+        let http2 = &server.server().http2;
+        let (opened, address) = result?;
+        Ok(match opened {
+            Opened::Http1(connection) => {
+                if protocol == Protocol::Auto {
+                    http2.set_unlikely(true);
+                }
+                Ready::Http1(Kept {
+                    connection: Box::new(connection),
+                    address,
+                })
+            }
+            Opened::Http2(opened) => {
+                http2.set_unlikely(false);
+                let bound_to = self.bound_to(need).copied();
+                Ready::Http2(http2.check_in(opened, address, bound_to, now))
+            }
         })
+    }
+}
+
+/// What a request can be sent on.
+enum Ready {
+    Http1(Kept),
+    Http2(Http2Slot),
+}
+
+fn ready_http2(slot: Http2Slot, reused: bool, server: InFlight) -> Acquired {
+    Acquired {
+        channel: Channel::Http2(slot),
+        reused,
+        server,
     }
 }

@@ -220,6 +220,7 @@ impl Attendant {
             Some(Change::Down) => {
                 // They lead to the same trouble.
                 server.idle.clear();
+                server.http2.clear();
                 self.tell(server, ServerNews::Down(why));
             }
             Some(Change::Up) => {
@@ -272,6 +273,9 @@ impl Attendant {
         if name.found(addresses) {
             // What runs goes on; nothing new goes where the name doesn't lead any more.
             server.idle.keep_only(|address| name.contains(address.ip()));
+            server
+                .http2
+                .keep_only(|address| name.contains(address.ip()));
             let addresses = name.known().addresses;
             self.tell(server, ServerNews::Addresses(addresses));
         } else if was_lost {

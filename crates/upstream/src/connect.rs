@@ -2,7 +2,6 @@
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use bytes::BytesMut;
 use palisade_client_address::Endpoint;
@@ -13,8 +12,10 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use crate::address::Target;
+use crate::http2::{self, HTTP2_CONNECTIONS_MAX, OpenedHttp2};
 use crate::server::Server;
-use crate::settings::ProxyVersion;
+use crate::settings::{Protocol, ProxyVersion};
+use crate::tls::ALPN_HTTP2;
 
 /// The most addresses of one name that one connect tries; each connect begins with another.
 const ADDRESSES_MAX: usize = 4;
@@ -39,14 +40,46 @@ pub(crate) enum Introduction {
     Own(ProxyVersion),
 }
 
-/// Opens a connection to `server` in at most `within`, and says to which of its addresses;
-/// `introduction` is sent first.
+/// Something that was just opened, and what is spoken on it.
+pub(crate) enum Opened {
+    Http1(Connection),
+    Http2(OpenedHttp2),
+}
+
+/// Opens a connection to `server` by `deadline` and begins to speak `protocol` on it; says to which
+/// of its addresses it leads. `introduction` is sent first.
+pub(crate) async fn open(
+    server: &Server,
+    introduction: Introduction,
+    protocol: Protocol,
+    deadline: Instant,
+) -> Result<(Opened, SocketAddr), ConnectError> {
+    let (connection, address) = connect(server, introduction, protocol, deadline).await?;
+    let is_http2 = match protocol {
+        Protocol::Http1 => false,
+        // Without TLS by prior knowledge (RFC 9113 section 3.3).
+        Protocol::Http2 if server.tls.is_none() => true,
+        Protocol::Http2 if connection.alpn() != Some(ALPN_HTTP2) => {
+            let problem = "it didn't choose h2 in the TLS handshake";
+            return Err(ConnectError::NotHttp2(problem.to_owned()));
+        }
+        Protocol::Http2 | Protocol::Auto => connection.alpn() == Some(ALPN_HTTP2),
+    };
+    let opened = match is_http2 {
+        true => Opened::Http2(http2::open(connection, deadline).await?),
+        false => Opened::Http1(connection),
+    };
+    Ok((opened, address))
+}
+
+/// Opens a connection to `server` by `deadline`, on which `protocol` can be spoken, and says to which
+/// of its addresses; `introduction` is sent first.
 pub(crate) async fn connect(
     server: &Server,
     introduction: Introduction,
-    within: Duration,
+    protocol: Protocol,
+    deadline: Instant,
 ) -> Result<(Connection, SocketAddr), ConnectError> {
-    let deadline = Instant::now() + within;
     let (mut tcp, address) = connect_tcp(server, deadline).await?;
     // Without it the kernel holds a small write back until the last one is acknowledged.
     tcp.set_nodelay(true).map_err(ConnectError::from_io)?;
@@ -61,7 +94,7 @@ pub(crate) async fn connect(
     let Some(tls) = &server.tls else {
         return Ok((Connection::plain(tcp, BytesMut::new()), address));
     };
-    let handshake = Connection::connect_tls(tcp, tls.server_name.clone(), tls.config.clone());
+    let handshake = Connection::connect_tls(tcp, tls.server_name.clone(), tls.config(protocol));
     let connection = timeout_at(deadline, handshake)
         .await
         .map_err(|_| ConnectError::Timeout(ConnectStep::Tls))?
@@ -146,6 +179,10 @@ pub enum ConnectStep {
     ProxyHeader,
     /// The TLS handshake.
     Tls,
+    /// The server's first words of HTTP/2.
+    Settings,
+    /// Another request's connect, which this one could have shared.
+    Shared,
 }
 
 impl ConnectStep {
@@ -155,6 +192,8 @@ impl ConnectStep {
             Self::Tcp => "the TCP handshake",
             Self::ProxyHeader => "the PROXY header",
             Self::Tls => "the TLS handshake",
+            Self::Settings => "HTTP/2's SETTINGS",
+            Self::Shared => "the connect that another request had begun",
         }
     }
 }
@@ -183,6 +222,12 @@ pub enum ConnectError {
     /// The TLS handshake failed for another reason.
     #[error("TLS handshake failed: {0}")]
     Tls(rustls::Error),
+    /// The server speaks no HTTP/2.
+    #[error("no HTTP/2: {0}; expected it of a server whose upstream has `protocol: http2`")]
+    NotHttp2(String),
+    /// This thread has as many HTTP/2 connections to it as it may have, all of them full.
+    #[error("all {HTTP2_CONNECTIONS_MAX} HTTP/2 connections to it are full")]
+    AllFull,
     /// The connection broke on the way.
     #[error("the connection broke while it was being set up: {0}")]
     Broken(io::Error),
@@ -202,6 +247,8 @@ impl ConnectError {
             Self::Dns(_) => "dns",
             Self::Certificate(_) => "certificate",
             Self::Tls(_) => "tls",
+            Self::NotHttp2(_) => "not_http2",
+            Self::AllFull => "all_full",
             Self::Broken(_) => "broken",
             Self::Local(_) => "local",
         }
@@ -210,7 +257,7 @@ impl ConnectError {
     /// Whether the server, or the way to it, is to blame and not this machine.
     #[must_use]
     pub const fn blames_server(&self) -> bool {
-        !matches!(self, Self::Local(_))
+        !matches!(self, Self::Local(_) | Self::AllFull)
     }
 
     /// Whether time ran out (504 rather than 502, RFC 9110 sections 15.6.3 and 15.6.5).
@@ -255,6 +302,8 @@ const OUT_OF_RESOURCES: [i32; 3] = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS];
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[track_caller]

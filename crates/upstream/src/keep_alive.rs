@@ -20,7 +20,8 @@ use tokio::runtime;
 use crate::connect::ProxySource;
 use crate::settings::KeepAlive;
 
-fn this_runtime() -> Option<runtime::Id> {
+/// The runtime that this runs on.
+pub(crate) fn this_runtime() -> Option<runtime::Id> {
     let handle = runtime::Handle::try_current();
     handle.ok().map(|handle| handle.id())
 }

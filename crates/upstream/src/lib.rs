@@ -19,6 +19,7 @@
 //! | `check_state`, `probe` | what checks found out; one check |
 //! | `names` | the addresses of host names |
 //! | `keep_alive` | idle connections |
+//! | `http2` | connections that many requests share |
 //! | `connect`, `tls` | new connections |
 
 mod acquire;
@@ -28,6 +29,7 @@ mod attendance;
 mod check_state;
 mod connect;
 mod health;
+mod http2;
 mod keep_alive;
 mod names;
 mod pool;
@@ -46,18 +48,19 @@ mod upstreams;
 #[cfg(test)]
 mod tests;
 
-pub use acquire::{AcquireError, Acquired, Attempt, AttemptObserver, Need};
+pub use acquire::{AcquireError, Acquired, Attempt, AttemptObserver, Channel, Need};
 pub use address::ServerAddress;
 pub use attendance::{Attendance, ServerEvent, ServerNews};
 pub use check_state::CheckFailure;
 pub use connect::{ConnectError, ConnectStep, ProxySource};
+pub use http2::{HTTP2_CONNECTIONS_MAX, Http2Slot, STREAM_WINDOW_BYTES, STREAMS_MAX};
 pub use pool::{NoServer, Pool, Tried};
 pub use server::{InFlight, Server};
 pub use settings::{
     Balance, CheckPace, CheckThresholds, ConnectRetry, ConnectionLimit, Ejection, HealthCheck,
-    HttpProbe, KeepAlive, PoolSettings, Probe, ProbeMethod, ProxyVersion, Queueing, RetryBudget,
-    SERVERS_MAX, ServerSettings, Servers, SettingsError, SlowStart, StatusRange, StatusRanges,
-    Timeouts, Weight, WhenAllDown,
+    HttpProbe, KeepAlive, PoolSettings, Probe, ProbeMethod, Protocol, ProxyVersion, Queueing,
+    RetryBudget, SERVERS_MAX, ServerSettings, Servers, SettingsError, SlowStart, StatusRange,
+    StatusRanges, Timeouts, Weight, WhenAllDown,
 };
 pub use status::{CheckStatus, NameStatus, PoolStatus, ServerStatus};
 pub use tls::{ClientCertificate, Roots, ServerTrust, TlsServerName, TlsSettings};

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use palisade_vocabulary::{Ip, Tick};
 
 use crate::health::Standing;
+use crate::http2::Http2Connections;
 use crate::keep_alive::IdleConnections;
 use crate::queue::Queue;
 use crate::rendezvous::{ClientHash, ServerHash};
@@ -60,7 +61,7 @@ impl Pool {
         let tls = settings
             .tls
             .as_ref()
-            .map(|tls| tls.compile(roots))
+            .map(|tls| tls.compile(settings.protocol, roots))
             .transpose()?;
         let past = Past::new(&settings, old);
         let condition = past.pool_condition();
@@ -87,6 +88,7 @@ impl Pool {
                 place,
                 condition: past.condition(&label),
                 idle: past.idle(&label),
+                http2: past.http2(&label),
                 label,
             }));
         }
@@ -304,7 +306,7 @@ struct Choice<'a> {
 struct Past<'a> {
     pool: Option<&'a Pool>,
     servers: HashMap<&'a str, &'a Server>,
-    /// Whether connections would be opened as they were: an idle one carries the TLS and PROXY
+    /// Whether connections would be opened as they were: one carries the protocol, TLS and PROXY
     /// settings of its time.
     connects_alike: bool,
 }
@@ -317,6 +319,7 @@ impl<'a> Past<'a> {
             servers: servers.map(|server| (&*server.label, &**server)).collect(),
             connects_alike: pool.is_some_and(|pool| {
                 pool.settings.tls == settings.tls
+                    && pool.settings.protocol == settings.protocol
                     && pool.settings.proxy_protocol == settings.proxy_protocol
             }),
         }
@@ -330,6 +333,11 @@ impl<'a> Past<'a> {
     fn idle(&self, label: &str) -> Arc<IdleConnections> {
         let server = self.servers.get(label).filter(|_| self.connects_alike);
         server.map_or_else(Arc::default, |server| Arc::clone(&server.idle))
+    }
+
+    fn http2(&self, label: &str) -> Arc<Http2Connections> {
+        let server = self.servers.get(label).filter(|_| self.connects_alike);
+        server.map_or_else(Arc::default, |server| Arc::clone(&server.http2))
     }
 
     fn progress(&self) -> Progress {

@@ -2,11 +2,11 @@
 
 use palisade_transport::Connection;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::connect::{Introduction, connect};
 use crate::server::Server;
-use crate::settings::{CheckPace, HttpProbe, Probe};
+use crate::settings::{CheckPace, HttpProbe, Probe, Protocol};
 
 /// The longest head of an answer to a check.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
@@ -24,7 +24,9 @@ async fn ask(server: &Server, probe: &Probe, pace: CheckPace) -> Result<(), Stri
     let introduction = server
         .proxy_protocol
         .map_or(Introduction::None, Introduction::Own);
-    let connected = connect(server, introduction, pace.timeout()).await;
+    // HTTP/1.1 is what checks are asked in.
+    let deadline = Instant::now() + pace.timeout();
+    let connected = connect(server, introduction, Protocol::Http1, deadline).await;
     let (mut connection, _) = connected.map_err(|error| error.to_string())?;
     let Probe::Http(probe) = probe else {
         return Ok(());

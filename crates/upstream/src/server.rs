@@ -14,6 +14,7 @@ use crate::address::{ServerAddress, Target};
 use crate::check_state::CheckState;
 use crate::connect::ProxySource;
 use crate::health::{Due, Health, Standing, Trial};
+use crate::http2::{Http2Connections, Http2Slot};
 use crate::keep_alive::{IdleConnections, Kept};
 use crate::names::NameAddresses;
 use crate::queue::Queue;
@@ -40,6 +41,7 @@ pub struct Server {
     pub(crate) place: u8,
     pub(crate) condition: Arc<Condition>,
     pub(crate) idle: Arc<IdleConnections>,
+    pub(crate) http2: Arc<Http2Connections>,
 }
 
 /// The most requests at the same time, and who waits for one to end.
@@ -198,6 +200,7 @@ impl InFlight {
         if ejected {
             // They lead to the same trouble.
             server.idle.clear();
+            server.http2.clear();
         }
         ejected
     }
@@ -230,6 +233,16 @@ impl InFlight {
         self.server
             .idle
             .check_out(source, now, self.server.keep_alive)
+    }
+
+    /// A place on an HTTP/2 connection of the server that was opened for `source`. One on trial has
+    /// none, as above.
+    pub(crate) fn http2_slot(&self, source: Option<&ProxySource>, now: Tick) -> Option<Http2Slot> {
+        if self.trial.is_some() {
+            return None;
+        }
+        let server = &self.server;
+        server.http2.check_out(source, now, server.keep_alive)
     }
 
     /// Notes what its connection is for.

@@ -34,6 +34,8 @@ pub struct PoolSettings {
     pub servers: Servers,
     /// How a request finds its server.
     pub balance: Balance,
+    /// What is spoken with the servers.
+    pub protocol: Protocol,
     /// How long each step with a server may take.
     pub timeouts: Timeouts,
     /// The PROXY header that is sent first on each connection, if any. Such a connection speaks
@@ -70,6 +72,7 @@ impl PoolSettings {
             name: name.into(),
             servers,
             balance: Balance::default(),
+            protocol: Protocol::default(),
             timeouts: Timeouts::default(),
             proxy_protocol: None,
             tls: None,
@@ -190,6 +193,18 @@ impl Balance {
             Self::ClientAddress => "client_address",
         }
     }
+}
+
+/// What is spoken with the servers of a pool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1: one request at a time on each connection.
+    #[default]
+    Http1,
+    /// HTTP/2: many requests at a time; without TLS by prior knowledge (RFC 9113 section 3.3).
+    Http2,
+    /// What the server chooses in the TLS handshake (ALPN, RFC 7301); HTTP/1.1 without TLS.
+    Auto,
 }
 
 /// Which PROXY header a backend gets.

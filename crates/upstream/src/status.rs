@@ -45,6 +45,8 @@ pub struct ServerStatus {
     pub ejected_for: Option<Duration>,
     /// Connections that wait for a request.
     pub idle_connections: usize,
+    /// Connections that speak HTTP/2 and take further requests.
+    pub http2_connections: usize,
     /// What checks say; `None` where the pool has none.
     pub check: Option<CheckStatus>,
     /// What is known of its name; `None` for one that is named by its address.
@@ -101,6 +103,7 @@ impl Server {
             consecutive_failures: self.condition.health.consecutive_failures(),
             ejected_for: self.condition.health.out_for(now),
             idle_connections: self.idle.len(),
+            http2_connections: self.http2.len(),
             check: self.health_check.as_ref().map(|_| self.check_status()),
             name: self.address.is_name().then(|| self.name_status()),
         }

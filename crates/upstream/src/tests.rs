@@ -4,6 +4,7 @@ mod acquire;
 mod attendance;
 pub(crate) mod backend;
 mod deadlines;
+mod http2;
 mod proxy_header;
 mod queue;
 mod reload;

@@ -11,10 +11,14 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use crate::address::{ServerAddress, excerpt};
-use crate::settings::SettingsError;
+use crate::settings::{Protocol, SettingsError};
 
 /// The most certificates in one PEM text: over ten times what a system trusts.
 const CERTIFICATES_MAX: usize = 4096;
+
+/// RFC 9113 section 3.2 and RFC 7301 section 6.
+pub(crate) const ALPN_HTTP2: &[u8] = b"h2";
+const ALPN_HTTP1: &[u8] = b"http/1.1";
 
 /// How connections to a pool's servers are encrypted. The default verifies each server under its
 /// own host name or address against the system's authorities.
@@ -131,8 +135,20 @@ impl fmt::Debug for ClientCertificate {
 /// TLS towards one server, ready to use.
 #[derive(Clone, Debug)]
 pub(crate) struct TlsClient {
-    pub(crate) config: Arc<ClientConfig>,
+    config: Arc<ClientConfig>,
+    /// The same, but HTTP/1.1 alone is offered.
+    http1: Arc<ClientConfig>,
     pub(crate) server_name: ServerName<'static>,
+}
+
+impl TlsClient {
+    /// For a connection on which `protocol` is spoken: the pool's, or HTTP/1.
+    pub(crate) fn config(&self, protocol: Protocol) -> Arc<ClientConfig> {
+        Arc::clone(match protocol {
+            Protocol::Http1 => &self.http1,
+            Protocol::Http2 | Protocol::Auto => &self.config,
+        })
+    }
 }
 
 /// The system's authorities, read from disk when first asked for.
@@ -140,12 +156,23 @@ pub(crate) struct TlsClient {
 pub(crate) struct SystemRoots(Option<Arc<RootCertStore>>);
 
 impl TlsSettings {
-    /// TLS towards any server of a pool.
-    pub(crate) fn compile(&self, roots: &mut SystemRoots) -> Result<TlsPool<'_>, SettingsError> {
+    /// TLS towards any server of a pool that speaks `protocol`.
+    pub(crate) fn compile(
+        &self,
+        protocol: Protocol,
+        roots: &mut SystemRoots,
+    ) -> Result<TlsPool<'_>, SettingsError> {
         let verifier = verifier(&self.trust, roots)?;
-        let config = client_config(verifier, self.client_certificate.as_ref())?;
+        let http1 = client_config(verifier, self.client_certificate.as_ref())?;
+        let mut config = http1.clone();
+        config.alpn_protocols = match protocol {
+            Protocol::Http1 => vec![ALPN_HTTP1.to_vec()],
+            Protocol::Http2 => vec![ALPN_HTTP2.to_vec()],
+            Protocol::Auto => vec![ALPN_HTTP2.to_vec(), ALPN_HTTP1.to_vec()],
+        };
         Ok(TlsPool {
             config: Arc::new(config),
+            http1: Arc::new(http1),
             server_name: self.server_name.as_ref(),
         })
     }
@@ -154,6 +181,7 @@ impl TlsSettings {
 /// TLS towards any server of a pool: one configuration, so that they share resumed sessions.
 pub(crate) struct TlsPool<'a> {
     config: Arc<ClientConfig>,
+    http1: Arc<ClientConfig>,
     server_name: Option<&'a TlsServerName>,
 }
 
@@ -166,6 +194,7 @@ impl TlsPool<'_> {
         };
         Ok(TlsClient {
             config: Arc::clone(&self.config),
+            http1: Arc::clone(&self.http1),
             server_name: server_name.0,
         })
     }
@@ -191,7 +220,7 @@ fn client_config(
             .with_client_auth_cert(certificate.chain.to_vec(), certificate.key.clone_key())
             .map_err(|error| unusable("client certificate", &error))?,
     };
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![ALPN_HTTP1.to_vec()];
     Ok(config)
 }
 

@@ -46,8 +46,8 @@ impl Upstreams {
     }
 
     /// The pools of `settings`, with what this set knows of servers that stay. A server stays when
-    /// its pool's name and its address do; its idle connections stay when also the pool's TLS and
-    /// PROXY settings do. This set goes on working for the requests that have it.
+    /// its pool's name and its address do; its connections stay when also the pool's protocol,
+    /// TLS and PROXY settings do. This set goes on working for the requests that have it.
     ///
     /// # Errors
     /// As [`build`](Self::build); then nothing has changed.
@@ -86,7 +86,10 @@ impl Upstreams {
     pub fn sweep(&self, now: Tick) -> usize {
         self.iter()
             .flat_map(|pool| pool.servers())
-            .map(|server| server.idle.sweep(now, server.keep_alive))
+            .map(|server| {
+                let limits = server.keep_alive;
+                server.idle.sweep(now, limits) + server.http2.sweep(now, limits)
+            })
             .sum()
     }
 

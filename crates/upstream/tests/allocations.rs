@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use palisade_client_address::Endpoint;
 use palisade_upstream::{
-    Acquired, Balance, ConnectionLimit, Need, Pool, PoolSettings, ProxySource, ProxyVersion,
-    Queueing, ServerAddress, Servers, SlowStart, Tried, Upstreams,
+    Acquired, Balance, Channel, ConnectionLimit, Need, Pool, PoolSettings, ProxySource,
+    ProxyVersion, Queueing, ServerAddress, Servers, SlowStart, Tried, Upstreams,
 };
 use palisade_vocabulary::Tick;
 use tokio::net::TcpListener;
@@ -69,10 +69,13 @@ fn need() -> Need {
 async fn acquire_and_keep(pool: &Pool, need: &Need) -> bool {
     let acquired = pool.acquire(need, &mut ()).await.unwrap();
     let Acquired {
-        connection,
+        channel: Channel::Http1(connection),
         reused,
         mut server,
-    } = acquired;
+    } = acquired
+    else {
+        unreachable!("HTTP/1 was asked for")
+    };
     server.answered(NOW);
     server.keep(connection, NOW);
     reused

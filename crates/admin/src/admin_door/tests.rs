@@ -159,6 +159,7 @@ fn expected_status(address: SocketAddr) -> Value {
             "consecutive_failures": 0,
             "ejected_for_seconds": null,
             "idle_connections": 0,
+            "http2_connections": 0,
         }],
     }],
     "failure_policies": {

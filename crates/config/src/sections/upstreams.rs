@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use palisade_upstream::{
-    Balance, ClientCertificate, ConnectRetry, Ejection, KeepAlive, PoolSettings, ProxyVersion,
-    Roots, SERVERS_MAX, ServerAddress, ServerSettings, ServerTrust, Servers, Timeouts,
-    TlsServerName, TlsSettings, Weight,
+    Balance, ClientCertificate, ConnectRetry, Ejection, HealthCheck, KeepAlive, PoolSettings,
+    Probe, Protocol, ProxyVersion, Roots, SERVERS_MAX, ServerAddress, ServerSettings, ServerTrust,
+    Servers, Timeouts, TlsServerName, TlsSettings, Weight,
 };
 
 use super::credentials::{
@@ -49,6 +49,7 @@ static INFO: TableInfo = TableInfo {
     keys: &[
         &SERVERS,
         &BALANCE,
+        &PROTOCOL,
         &TIMEOUTS,
         &PROXY_PROTOCOL,
         &TLS,
@@ -93,6 +94,19 @@ static BALANCE: Key<Choice<Balance>, Defaulted> = Key::new(
     },
     Defaulted("round_robin"),
     "How a request finds its server: in turn, the one with the fewest requests in flight for its weight, or always the same one for the same client.",
+);
+static PROTOCOL: Key<Choice<Protocol>, Defaulted> = Key::new(
+    "protocol",
+    Choice {
+        words: &[
+            ("http1", Protocol::Http1),
+            ("http2", Protocol::Http2),
+            ("auto", Protocol::Auto),
+        ],
+        later: &[],
+    },
+    Defaulted("http1"),
+    "What is spoken with the servers: HTTP/1.1; HTTP/2, many requests on each connection (gRPC needs it), without TLS by prior knowledge; or what the server chooses in the TLS handshake, HTTP/1.1 without TLS.",
 );
 static TIMEOUTS: Key<Table<Timeouts>, Defaulted> = Key::new(
     "timeouts",
@@ -144,6 +158,7 @@ static RESOLVER: Key<Socket, Optional> = Key::new(
 fn lower(fields: &Fields<'_>) -> Option<ReadUpstream> {
     let servers = fields.get(&SERVERS);
     let (balance, timeouts) = (fields.get(&BALANCE), fields.get(&TIMEOUTS));
+    let protocol = fields.get(&PROTOCOL);
     let (proxy_protocol, tls) = (fields.get(&PROXY_PROTOCOL), fields.get(&TLS));
     let (keep_alive, ejection) = (fields.get(&KEEP_ALIVE), fields.get(&EJECTION));
     let (connect_retry, resolver) = (fields.get(&CONNECT_RETRY), fields.get(&RESOLVER));
@@ -160,11 +175,27 @@ fn lower(fields: &Fields<'_>) -> Option<ReadUpstream> {
     settings.timeouts = timeouts?;
     settings.proxy_protocol = proxy_protocol?;
     settings.tls = tls?;
+    settings.protocol = protocol?;
+    if settings.protocol == Protocol::Auto && settings.tls.is_none() {
+        let message = "without `tls` a server can't choose what is spoken: that is HTTP/1.1 then; for HTTP/2 say `http2`";
+        fields
+            .context()
+            .warning(fields.location_of(&PROTOCOL), message);
+    }
     settings.keep_alive = keep_alive?;
     settings.ejection = ejection?;
     settings.connect_retry = connect_retry?;
     settings.resolver = resolver?;
     health?.put_into(&mut settings);
+    let asks = |check: &HealthCheck| matches!(check.probe, Probe::Http(_));
+    if settings.protocol == Protocol::Http2 && settings.health_check.as_ref().is_some_and(asks) {
+        let message =
+            "a check of a `path` speaks HTTP/1.1, which these servers don't; say `tcp: true`";
+        fields
+            .context()
+            .error(fields.location_of(&HEALTH_CHECK), message);
+        return None;
+    }
     Some(ReadUpstream {
         settings,
         servers: addresses,

@@ -5,8 +5,8 @@ use std::time::Duration;
 use palisade_config::files::Memory;
 use palisade_upstream::{
     Balance, CheckPace, CheckThresholds, ConnectRetry, ConnectionLimit, Ejection, HttpProbe,
-    KeepAlive, PoolSettings, Probe, ProbeMethod, ProxyVersion, Queueing, RetryBudget, ServerTrust,
-    SlowStart, StatusRanges, Timeouts, WhenAllDown,
+    KeepAlive, PoolSettings, Probe, ProbeMethod, Protocol, ProxyVersion, Queueing, RetryBudget,
+    ServerTrust, SlowStart, StatusRanges, Timeouts, WhenAllDown,
 };
 
 use crate::support;
@@ -35,7 +35,7 @@ fn defaults_are_those_of_the_pool_itself() {
 fn everything_can_be_set() {
     let pool = pool(
         "{servers: [127.0.0.1:9000, {address: \"App.Internal:80\", weight: 2}, \"[2001:db8::1]:1\"],
-          balance: client_address, timeouts: {connect: 1s, read: 2s, write: 3s}, proxy_protocol: v2,
+          balance: client_address, protocol: http2, timeouts: {connect: 1s, read: 2s, write: 3s}, proxy_protocol: v2,
           tls: {server_name: app.internal}, keep_alive: {idle_connections: 0, idle_timeout: 1s},
           ejection: {failures: 5, period: 1m}, connect_retry: {attempts: 1, within: 1s}}",
     );
@@ -50,6 +50,7 @@ fn everything_can_be_set() {
         ["127.0.0.1:9000 1", "app.internal:80 2", "[2001:db8::1]:1 1"]
     );
     assert_eq!(pool.balance, Balance::ClientAddress);
+    assert_eq!(pool.protocol, Protocol::Http2);
     let second = Duration::from_secs;
     assert_eq!(
         Ok(pool.timeouts),
@@ -180,6 +181,28 @@ fn health_and_load_are_judged() {
             &[expected],
         );
     }
+}
+
+#[test]
+fn what_is_spoken_is_one_of_three() {
+    check("{servers: [127.0.0.1:9000], protocol: auto, tls: {}}", &[]);
+    check("{servers: [127.0.0.1:9000], protocol: http2}", &[]);
+    check(
+        "{servers: [127.0.0.1:9000], protocol: auto}",
+        &[
+            "1:56: warning: without `tls` a server can't choose what is spoken: that is HTTP/1.1 then; for HTTP/2 say `http2`",
+        ],
+    );
+    check(
+        "{servers: [127.0.0.1:9000], protocol: http2, health_check: {path: /}}",
+        &[
+            "1:77: error: a check of a `path` speaks HTTP/1.1, which these servers don't; say `tcp: true`",
+        ],
+    );
+    check(
+        "{servers: [127.0.0.1:9000], protocol: http3}",
+        &["1:56: error: \"http3\" is not known here; did you mean \"http1\"?"],
+    );
 }
 
 #[test]

@@ -14,11 +14,20 @@ use super::{BodyError, Gone};
 /// One stream of a connection that speaks HTTP/2.
 pub(crate) struct Http2<'a> {
     headers: &'a HeaderMap,
+    request: RequestReader,
+    answer: AnswerWriter,
+}
+
+/// The half that is read: the request's body.
+pub(crate) struct RequestReader {
     body: RecvStream,
+    trailers: Option<HeaderMap>,
+}
+
+/// The half that is written.
+pub(crate) struct AnswerWriter {
     respond: SendResponse<Bytes>,
     sending: Option<SendStream<Bytes>>,
-    /// Whether the request's body was read up to its end: trailers, which nobody reads, may follow.
-    body_read: bool,
     ended: bool,
     /// The client took nothing of the answer for too long.
     stalled: bool,
@@ -36,14 +45,18 @@ impl<'a> Http2<'a> {
     ) -> Self {
         Self {
             headers,
-            body,
-            respond,
-            sending: None,
-            body_read: false,
-            ended: false,
-            stalled: false,
-            write_timeout: Duration::from_secs(60),
-            sent: (0, 0),
+            request: RequestReader {
+                body,
+                trailers: None,
+            },
+            answer: AnswerWriter {
+                respond,
+                sending: None,
+                ended: false,
+                stalled: false,
+                write_timeout: Duration::from_secs(60),
+                sent: (0, 0),
+            },
         }
     }
 
@@ -51,27 +64,50 @@ impl<'a> Http2<'a> {
         self.headers
     }
 
+    /// Both halves, to be used at the same time.
+    pub(crate) fn split(&mut self) -> (&mut RequestReader, &mut AnswerWriter) {
+        (&mut self.request, &mut self.answer)
+    }
+
+    pub(super) fn request_mut(&mut self) -> &mut RequestReader {
+        &mut self.request
+    }
+
+    pub(super) fn answer(&self) -> &AnswerWriter {
+        &self.answer
+    }
+
+    pub(super) fn answer_mut(&mut self) -> &mut AnswerWriter {
+        &mut self.answer
+    }
+}
+
+impl RequestReader {
     /// h2 itself holds the data against Content-Length (RFC 9113 section 8.1.1).
-    pub(super) async fn read_body(&mut self) -> Result<Option<Bytes>, BodyError> {
+    pub(super) async fn read_part(&mut self) -> Result<Option<Bytes>, BodyError> {
         match self.body.data().await {
             Some(Ok(part)) => {
                 // The window is opened again by what was taken; a failure shows at the next read.
                 let _ = self.body.flow_control().release_capacity(part.len());
                 Ok(Some(part))
             }
-            Some(Err(error)) if error.is_reset() && error.is_library() => Err(BodyError::Malformed),
-            Some(Err(_)) => Err(BodyError::Gone),
+            Some(Err(error)) => Err(body_error(&error)),
             None => {
-                self.body_read = true;
+                // They are there by now, or there are none.
+                let trailers = self.body.trailers().await;
+                self.trailers = trailers.map_err(|error| body_error(&error))?;
                 Ok(None)
             }
         }
     }
 
-    pub(super) fn body_done(&self) -> bool {
-        self.body_read || self.body.is_end_stream()
+    /// What came after the body, once that was read to its end.
+    pub(crate) fn take_trailers(&mut self) -> Option<HeaderMap> {
+        self.trailers.take()
     }
+}
 
+impl AnswerWriter {
     pub(super) fn send_informational(
         &mut self,
         status: StatusCode,
@@ -137,28 +173,33 @@ impl<'a> Http2<'a> {
         self.stalled
     }
 
-    pub(super) fn finish(&mut self) -> Result<(), Gone> {
+    pub(super) fn finish(&mut self, trailers: Option<HeaderMap>) -> Result<(), Gone> {
         if self.ended {
             return Ok(());
         }
         self.ended = true;
         let sending = self.sending.as_mut().ok_or(Gone)?;
-        sending.send_data(Bytes::new(), true).map_err(|_| Gone)
+        let ended = match trailers {
+            Some(trailers) => sending.send_trailers(trailers),
+            None => sending.send_data(Bytes::new(), true),
+        };
+        ended.map_err(|_| Gone)
     }
 
     pub(super) fn sent(&self) -> (u16, u64) {
         self.sent
     }
 
-    pub(super) fn abort(&mut self) {
+    pub(super) fn abort(&mut self, reason: Reason) {
         self.ended = true;
         match &mut self.sending {
-            Some(sending) => sending.send_reset(Reason::INTERNAL_ERROR),
-            None => self.respond.send_reset(Reason::INTERNAL_ERROR),
+            Some(sending) => sending.send_reset(reason),
+            None => self.respond.send_reset(reason),
         }
     }
 
-    pub(super) async fn gone(&mut self) {
+    /// Completes when the client resets the stream.
+    pub(super) async fn reset(&mut self) {
         let _ = match &mut self.sending {
             Some(sending) => poll_fn(|cx| sending.poll_reset(cx)).await,
             None => poll_fn(|cx| self.respond.poll_reset(cx)).await,
@@ -174,6 +215,14 @@ impl<'a> Http2<'a> {
 /// with a part of a backend's head the whole of it would stay for as long as the connection does.
 fn unshared(value: &HeaderValue) -> HeaderValue {
     HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|_| value.clone())
+}
+
+/// Why a body that failed can't be read.
+fn body_error(error: &h2::Error) -> BodyError {
+    match error.is_reset() && error.is_library() {
+        true => BodyError::Malformed,
+        false => BodyError::Gone,
+    }
 }
 
 /// Fields that HTTP/2 must not carry (RFC 9113 section 8.2.2).

@@ -5,14 +5,16 @@
 mod http1;
 mod http2;
 
+use std::future::pending;
 use std::time::Duration;
 
 use bytes::Bytes;
+use h2::Reason;
 use http::{HeaderMap, StatusCode};
 use pingora_http::ResponseHeader;
 
 pub(crate) use http1::{Http1, Reusable};
-pub(crate) use http2::Http2;
+pub(crate) use http2::{AnswerWriter, Http2, RequestReader};
 
 use crate::respond::response_head;
 
@@ -56,28 +58,11 @@ impl Downstream<'_> {
         }
     }
 
-    /// The next part of the request's body, never an empty one; `None` at its end. Cancel safe.
-    pub(crate) async fn read_body(&mut self) -> Result<Option<Bytes>, BodyError> {
-        loop {
-            let part = match self {
-                Self::Http1(side) => side.read_body().await?,
-                Self::Http2(side) => side.read_body().await?,
-                Self::Tunnelled(_) => None,
-            };
-            // Sessions give empty parts between chunks. Written as a chunk, one would be the end of
-            // the body (RFC 9112 section 7.1), and what follows another request.
-            if part.as_ref().is_none_or(|part| !part.is_empty()) {
-                return Ok(part);
-            }
-        }
-    }
-
-    /// Whether the request's body was read to its end; a body of no bytes was.
-    pub(crate) fn body_done(&mut self) -> bool {
+    /// What came after the request's body, once that was read to its end. Over HTTP/1 it is dropped.
+    pub(crate) fn take_trailers(&mut self) -> Option<HeaderMap> {
         match self {
-            Self::Http1(side) => side.body_done(),
-            Self::Http2(side) => side.body_done(),
-            Self::Tunnelled(_) => true,
+            Self::Http2(side) => side.request_mut().take_trailers(),
+            Self::Http1(_) | Self::Tunnelled(_) => None,
         }
     }
 
@@ -91,7 +76,9 @@ impl Downstream<'_> {
     pub(crate) async fn send_informational(&mut self, head: ResponseHeader) -> Result<(), Gone> {
         match self {
             Self::Http1(side) => side.send_informational(Box::new(head)).await,
-            Self::Http2(side) => side.send_informational(head.status, &head.headers),
+            Self::Http2(side) => side
+                .answer_mut()
+                .send_informational(head.status, &head.headers),
             Self::Tunnelled(_) => Err(Gone),
         }
     }
@@ -112,29 +99,16 @@ impl Downstream<'_> {
     ) -> Result<(), Gone> {
         match self {
             Self::Http1(side) => side.send_head(head).await,
-            Self::Http2(side) => side.send_head(&head, end),
+            Self::Http2(side) => side.answer_mut().send_head(&head, end),
             Self::Tunnelled(_) => Err(Gone),
         }
     }
 
-    /// The next part of the answer's body.
-    pub(crate) async fn send_body(&mut self, part: &[u8]) -> Result<(), Gone> {
-        if part.is_empty() {
-            // See `read_body`: an empty chunk would be the end.
-            return Ok(());
-        }
-        match self {
-            Self::Http1(side) => side.send_body(part).await,
-            Self::Http2(side) => side.send_body(part).await,
-            Self::Tunnelled(_) => Err(Gone),
-        }
-    }
-
-    /// The end of the answer.
-    pub(crate) async fn finish(&mut self) -> Result<(), Gone> {
+    /// The end of the answer. Over HTTP/1 trailers are dropped.
+    pub(crate) async fn finish(&mut self, trailers: Option<HeaderMap>) -> Result<(), Gone> {
         match self {
             Self::Http1(side) => side.finish().await,
-            Self::Http2(side) => side.finish(),
+            Self::Http2(side) => side.answer_mut().finish(trailers),
             Self::Tunnelled(_) => Ok(()),
         }
     }
@@ -144,25 +118,17 @@ impl Downstream<'_> {
     pub(crate) fn sent(&self) -> (u16, u64) {
         match self {
             Self::Http1(side) => side.sent(),
-            Self::Http2(side) => side.sent(),
+            Self::Http2(side) => side.answer().sent(),
             Self::Tunnelled(_) => (StatusCode::SWITCHING_PROTOCOLS.as_u16(), 0),
         }
     }
 
-    /// Breaks the exchange off, so that the client can't take what it has for a whole answer.
-    pub(crate) fn abort(&mut self) {
+    /// Breaks the exchange off, so that the client can't take what it has for a whole answer; over
+    /// HTTP/2 it is told `reason`.
+    pub(crate) fn abort(&mut self, reason: Reason) {
         match self {
             Self::Http1(side) => side.abort(),
-            Self::Http2(side) => side.abort(),
-            Self::Tunnelled(_) => {}
-        }
-    }
-
-    /// Completes when the client goes away. To be asked only once the body was read.
-    pub(crate) async fn gone(&mut self) {
-        match self {
-            Self::Http1(side) => side.gone().await,
-            Self::Http2(side) => side.gone().await,
+            Self::Http2(side) => side.answer_mut().abort(reason),
             Self::Tunnelled(_) => {}
         }
     }
@@ -171,7 +137,7 @@ impl Downstream<'_> {
     pub(crate) fn has_stalled(&self) -> bool {
         match self {
             Self::Http1(side) => side.has_stalled(),
-            Self::Http2(side) => side.has_stalled(),
+            Self::Http2(side) => side.answer().has_stalled(),
             Self::Tunnelled(_) => false,
         }
     }
@@ -180,8 +146,87 @@ impl Downstream<'_> {
     pub(crate) fn set_write_timeout(&mut self, timeout: Duration) {
         match self {
             Self::Http1(side) => side.set_write_timeout(timeout),
-            Self::Http2(side) => side.set_write_timeout(timeout),
+            Self::Http2(side) => side.answer_mut().set_write_timeout(timeout),
             Self::Tunnelled(_) => {}
         }
+    }
+}
+
+/// What a request's body is read from.
+pub(crate) trait ReadRequest {
+    /// The next part of the body, never an empty one; `None` at its end. Cancel safe.
+    async fn read_body(&mut self) -> Result<Option<Bytes>, BodyError>;
+}
+
+impl ReadRequest for Downstream<'_> {
+    async fn read_body(&mut self) -> Result<Option<Bytes>, BodyError> {
+        loop {
+            let part = match self {
+                Self::Http1(side) => side.read_body().await?,
+                Self::Http2(side) => return side.request_mut().read_body().await,
+                Self::Tunnelled(_) => None,
+            };
+            // Pingora gives empty parts between chunks. Written as a chunk, one would be the end of
+            // the body (RFC 9112 section 7.1), and what follows another request.
+            if part.as_ref().is_none_or(|part| !part.is_empty()) {
+                return Ok(part);
+            }
+        }
+    }
+}
+
+impl ReadRequest for RequestReader {
+    async fn read_body(&mut self) -> Result<Option<Bytes>, BodyError> {
+        loop {
+            let part = self.read_part().await?;
+            if part.as_ref().is_none_or(|part| !part.is_empty()) {
+                return Ok(part);
+            }
+        }
+    }
+}
+
+/// What an answer's body is written to.
+pub(crate) trait WriteAnswer {
+    /// The next part of the body.
+    async fn send_body(&mut self, part: &[u8]) -> Result<(), Gone>;
+
+    /// Completes when the client goes away, as far as that can be known: over HTTP/1 only once the
+    /// request's body was read.
+    async fn gone(&mut self);
+}
+
+impl WriteAnswer for Downstream<'_> {
+    async fn send_body(&mut self, part: &[u8]) -> Result<(), Gone> {
+        if part.is_empty() {
+            // See `read_body`: an empty chunk would be the end.
+            return Ok(());
+        }
+        match self {
+            Self::Http1(side) => side.send_body(part).await,
+            Self::Http2(side) => side.answer_mut().send_body(part).await,
+            Self::Tunnelled(_) => Err(Gone),
+        }
+    }
+
+    async fn gone(&mut self) {
+        match self {
+            Self::Http1(side) => match side.body_done() {
+                true => side.gone().await,
+                false => pending().await,
+            },
+            Self::Http2(side) => side.answer_mut().reset().await,
+            Self::Tunnelled(_) => {}
+        }
+    }
+}
+
+impl WriteAnswer for AnswerWriter {
+    async fn send_body(&mut self, part: &[u8]) -> Result<(), Gone> {
+        Self::send_body(self, part).await
+    }
+
+    async fn gone(&mut self) {
+        self.reset().await;
     }
 }

@@ -6,10 +6,12 @@ use http::StatusCode;
 use palisade_upstream::InFlight;
 use tokio::task::unconstrained;
 
+use super::ask::ReadAhead;
+use super::duplex::Activity;
 use super::{Failure, Forwarding, Sent};
-use crate::downstream::{Downstream, Gone};
+use crate::downstream::{Downstream, Gone, WriteAnswer};
 use crate::request::RECHECK_INTERVAL;
-use crate::upstream::Upstream;
+use crate::upstream::{ReadAnswer, Upstream, UpstreamError};
 use crate::{outgoing, tunnel};
 
 impl Forwarding<'_> {
@@ -17,6 +19,7 @@ impl Forwarding<'_> {
     pub(super) async fn pass_on(
         &self,
         mut upstream: Upstream,
+        body: ReadAhead,
         server: InFlight,
         downstream: &mut Downstream<'_>,
     ) -> Result<Sent, Failure> {
@@ -32,7 +35,10 @@ impl Forwarding<'_> {
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             outgoing::upgrade_head(self.context, &mut head);
             downstream.send_head(head, false).await?;
-            let end = tunnel::run(self.context, upstream.into_session(), downstream).await;
+            let Some(session) = upstream.into_session() else {
+                return Err(Failure::AnswerBroken(sent, UpstreamError::BadAnswer));
+            };
+            let end = tunnel::run(self.context, session, downstream).await;
             sent.bytes = end.bytes_to_client;
             return match end.banned_by {
                 Some(cause) => Err(Failure::Banned(sent, cause)),
@@ -45,11 +51,15 @@ impl Forwarding<'_> {
         if downstream.send_head(head, ends).await.is_err() {
             return Err(Failure::ClientGone(sent));
         }
+        let mut trailers = None;
         if has_body {
-            self.pass_body_on(&mut upstream, downstream, &mut sent)
+            self.pass_body_on(&mut upstream, body, downstream, &mut sent)
                 .await?;
+            let read = upstream.read_trailers().await;
+            let read = read.map_err(|error| Failure::AnswerBroken(sent.clone(), error))?;
+            trailers = read.and_then(|read| outgoing::answer_trailers(self.context, read));
         }
-        let finished = downstream.finish().await;
+        let finished = downstream.finish(trailers).await;
         if self.sent_whole {
             let now = self.context.facts.shared.clock.now();
             upstream.keep(server, now).await;
@@ -64,49 +74,81 @@ impl Forwarding<'_> {
     async fn pass_body_on(
         &self,
         upstream: &mut Upstream,
+        body: ReadAhead,
         downstream: &mut Downstream<'_>,
         sent: &mut Sent,
     ) -> Result<(), Failure> {
+        let passed = async {
+            match (upstream, downstream) {
+                // The answer has begun before the request has ended: they go on together. Boxed, so
+                // that the future of the usual case stays small.
+                (Upstream::Http2(upstream), Downstream::Http2(downstream)) if !self.sent_whole => {
+                    Box::pin(self.pass_both_ways(upstream, body, downstream, sent)).await
+                }
+                (Upstream::Http2(upstream), downstream) if !self.sent_whole => {
+                    Box::pin(self.pass_in_turns(upstream, body, downstream, sent)).await
+                }
+                (upstream, downstream) => self.pass_body(upstream, downstream, sent, None).await,
+            }
+        };
         let cause = tokio::select! {
             biased;
-            passed = self.pass_body(upstream, downstream, sent) => return passed,
+            passed = passed => return passed,
             // For a body that pauses; one that always has more looks at the time itself.
             cause = unconstrained(self.context.until_banned()) => cause,
         };
         Err(Failure::Banned(sent.clone(), cause))
     }
 
-    async fn pass_body(
+    /// Passes the answer's body on. A backend that says nothing may wait for the client, of which
+    /// `activity` tells.
+    pub(super) async fn pass_body(
         &self,
-        upstream: &mut Upstream,
-        downstream: &mut Downstream<'_>,
+        from: &mut impl ReadAnswer,
+        to: &mut impl WriteAnswer,
         sent: &mut Sent,
+        activity: Option<&Activity>,
     ) -> Result<(), Failure> {
         let mut recheck_at = Instant::now() + RECHECK_INTERVAL;
         loop {
-            let watches = downstream.body_done();
             let part = tokio::select! {
                 biased;
-                part = upstream.read_body() => part,
-                () = downstream.gone(), if watches => return Err(Failure::ClientGone(sent.clone())),
+                part = from.read_body() => part,
+                () = to.gone() => return Err(Failure::ClientGone(sent.clone())),
             };
             match part {
                 Ok(Some(part)) => {
-                    if downstream.send_body(part).await.is_err() {
-                        return Err(Failure::ClientGone(sent.clone()));
+                    if let Some(activity) = activity {
+                        activity.note();
                     }
-                    sent.bytes += part.len() as u64;
+                    self.give(part, to, sent, &mut recheck_at).await?;
                 }
                 Ok(None) => return Ok(()),
-                Err(_) => return Err(Failure::AnswerBroken(sent.clone())),
-            }
-            let now = Instant::now();
-            if now >= recheck_at {
-                recheck_at = now + RECHECK_INTERVAL;
-                if let Some(cause) = self.context.banned_by() {
-                    return Err(Failure::Banned(sent.clone(), cause));
-                }
+                Err(UpstreamError::TimedOut) if activity.is_some_and(Activity::is_recent) => {}
+                Err(error) => return Err(Failure::AnswerBroken(sent.clone(), error)),
             }
         }
+    }
+
+    /// Gives the client a part of the answer's body, unless it is banned.
+    pub(super) async fn give(
+        &self,
+        part: &[u8],
+        to: &mut impl WriteAnswer,
+        sent: &mut Sent,
+        recheck_at: &mut Instant,
+    ) -> Result<(), Failure> {
+        if to.send_body(part).await.is_err() {
+            return Err(Failure::ClientGone(sent.clone()));
+        }
+        sent.bytes += part.len() as u64;
+        let now = Instant::now();
+        if now >= *recheck_at {
+            *recheck_at = now + RECHECK_INTERVAL;
+            if let Some(cause) = self.context.banned_by() {
+                return Err(Failure::Banned(sent.clone(), cause));
+            }
+        }
+        Ok(())
     }
 }

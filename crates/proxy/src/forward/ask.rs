@@ -1,14 +1,17 @@
 //! The request, from what the client has sent of it to the head of the backend's answer.
 
 use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
+use http::{HeaderMap, header};
 use palisade_hygiene::Framing;
-use palisade_transport::Connection;
+use palisade_upstream::{Channel, Protocol};
+use palisade_vocabulary::Scheme;
 
 use super::{Failure, Forwarding};
 use crate::body::BodyReader;
-use crate::downstream::{Downstream, Gone};
+use crate::downstream::{Downstream, Gone, WriteAnswer};
 use crate::outgoing::{self, OutgoingBody};
-use crate::upstream::{AnswerKind, Upstream, UpstreamError};
+use crate::upstream::{AnswerKind, Http1, Http2, Upstream, UpstreamError};
 
 /// How much of a body is read before a backend is asked for. A body that fits is judged to its last
 /// byte first: a malformed one never reaches a backend, and the request can be tried again.
@@ -19,22 +22,38 @@ const READ_AHEAD_BYTES: usize = 64 * 1024;
 pub(super) struct ReadAhead {
     bytes: Bytes,
     /// What reads the rest of the body, until it is sent.
-    rest: Option<BodyReader>,
-    /// Whether there was no rest: only such a body can be sent once more.
+    pub(super) rest: Option<BodyReader>,
+    /// Whether there was no rest.
     is_whole: bool,
+    /// Whether some of the rest was read: that can't be sent once more.
+    is_touched: bool,
+    /// What came after a whole body.
+    pub(super) trailers: Option<HeaderMap>,
 }
 
 impl ReadAhead {
-    fn whole(bytes: Bytes) -> Self {
+    fn whole(bytes: Bytes, trailers: Option<HeaderMap>) -> Self {
         Self {
             bytes,
             rest: None,
             is_whole: true,
+            is_touched: false,
+            trailers,
         }
     }
 
     pub(super) fn is_whole(&self) -> bool {
         self.is_whole
+    }
+
+    /// Whether the body can be sent from its beginning.
+    pub(super) fn is_untouched(&self) -> bool {
+        !self.is_touched
+    }
+
+    /// Whether nothing follows the head.
+    fn is_nothing(&self) -> bool {
+        self.is_whole && self.bytes.is_empty() && self.trailers.is_none()
     }
 
     fn whole_length(&self) -> Option<u64> {
@@ -66,8 +85,8 @@ impl From<UpstreamError> for AskError {
     }
 }
 
-/// What became of the rest of a body.
-enum RestSent {
+/// What became of a body, or a part of it.
+enum Sent {
     Whole,
     /// Not all of it: the final answer's head was read before.
     Answered,
@@ -76,32 +95,60 @@ enum RestSent {
 }
 
 impl Forwarding<'_> {
-    /// Reads the body, or the beginning of a long one.
+    /// Reads the body, or the beginning of a long one; of one that is to be passed on as it comes,
+    /// what has come. Whoever has to judge bodies first says so here.
     pub(super) async fn read_ahead(
         &self,
         downstream: &mut Downstream<'_>,
     ) -> Result<ReadAhead, Failure> {
         let incoming = self.context.incoming;
         if incoming.framing == Framing::None {
-            return Ok(ReadAhead::whole(Bytes::new()));
+            return Ok(ReadAhead::whole(Bytes::new(), None));
         }
         let mut reader = self.body_reader()?;
         if incoming.expects_continue {
             downstream.send_continue().await?;
         }
+        let waits = !self.passes_body_as_it_comes();
+        if !waits && is_call(downstream.headers()) {
+            reader.allow_pauses(self.backend.pool().timeouts().read());
+        }
         let mut bytes = BytesMut::new();
         while bytes.len() < READ_AHEAD_BYTES {
-            match reader.next(downstream).await? {
+            let part = reader.next(downstream);
+            let part = match waits {
+                true => Some(part.await?),
+                false => part.now_or_never().transpose()?,
+            };
+            match part {
                 // However small the client's chunks were, the backend gets them in one write.
-                Some(part) => bytes.extend_from_slice(&part),
-                None => return Ok(ReadAhead::whole(bytes.freeze())),
+                Some(Some(part)) => bytes.extend_from_slice(&part),
+                Some(None) => {
+                    let trailers = self.request_trailers(downstream);
+                    return Ok(ReadAhead::whole(bytes.freeze(), trailers));
+                }
+                None => break,
             }
         }
         Ok(ReadAhead {
             bytes: bytes.freeze(),
             rest: Some(reader),
             is_whole: false,
+            is_touched: false,
+            trailers: None,
         })
+    }
+
+    /// A body without a declared length may be one half of a conversation: its sender may wait for
+    /// the answer to begin. HTTP/2 carries such.
+    fn passes_body_as_it_comes(&self) -> bool {
+        let protocol = self.backend.pool().settings().protocol;
+        protocol != Protocol::Http1 && self.context.incoming.framing == Framing::Chunked
+    }
+
+    pub(super) fn request_trailers(&self, downstream: &mut Downstream<'_>) -> Option<HeaderMap> {
+        let trailers = downstream.take_trailers()?;
+        outgoing::request_trailers(self.context, trailers)
     }
 
     fn body_reader(&self) -> Result<BodyReader, Failure> {
@@ -119,21 +166,44 @@ impl Forwarding<'_> {
     /// Sends the request and waits for the head of the final answer.
     pub(super) async fn ask(
         &mut self,
-        connection: Box<Connection>,
+        channel: Channel,
         body: &mut ReadAhead,
         downstream: &mut Downstream<'_>,
     ) -> Result<Upstream, AskError> {
         self.sent_whole = false;
-        let framing = self.context.incoming.framing;
-        let outgoing = OutgoingBody::new(framing, body.whole_length());
-        let head = outgoing::request_head(self.context, downstream, self.target, outgoing)
-            .map_err(UpstreamError::from)?;
-        let timeouts = self.backend.pool().timeouts();
-        let mut upstream = Upstream::begin(connection, timeouts, head).await?;
+        let mut upstream = self.send_head(channel, body, downstream).await?;
         if self.send_body(&mut upstream, body, downstream).await? {
             self.read_answer(&mut upstream, downstream).await?;
         }
         Ok(upstream)
+    }
+
+    async fn send_head(
+        &self,
+        channel: Channel,
+        body: &ReadAhead,
+        downstream: &Downstream<'_>,
+    ) -> Result<Upstream, UpstreamError> {
+        let (context, target) = (self.context, self.target);
+        let timeouts = self.backend.pool().timeouts();
+        match channel {
+            Channel::Http1(connection) => {
+                let body = OutgoingBody::new(context.incoming.framing, body.whole_length());
+                let head = outgoing::request_head(context, downstream, target, body)?;
+                let begun = Http1::begin(connection, timeouts, head).await?;
+                Ok(Upstream::Http1(begun))
+            }
+            Channel::Http2(slot) => {
+                let scheme = match self.backend.pool().settings().tls {
+                    Some(_) => Scheme::Https,
+                    None => Scheme::Http,
+                };
+                let head = outgoing::http2_request_head(context, downstream, target, scheme);
+                let head = head.ok_or(UpstreamError::BadAnswer)?;
+                let begun = Http2::begin(slot, timeouts, head, body.is_nothing())?;
+                Ok(Upstream::Http2(Box::new(begun)))
+            }
+        }
     }
 
     /// Sends the body; whether the answer is still to be read. A server that has heard enough
@@ -144,45 +214,51 @@ impl Forwarding<'_> {
         body: &mut ReadAhead,
         downstream: &mut Downstream<'_>,
     ) -> Result<bool, AskError> {
-        if !body.bytes.is_empty() && upstream.send_body(&body.bytes).await.is_err() {
-            return Ok(true);
-        }
-        if let Some(mut rest) = body.rest.take() {
-            body.bytes = Bytes::new();
-            match self.send_rest(upstream, &mut rest, downstream).await? {
-                RestSent::Whole => {}
-                RestSent::Answered => return Ok(false),
-                RestSent::Broken => return Ok(true),
+        let mut trailers = body.trailers.clone();
+        if !body.bytes.is_empty() {
+            let bytes = body.bytes.clone();
+            if let Sent::Broken = send_part(upstream, &bytes, downstream).await? {
+                return Ok(true);
             }
         }
-        self.sent_whole = upstream.finish().await.is_ok();
+        if body.rest.is_some() {
+            match self.send_rest(upstream, body, downstream).await? {
+                Sent::Whole => trailers = self.request_trailers(downstream),
+                Sent::Answered => return Ok(false),
+                Sent::Broken => return Ok(true),
+            }
+        }
+        self.sent_whole = upstream.finish(trailers).await.unwrap_or(false);
         Ok(true)
     }
 
     async fn send_rest(
         &mut self,
         upstream: &mut Upstream,
-        rest: &mut BodyReader,
+        body: &mut ReadAhead,
         downstream: &mut Downstream<'_>,
-    ) -> Result<RestSent, AskError> {
-        loop {
+    ) -> Result<Sent, AskError> {
+        while let Some(rest) = &mut body.rest {
             let part = tokio::select! {
                 biased;
                 // It is the client's turn: its own deadlines hold, not the server's.
                 answer = upstream.read_head(None) => match self.is_final(answer?, downstream).await? {
-                    true => return Ok(RestSent::Answered),
+                    true => return Ok(Sent::Answered),
                     false => continue,
                 },
                 part = rest.next_joined(downstream) => part.map_err(Failure::from)?,
             };
-            match part {
-                None => return Ok(RestSent::Whole),
-                Some(part) if upstream.send_body(&part).await.is_err() => {
-                    return Ok(RestSent::Broken);
-                }
-                Some(_) => {}
+            body.is_touched = true;
+            body.bytes = Bytes::new();
+            let Some(part) = part else {
+                body.rest = None;
+                break;
+            };
+            if let Sent::Broken = send_part(upstream, &part, downstream).await? {
+                return Ok(Sent::Broken);
             }
         }
+        Ok(Sent::Whole)
     }
 
     /// Reads up to the head of the final answer, and passes informational ones on.
@@ -205,9 +281,6 @@ impl Forwarding<'_> {
         downstream: &mut Downstream<'_>,
     ) -> Result<AnswerKind, AskError> {
         let within = Some(self.backend.pool().timeouts().read());
-        if !downstream.body_done() {
-            return Ok(upstream.read_head(within).await?);
-        }
         tokio::select! {
             biased;
             answer = upstream.read_head(within) => Ok(answer?),
@@ -230,5 +303,27 @@ impl Forwarding<'_> {
                 Ok(false)
             }
         }
+    }
+}
+
+/// Whether a request is a gRPC call: both sides say something when they have something to say.
+fn is_call(headers: &HeaderMap) -> bool {
+    const GRPC: &[u8] = b"application/grpc";
+    let content_type = headers.get(header::CONTENT_TYPE);
+    content_type.is_some_and(|value| value.as_bytes().starts_with(GRPC))
+}
+
+async fn send_part(
+    upstream: &mut Upstream,
+    part: &Bytes,
+    downstream: &mut Downstream<'_>,
+) -> Result<Sent, Gone> {
+    tokio::select! {
+        biased;
+        sent = upstream.send_body(part) => Ok(match sent {
+            Ok(()) => Sent::Whole,
+            Err(_) => Sent::Broken,
+        }),
+        () = downstream.gone() => Err(Gone),
     }
 }

@@ -10,7 +10,7 @@ use pingora_core::{Error, ErrorType};
 use pingora_http::{RequestHeader, ResponseHeader};
 use tokio::time::timeout;
 
-use super::UpstreamError;
+use super::{AnswerKind, UpstreamError, kind_of};
 
 /// One request on a connection that speaks HTTP/1.
 pub(crate) struct Http1 {
@@ -20,7 +20,7 @@ pub(crate) struct Http1 {
 
 impl Http1 {
     /// Sends the request's head.
-    pub(super) async fn begin(
+    pub(crate) async fn begin(
         connection: Box<Connection>,
         timeouts: Timeouts,
         head: Box<RequestHeader>,
@@ -45,18 +45,15 @@ impl Http1 {
     pub(super) async fn read_head(
         &mut self,
         within: Option<Duration>,
-    ) -> Result<(), UpstreamError> {
+    ) -> Result<AnswerKind, UpstreamError> {
         self.session.read_timeout = within;
         self.session.read_response().await?;
-        Ok(())
+        let head = self.head().ok_or(UpstreamError::BadAnswer)?;
+        kind_of(head, self.session.was_upgraded())
     }
 
     pub(super) fn head(&self) -> Option<&ResponseHeader> {
         self.session.resp_header()
-    }
-
-    pub(super) fn was_upgraded(&self) -> bool {
-        self.session.was_upgraded()
     }
 
     pub(super) fn body_done(&mut self) -> bool {

@@ -3,21 +3,30 @@
 //! The counterpart of `downstream`: the way of a request is written once, whatever a backend speaks.
 
 mod http1;
+mod http2;
 
 use std::time::Duration;
 
-use http::StatusCode;
-use palisade_transport::Connection;
-use palisade_upstream::{InFlight, Timeouts};
+use bytes::Bytes;
+use h2::Reason;
+use http::{HeaderMap, StatusCode};
+use palisade_telemetry::BackendProtocol;
+use palisade_upstream::InFlight;
 use palisade_vocabulary::Tick;
 use pingora_core::protocols::http::v1::client::HttpSession;
-use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_http::ResponseHeader;
 
-use http1::Http1;
+pub(crate) use self::http1::Http1;
+pub(crate) use self::http2::{AnswerReader, Http2, RequestWriter};
 
-/// The backend's side of one exchange.
+/// The backend's side of one exchange, of which the request's head was sent.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the usual one is the large one, and allocates nothing"
+)]
 pub(crate) enum Upstream {
     Http1(Http1),
+    Http2(Box<Http2>),
 }
 
 /// Why there is no answer, or not all of it.
@@ -25,18 +34,46 @@ pub(crate) enum Upstream {
 pub(crate) enum UpstreamError {
     /// The backend closed the connection, or the network did.
     Broken,
+    /// The same, and another request on that connection has told of it.
+    BrokenBefore,
     /// The backend took, or gave, nothing for too long.
     TimedOut,
     /// What came is no answer to what was asked.
     BadAnswer,
+    /// The backend reset the stream.
+    Reset(Reason),
+    /// The backend did nothing about the request, and says so.
+    Unprocessed,
 }
 
 impl UpstreamError {
-    /// 504 where time ran out, 502 where the server broke (RFC 9110 sections 15.6.3 and 15.6.5).
+    /// 504 where time ran out, 503 where the server had no time, 502 where it broke (RFC 9110
+    /// sections 15.6.3 to 15.6.5).
     pub(crate) fn status(self) -> u16 {
         match self {
             Self::TimedOut => 504,
-            Self::Broken | Self::BadAnswer => 502,
+            Self::Unprocessed => 503,
+            _ => 502,
+        }
+    }
+
+    /// Whether it is to be held against the server, once for each time that it fails.
+    pub(crate) fn blames_server(self) -> bool {
+        !matches!(self, Self::BrokenBefore | Self::Unprocessed)
+    }
+
+    /// Whether the connection broke.
+    pub(crate) fn is_break(self) -> bool {
+        matches!(self, Self::Broken | Self::BrokenBefore)
+    }
+
+    /// What a client's stream is reset with whose answer breaks off so (RFC 9113 section 7). The
+    /// codes that a client can make something of are passed on; the others are between the backend
+    /// and us.
+    pub(crate) fn reset_reason(self) -> Reason {
+        match self {
+            Self::Reset(reason @ (Reason::CANCEL | Reason::ENHANCE_YOUR_CALM)) => reason,
+            _ => Reason::INTERNAL_ERROR,
         }
     }
 }
@@ -52,28 +89,31 @@ pub(crate) enum AnswerKind {
 }
 
 impl Upstream {
-    /// Sends a request's head on a connection.
-    pub(crate) async fn begin(
-        connection: Box<Connection>,
-        timeouts: Timeouts,
-        head: Box<RequestHeader>,
-    ) -> Result<Self, UpstreamError> {
-        Http1::begin(connection, timeouts, head)
-            .await
-            .map(Self::Http1)
-    }
-
-    /// Sends a part of the request's body, never an empty one.
-    pub(crate) async fn send_body(&mut self, part: &[u8]) -> Result<(), UpstreamError> {
+    /// What is spoken with the backend.
+    pub(crate) fn protocol(&self) -> BackendProtocol {
         match self {
-            Self::Http1(side) => side.send_body(part).await,
+            Self::Http1(_) => BackendProtocol::Http1,
+            Self::Http2(_) => BackendProtocol::Http2,
         }
     }
 
-    /// Ends the request.
-    pub(crate) async fn finish(&mut self) -> Result<(), UpstreamError> {
+    /// Sends a part of the request's body, never an empty one. Over HTTP/2 the answer may begin
+    /// before all of it was sent; then a rest is left unsent.
+    pub(crate) async fn send_body(&mut self, part: &Bytes) -> Result<(), UpstreamError> {
         match self {
-            Self::Http1(side) => side.finish().await,
+            Self::Http1(side) => side.send_body(part).await,
+            Self::Http2(side) => side.send_body(Bytes::clone(part)).await,
+        }
+    }
+
+    /// Ends the request; whether it did: not when a rest is unsent. HTTP/1 carries no trailers.
+    pub(crate) async fn finish(
+        &mut self,
+        trailers: Option<HeaderMap>,
+    ) -> Result<bool, UpstreamError> {
+        match self {
+            Self::Http1(side) => side.finish().await.map(|()| true),
+            Self::Http2(side) => side.finish(trailers),
         }
     }
 
@@ -83,17 +123,8 @@ impl Upstream {
         within: Option<Duration>,
     ) -> Result<AnswerKind, UpstreamError> {
         match self {
-            Self::Http1(side) => side.read_head(within).await?,
-        }
-        let head = self.head().ok_or(UpstreamError::BadAnswer)?;
-        match head.status {
-            StatusCode::SWITCHING_PROTOCOLS if self.was_upgraded() => Ok(AnswerKind::Final),
-            StatusCode::SWITCHING_PROTOCOLS => Err(UpstreamError::BadAnswer),
-            StatusCode::CONTINUE => Ok(AnswerKind::Continue),
-            status if status.is_informational() => {
-                Ok(AnswerKind::Informational(Box::new(head.clone())))
-            }
-            _ => Ok(AnswerKind::Final),
+            Self::Http1(side) => side.read_head(within).await,
+            Self::Http2(side) => side.read_head(within).await,
         }
     }
 
@@ -101,12 +132,7 @@ impl Upstream {
     pub(crate) fn head(&self) -> Option<&ResponseHeader> {
         match self {
             Self::Http1(side) => side.head(),
-        }
-    }
-
-    fn was_upgraded(&self) -> bool {
-        match self {
-            Self::Http1(side) => side.was_upgraded(),
+            Self::Http2(side) => side.answer().head(),
         }
     }
 
@@ -114,13 +140,15 @@ impl Upstream {
     pub(crate) fn body_done(&mut self) -> bool {
         match self {
             Self::Http1(side) => side.body_done(),
+            Self::Http2(side) => side.answer().body_done(),
         }
     }
 
-    /// The next part of the answer's body; `None` at its end. Cancel safe.
-    pub(crate) async fn read_body(&mut self) -> Result<Option<&[u8]>, UpstreamError> {
+    /// What the answer ends with after its body.
+    pub(crate) async fn read_trailers(&mut self) -> Result<Option<HeaderMap>, UpstreamError> {
         match self {
-            Self::Http1(side) => side.read_body().await,
+            Self::Http1(_) => Ok(None),
+            Self::Http2(side) => side.answer_mut().read_trailers().await,
         }
     }
 
@@ -129,13 +157,49 @@ impl Upstream {
     pub(crate) async fn keep(self, server: InFlight, now: Tick) {
         match self {
             Self::Http1(side) => side.keep(server, now).await,
+            Self::Http2(side) => side.keep(now),
         }
     }
 
     /// The session of an upgraded connection, which a tunnel goes on with.
-    pub(crate) fn into_session(self) -> HttpSession {
+    pub(crate) fn into_session(self) -> Option<HttpSession> {
         match self {
-            Self::Http1(side) => side.into_session(),
+            Self::Http1(side) => Some(side.into_session()),
+            Self::Http2(_) => None,
         }
+    }
+}
+
+/// What an answer's body is read from.
+pub(crate) trait ReadAnswer {
+    /// The next part of the body; `None` at its end. Cancel safe.
+    async fn read_body(&mut self) -> Result<Option<&[u8]>, UpstreamError>;
+}
+
+impl ReadAnswer for Upstream {
+    async fn read_body(&mut self) -> Result<Option<&[u8]>, UpstreamError> {
+        match self {
+            Self::Http1(side) => side.read_body().await,
+            Self::Http2(side) => side.answer_mut().read_body().await,
+        }
+    }
+}
+
+impl ReadAnswer for AnswerReader {
+    async fn read_body(&mut self) -> Result<Option<&[u8]>, UpstreamError> {
+        Self::read_body(self).await
+    }
+}
+
+/// The kind of an answer over HTTP/1, which alone can switch protocols.
+fn kind_of(head: &ResponseHeader, was_upgraded: bool) -> Result<AnswerKind, UpstreamError> {
+    match head.status {
+        StatusCode::SWITCHING_PROTOCOLS if was_upgraded => Ok(AnswerKind::Final),
+        StatusCode::SWITCHING_PROTOCOLS => Err(UpstreamError::BadAnswer),
+        StatusCode::CONTINUE => Ok(AnswerKind::Continue),
+        status if status.is_informational() => {
+            Ok(AnswerKind::Informational(Box::new(head.clone())))
+        }
+        _ => Ok(AnswerKind::Final),
     }
 }

@@ -290,7 +290,8 @@ fn servers_are_shown_as_they_are() {
 fn upstreams_come_and_go() {
     let metrics = new_metrics();
     let app = metrics.upstream("app").unwrap();
-    app.answered(Duration::from_millis(3));
+    app.answered(BackendProtocol::Http2, Duration::from_millis(3));
+    app.stream_reset();
     app.connect_failed();
     app.retried();
     app.ejected();
@@ -314,6 +315,18 @@ fn upstreams_come_and_go() {
     check(
         &metrics,
         r#"palisade_upstream_ejections_total{upstream="app"} 1"#,
+    );
+    check(
+        &metrics,
+        r#"palisade_upstream_answers_total{protocol="http2",upstream="app"} 1"#,
+    );
+    check(
+        &metrics,
+        r#"palisade_upstream_answers_total{protocol="http1",upstream="app"} 0"#,
+    );
+    check(
+        &metrics,
+        r#"palisade_upstream_stream_resets_total{upstream="app"} 1"#,
     );
     metrics.forget_upstream("app");
     metrics.forget_upstream("never was");

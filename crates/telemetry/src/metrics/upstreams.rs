@@ -21,13 +21,34 @@ pub struct UpstreamMetrics {
     retries_refused: IntCounter,
     queue_full: IntCounter,
     queue_timeouts: IntCounter,
+    http1_answers: IntCounter,
+    http2_answers: IntCounter,
+    stream_resets: IntCounter,
+}
+
+/// What was spoken with a backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BackendProtocol {
+    /// HTTP/1.1, or 1.0.
+    Http1,
+    /// HTTP/2.
+    Http2,
 }
 
 impl UpstreamMetrics {
     /// A backend answered, `duration` after forwarding began. Hot path: runs per request,
     /// allocates nothing.
-    pub fn answered(&self, duration: Duration) {
+    pub fn answered(&self, protocol: BackendProtocol, duration: Duration) {
         self.duration.observe(duration.as_secs_f64());
+        match protocol {
+            BackendProtocol::Http1 => self.http1_answers.inc(),
+            BackendProtocol::Http2 => self.http2_answers.inc(),
+        }
+    }
+
+    /// A backend reset the stream of a request.
+    pub fn stream_reset(&self) {
+        self.stream_resets.inc();
     }
 
     /// A server could not be connected to.
@@ -66,6 +87,8 @@ pub(super) struct UpstreamFamilies {
     connect_failures: IntCounterVec,
     retries: IntCounterVec,
     ejections: IntCounterVec,
+    answers: IntCounterVec,
+    stream_resets: IntCounterVec,
     retries_refused: IntCounterVec,
     queue_refusals: IntCounterVec,
     queued: IntGaugeVec,
@@ -153,6 +176,16 @@ impl UpstreamFamilies {
                 "1 while the server's name can't be looked up and the last good answer is used",
                 per_server,
             )?,
+            answers: registrar.counter_family(
+                "palisade_upstream_answers_total",
+                "Answers of backends, by what was spoken with them",
+                &["upstream", "protocol"],
+            )?,
+            stream_resets: registrar.counter_family(
+                "palisade_upstream_stream_resets_total",
+                "HTTP/2 streams that a backend reset",
+                label,
+            )?,
         })
     }
 
@@ -170,6 +203,13 @@ impl UpstreamFamilies {
             queue_timeouts: self
                 .queue_refusals
                 .get_metric_with_label_values(&[name, QUEUE_TIMEOUT])?,
+            http1_answers: self
+                .answers
+                .get_metric_with_label_values(&[name, "http1"])?,
+            http2_answers: self
+                .answers
+                .get_metric_with_label_values(&[name, "http2"])?,
+            stream_resets: self.stream_resets.get_metric_with_label_values(label)?,
         })
     }
 
@@ -182,6 +222,14 @@ impl UpstreamFamilies {
             .unwrap_or_default();
         self.retries.remove_label_values(label).unwrap_or_default();
         self.ejections
+            .remove_label_values(label)
+            .unwrap_or_default();
+        for protocol in ["http1", "http2"] {
+            self.answers
+                .remove_label_values(&[name, protocol])
+                .unwrap_or_default();
+        }
+        self.stream_resets
             .remove_label_values(label)
             .unwrap_or_default();
         self.retries_refused

@@ -9,7 +9,7 @@ use super::backend::{NOW, acquire, exchange, listener, need, pool, refusing, set
 use crate::{AcquireError, Acquired, ConnectRetry, KeepAlive, Pool};
 
 fn keep(acquired: Acquired) {
-    acquired.server.keep(acquired.connection, NOW);
+    acquired.server.keep(acquired.channel.into_http1(), NOW);
 }
 
 fn in_flight(pool: &Pool) -> u32 {
@@ -85,7 +85,7 @@ async fn a_connection_is_used_again() {
     let pool = pool(settings(&[good]));
     let mut first = acquire(&pool, need()).await.0.unwrap();
     let (mut far, _) = listener.accept().await.unwrap();
-    exchange(&mut first.connection, &mut far).await;
+    exchange(first.channel.http1(), &mut far).await;
     keep(first);
     assert_eq!(pool.status(NOW).servers[0].idle_connections, 1);
     assert_eq!(in_flight(&pool), 0);
@@ -94,7 +94,7 @@ async fn a_connection_is_used_again() {
     let mut second = second.unwrap();
     assert!(second.reused && tries.is_empty());
     assert_eq!(in_flight(&pool), 1);
-    exchange(&mut second.connection, &mut far).await;
+    exchange(second.channel.http1(), &mut far).await;
     keep(second);
 
     let mut fresh = need();
@@ -112,7 +112,7 @@ async fn a_closed_connection_is_not_used_again() {
     let (far, _) = listener.accept().await.unwrap();
     drop(far);
     // Its end has arrived, so the order of events is certain.
-    assert_eq!(first.connection.read(&mut [0; 1]).await.unwrap(), 0);
+    assert_eq!(first.channel.http1().read(&mut [0; 1]).await.unwrap(), 0);
     keep(first);
     let second = acquire(&pool, need()).await.0.unwrap();
     assert!(!second.reused);
@@ -131,7 +131,7 @@ async fn a_connection_with_an_answer_nobody_asked_for_is_not_used_again() {
     let mut first = acquire(&pool, need()).await.0.unwrap();
     let (mut far, _) = listener.accept().await.unwrap();
     far.write_all(b"!!").await.unwrap();
-    first.connection.read_u8().await.unwrap();
+    first.channel.http1().read_u8().await.unwrap();
     keep(first);
     assert!(!acquire(&pool, need()).await.0.unwrap().reused);
 }

@@ -187,13 +187,13 @@ async fn a_name_is_looked_up_beside_the_requests() {
     assert!(name.addresses.contains(&"127.0.0.1".parse().unwrap()));
     // What leads where the name doesn't any more is not used again.
     let pool = upstreams.get("app").unwrap();
-    acquired.server.keep(acquired.connection, NOW);
+    acquired.server.keep(acquired.channel.into_http1(), NOW);
     assert_eq!(status(&upstreams).idle_connections, 1);
     let again = acquire(pool, need()).await.0.unwrap();
     assert!(again.reused);
     let known = &pool.servers()[0].condition.name;
     known.found(vec!["127.0.0.9".parse().unwrap()]);
-    again.server.keep(again.connection, NOW);
+    again.server.keep(again.channel.into_http1(), NOW);
     assert_eq!(status(&upstreams).idle_connections, 0);
 }
 

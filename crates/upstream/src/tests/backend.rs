@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::{
-    AcquireError, Acquired, Attempt, ConnectError, Need, Pool, PoolSettings, ProxySource,
+    AcquireError, Acquired, Attempt, Channel, ConnectError, Need, Pool, PoolSettings, ProxySource,
     ServerAddress, ServerSettings, Servers, Upstreams,
 };
 
@@ -70,6 +70,22 @@ pub(crate) fn client(port: u16) -> ProxySource {
 
 pub(crate) fn need() -> Need {
     Need::new(client(40_000), NOW)
+}
+
+impl Channel {
+    pub(crate) fn http1(&mut self) -> &mut Box<Connection> {
+        match self {
+            Self::Http1(connection) => connection,
+            Self::Http2(_) => panic!("HTTP/1 was expected"),
+        }
+    }
+
+    pub(crate) fn into_http1(self) -> Box<Connection> {
+        match self {
+            Self::Http1(connection) => connection,
+            Self::Http2(_) => panic!("HTTP/1 was expected"),
+        }
+    }
 }
 
 /// The result of each try, in order: `ok` or the error's label.

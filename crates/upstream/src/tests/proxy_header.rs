@@ -100,7 +100,7 @@ async fn a_connection_speaks_for_one_client() {
             .0
             .unwrap();
         let reused = acquired.reused;
-        acquired.server.keep(acquired.connection, now);
+        acquired.server.keep(acquired.channel.into_http1(), now);
         reused
     };
     assert!(!reused(1, NOW).await);

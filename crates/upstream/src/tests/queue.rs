@@ -36,7 +36,7 @@ async fn who_waits_gets_the_connection_that_comes_free() {
         tokio::spawn(async move { acquire(&pool, need()).await.0 })
     };
     until_queued(&pool, 1).await;
-    first.server.keep(first.connection, NOW);
+    first.server.keep(first.channel.into_http1(), NOW);
     let second = waiting.await.unwrap().unwrap();
     assert!(second.reused);
     assert_eq!(pool.status(NOW).queued, 0);

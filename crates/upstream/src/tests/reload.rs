@@ -34,7 +34,7 @@ async fn what_is_known_of_a_server_stays() {
     let idle = acquire(pool, need()).await.0.unwrap();
     let mut busy = acquire(pool, need()).await.0.unwrap();
     busy.server.failed(NOW);
-    idle.server.keep(idle.connection, NOW);
+    idle.server.keep(idle.channel.into_http1(), NOW);
     check(&old, 1, 1, 1);
 
     let mut heavier = settings(&[address]);
@@ -67,7 +67,7 @@ async fn a_request_in_flight_gives_its_connection_to_the_new_set() {
     let acquired = acquire(old.get("app").unwrap(), need()).await.0.unwrap();
     let new = old.rebuild(vec![settings(&[address])]).unwrap();
     drop(old);
-    acquired.server.keep(acquired.connection, NOW);
+    acquired.server.keep(acquired.channel.into_http1(), NOW);
     check(&new, 0, 0, 1);
     assert_eq!(new.sweep(NOW + Duration::from_secs(59)), 0);
     assert_eq!(new.sweep(NOW + Duration::from_secs(60)), 1);

@@ -132,7 +132,7 @@ async fn a_server_is_verified() {
     let mut far = far.unwrap();
     assert_eq!(far.get_ref().1.server_name(), Some("app.test"));
     assert_eq!(far.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
-    exchange(&mut near.unwrap().connection, &mut far).await;
+    exchange(near.unwrap().channel.http1(), &mut far).await;
 
     let wrong_name = authority.backend("other.test", None);
     let (label, ..) = one_handshake(tls(roots()), &wrong_name).await;
@@ -193,7 +193,7 @@ async fn a_client_certificate_is_shown() {
     assert_eq!(label, "ok");
     let mut far = far.unwrap();
     assert_eq!(far.get_ref().1.peer_certificates().map(<[_]>::len), Some(1));
-    exchange(&mut near.unwrap().connection, &mut far).await;
+    exchange(near.unwrap().channel.http1(), &mut far).await;
 }
 
 #[tokio::test]
@@ -209,7 +209,7 @@ async fn sessions_are_resumed() {
         let (near, far) = handshake(&pool, &listener, &backend).await;
         let mut far = far.unwrap();
         // The session's ticket comes before the answer (RFC 8446 section 4.6.1).
-        exchange(&mut near.unwrap().connection, &mut far).await;
+        exchange(near.unwrap().channel.http1(), &mut far).await;
         kinds.push(far.get_ref().1.handshake_kind());
     }
     assert_eq!(
