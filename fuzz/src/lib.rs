@@ -7,6 +7,7 @@
 pub mod admin;
 pub mod chunks;
 pub mod cookies;
+pub mod feeds;
 pub mod forwarded;
 pub mod head;
 pub mod head_http2;
@@ -43,6 +44,7 @@ pub const TARGETS: &[Target] = &[
     target("admin", admin::check),
     target("chunks", chunks::check),
     target("cookies", cookies::check),
+    target("feeds", feeds::check),
     target("forwarded", forwarded::check),
     target("head", head::check),
     target("head_http2", head_http2::check),

@@ -6,7 +6,8 @@ use std::time::SystemTime;
 
 use arc_swap::ArcSwapOption;
 use palisade_confinement::Confinement;
-use palisade_crowdsec::LapiStatus;
+use palisade_crowdsec::{LapiStatus, UsageStatus};
+use palisade_feeds::Lists;
 use palisade_proxy::{Listeners, Shared};
 use palisade_telemetry::Report;
 use tokio::sync::RwLock;
@@ -34,6 +35,10 @@ pub struct AdminContext {
     pub changes: Arc<RwLock<()>>,
     /// How the polls of LAPI go; nothing where the settings name none. A reload may change it.
     pub lapi: ArcSwapOption<LapiStatus>,
+    /// How the reports of usage to LAPI go; nothing where there are none.
+    pub usage: ArcSwapOption<UsageStatus>,
+    /// The lists from files and servers.
+    pub lists: Arc<Lists>,
     /// How reading the settings went.
     pub reload: Arc<ReloadStatus>,
     /// Who is told of changes that somebody made.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use palisade_confinement::{Confinement, Layer};
-use palisade_crowdsec::LapiStatus;
 use palisade_decisions::DecisionTable;
+use palisade_feeds::{ListStatus, Lists};
 use palisade_gate::settings::{DecisionsPolicy, FallbackRemediation};
 use palisade_geo::GeoDatabases;
 use palisade_proxy::Generation;
@@ -31,6 +31,7 @@ pub(crate) struct Status {
     listeners: Vec<ListenerStatus>,
     lapi: LapiSummary,
     decisions: DecisionsStatus,
+    lists: Vec<List>,
     geo: GeoStatus,
     upstreams: Vec<Pool>,
     failure_policies: FailurePolicies,
@@ -75,6 +76,17 @@ struct LapiSummary {
     consecutive_failures: u32,
     /// The last poll that failed, also if later ones did not.
     last_error: Option<LapiError>,
+    /// Reports of usage; nothing where none are made.
+    usage_metrics: Option<UsageSummary>,
+}
+
+#[derive(Debug, Serialize)]
+struct UsageSummary {
+    /// Whether LAPI takes them at all; nothing before it answered one.
+    supported: Option<bool>,
+    last_report_seconds_ago: Option<u64>,
+    consecutive_failures: u32,
+    last_error: Option<LapiError>,
 }
 
 #[derive(Debug, Serialize)]
@@ -96,6 +108,30 @@ struct Count {
     #[serde(rename = "type")]
     kind: &'static str,
     decisions: usize,
+}
+
+/// A list from a file or a server.
+#[derive(Debug, Serialize)]
+struct List {
+    /// `block`, `allow` or `access`.
+    purpose: &'static str,
+    name: String,
+    /// Without what may be a key.
+    source: String,
+    entries: usize,
+    bad_entries: u64,
+    /// How long ago the copy in force was known to be what its source has.
+    age_seconds: Option<u64>,
+    failures: u64,
+    consecutive_failures: u32,
+    /// The last time that there was no new copy, also if it went well since.
+    last_error: Option<ListError>,
+}
+
+#[derive(Debug, Serialize)]
+struct ListError {
+    at_unix_seconds: u64,
+    message: String,
 }
 
 /// Which databases are loaded.
@@ -190,8 +226,9 @@ impl Status {
             confinement: confinement(&context.confinement),
             sites: snapshot.sites.iter().count(),
             listeners: listeners.collect(),
-            lapi: lapi(context.lapi.load().as_ref(), now),
+            lapi: lapi(context, now),
             decisions: decisions(&shared.state.decisions),
+            lists: lists(&context.lists),
             geo: geo(&snapshot.geo),
             upstreams: generation
                 .upstreams
@@ -230,8 +267,8 @@ fn confinement(confinement: &Confinement) -> ConfinementStatus {
     }
 }
 
-fn lapi(lapi: Option<&Arc<LapiStatus>>, now: Tick) -> LapiSummary {
-    let Some(lapi) = lapi else {
+fn lapi(context: &AdminContext, now: Tick) -> LapiSummary {
+    let Some(lapi) = context.lapi.load_full() else {
         return LapiSummary::default();
     };
     LapiSummary {
@@ -244,6 +281,15 @@ fn lapi(lapi: Option<&Arc<LapiStatus>>, now: Tick) -> LapiSummary {
         last_error: lapi.last_failure().map(|failure| LapiError {
             seconds_ago: now.since(failure.at).as_secs(),
             message: failure.message,
+        }),
+        usage_metrics: context.usage.load().as_deref().map(|usage| UsageSummary {
+            supported: usage.is_supported(),
+            last_report_seconds_ago: usage.last_taken().map(|at| now.since(at).as_secs()),
+            consecutive_failures: usage.consecutive_failures(),
+            last_error: usage.last_failure().map(|failure| LapiError {
+                seconds_ago: now.since(failure.at).as_secs(),
+                message: failure.message,
+            }),
         }),
     }
 }
@@ -263,6 +309,25 @@ fn decisions(table: &DecisionTable) -> DecisionsStatus {
         total: counts.iter().map(|count| count.decisions).sum(),
         counts,
     }
+}
+
+fn lists(lists: &Lists) -> Vec<List> {
+    let statuses = lists.statuses().into_iter();
+    let list = |list: Arc<ListStatus>| List {
+        purpose: list.purpose,
+        name: list.name.clone(),
+        source: list.source.clone(),
+        entries: list.entries(),
+        bad_entries: list.bad_entries(),
+        age_seconds: list.age().map(|age| age.as_secs()),
+        failures: list.failures(),
+        consecutive_failures: list.consecutive_failures(),
+        last_error: list.last_failure().map(|failure| ListError {
+            at_unix_seconds: failure.at_unix_seconds,
+            message: failure.message,
+        }),
+    };
+    statuses.map(list).collect()
 }
 
 fn geo(databases: &GeoDatabases) -> GeoStatus {

@@ -11,6 +11,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use palisade_config::{AdminSettings, MetricsSettings};
 use palisade_crowdsec::{Credentials, LapiEvent, LapiStatus, Poller, Secret};
 use palisade_decisions::DecisionTable;
+use palisade_feeds::Lists;
 use palisade_gate::settings::{DecisionsPolicy, GateSettings, SiteSettings};
 use palisade_gate::{Snapshot, State};
 use palisade_geo::GeoDatabases;
@@ -82,6 +83,14 @@ impl TestDoors {
         let shared = shared(policy, geo, is_draining, told.clone());
         let table = Arc::clone(&shared.state.decisions);
         let now = shared.clock.now();
+        let clock = shared.clock;
+        let lists = Lists::new(
+            Arc::clone(&table),
+            None,
+            Arc::new(move || clock.now()),
+            tokio::runtime::Handle::current(),
+            |_, _| {},
+        );
         let (local, problem) = LocalDecisions::open(table, state_directory, now);
         assert_eq!(problem, None);
         let listener = listener();
@@ -96,6 +105,8 @@ impl TestDoors {
             local: Arc::new(local),
             changes: Arc::default(),
             lapi: ArcSwapOption::empty(),
+            usage: ArcSwapOption::empty(),
+            lists: Arc::new(lists),
             reload: Arc::new(ReloadStatus::default()),
             report: told.clone(),
         });

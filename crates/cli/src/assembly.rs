@@ -12,6 +12,7 @@ use palisade_config::{Loaded, Settings};
 use palisade_confinement::Confinement;
 use palisade_crowdsec::Poller;
 use palisade_decisions::{DecisionTable, Delta, SourceId};
+use palisade_feeds::ListsChange;
 use palisade_gate::{Snapshot, State};
 use palisade_hygiene::RefusalReason;
 use palisade_proxy::{Clock, Generation, Listener, Listeners, Shared};
@@ -20,7 +21,7 @@ use palisade_upstream::Upstreams;
 use tokio::sync::watch;
 
 use crate::inheritance::Inheritance;
-use crate::{VERSION, confinement, feed, refused};
+use crate::{VERSION, confinement, feed, lists, refused};
 
 /// The parts of a running process.
 pub(crate) struct Process {
@@ -79,6 +80,9 @@ impl Process {
             let table = &shared.state.decisions;
             table.apply_snapshot(SourceId::CrowdSec, snapshot, now);
         }
+        let table = &shared.state.decisions;
+        let lists = lists::lists(table, saved_in, shared.clock, &report);
+        lists.change(ListsChange::prepare(settings.lists.clone()).context("can't ask for lists")?);
         let (listeners, doors) = open(settings, &mut inheritance)?;
         inheritance.close_rest(&*report);
         let reload = Arc::new(ReloadStatus::default());
@@ -93,6 +97,8 @@ impl Process {
             local: Arc::new(local),
             changes: Arc::default(),
             lapi: ArcSwapOption::new(poller.as_ref().map(Poller::status)),
+            usage: ArcSwapOption::empty(),
+            lists: Arc::new(lists),
             reload,
             report: Arc::clone(&report),
         });

@@ -19,6 +19,9 @@ pub(crate) use target::{parse_delete_target, parse_scope};
 
 use duration::show_seconds;
 
+/// From a hundred years on a decision holds as long as its source says so.
+const NO_END_SECONDS: u64 = 100 * 365 * 86_400;
+
 pub(crate) fn decisions(arguments: &Decisions) -> Result<Exit> {
     match &arguments.action {
         DecisionsAction::List {
@@ -135,7 +138,10 @@ fn cells(row: &DecisionRow) -> [String; 8] {
         row.kind.clone(),
         row.origin.clone(),
         row.reason.clone(),
-        show_seconds(row.expires_in_seconds),
+        match row.expires_in_seconds {
+            NO_END_SECONDS.. => "never".to_owned(),
+            seconds => show_seconds(seconds),
+        },
     ]
 }
 

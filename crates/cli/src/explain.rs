@@ -111,6 +111,16 @@ fn state(settings: &Settings, now: Tick) -> State {
             say(&format!("decisions          {found} saved ones are known"));
         }
     }
+    let lists = settings.lists.len();
+    if lists > 0 {
+        let known = table.len();
+        let directory = settings.state_directory.as_deref();
+        saved::restore_lists(settings, directory, &table, now);
+        let entries = table.len().saturating_sub(known);
+        say(&format!(
+            "lists              {lists}, by their files and saved copies; {entries} entries of block lists"
+        ));
+    }
     State::new(table)
 }
 

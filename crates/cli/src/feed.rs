@@ -54,7 +54,7 @@ pub(crate) fn failures(status: &LapiStatus) -> Vec<&'static str> {
     failures.map(|result| result.label()).collect()
 }
 
-fn tell(report: Arc<dyn Report>) -> impl Fn(&LapiEvent) + Send + Sync {
+pub(crate) fn tell(report: Arc<dyn Report>) -> impl Fn(&LapiEvent) + Send + Sync {
     move |event| {
         let level = match event.severity() {
             Severity::Info => Level::Info,

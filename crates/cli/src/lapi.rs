@@ -13,11 +13,13 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::feed;
+use crate::usage::Reporting;
 
 /// Polls the LAPI of the settings in use.
 pub(crate) struct Lapi {
     admin: Arc<AdminContext>,
     saved_in: Option<PathBuf>,
+    reporting: Reporting,
     polling: Option<Polling>,
     paused: Option<Poller>,
 }
@@ -43,6 +45,7 @@ impl Lapi {
     /// Nobody polls yet. Decisions are saved in `saved_in`.
     pub(crate) fn new(admin: Arc<AdminContext>, saved_in: Option<PathBuf>) -> Self {
         Self {
+            reporting: Reporting::new(&admin),
             admin,
             saved_in,
             polling: None,
@@ -58,6 +61,7 @@ impl Lapi {
         let metrics = metrics.lapi(&feed::failures(&status), shared.clock.now())?;
         self.admin.lapi.store(Some(Arc::clone(&status)));
         shared.state.crowdsec.configure(true);
+        self.reporting.begin(poller.settings(), &metrics)?;
         let (stop, stopped) = watch::channel(false);
         self.polling = Some(Polling {
             stop,
@@ -90,9 +94,10 @@ impl Lapi {
 
     async fn try_change(&mut self, change: LapiChange) -> Result<()> {
         // The old one saves what it knows first: the new one begins with that.
-        self.stop().await;
+        self.end_polls().await;
         match change {
             LapiChange::Forget => {
+                self.reporting.end(false).await;
                 self.forget();
                 Ok(())
             }
@@ -115,9 +120,11 @@ impl Lapi {
         shared.metrics.forget_lapi();
     }
 
-    /// Ends the polls; what is known is saved.
+    /// Ends the polls, while the process ends: what is known is saved, and LAPI is told what it was
+    /// not told yet.
     pub(crate) async fn stop(&mut self) {
         self.end_polls().await;
+        self.reporting.end(true).await;
     }
 
     async fn end_polls(&mut self) -> Option<Poller> {

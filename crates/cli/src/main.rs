@@ -14,6 +14,7 @@ mod handover;
 mod health;
 mod inheritance;
 mod lapi;
+mod lists;
 mod load;
 mod open_files;
 mod orphans;
@@ -26,6 +27,7 @@ mod saved;
 mod signals;
 mod systemd;
 mod upgrade;
+mod usage;
 mod workers;
 
 use std::process::ExitCode;

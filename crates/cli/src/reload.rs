@@ -10,6 +10,7 @@ use palisade_admin::{DoorChange, OpenDoors, ReloadStatus};
 use palisade_config::files::Disk;
 use palisade_config::{Loaded, Location, Problem, Settings, Severity, SourceHash, Sources};
 use palisade_confinement::Confinement;
+use palisade_feeds::{Lists, ListsChange};
 use palisade_proxy::{Generation, ListenerChange, Listeners, Shared};
 use palisade_telemetry::Report;
 
@@ -47,6 +48,7 @@ pub(crate) struct Running {
     pub(crate) shared: Arc<Shared>,
     pub(crate) listeners: Listeners,
     pub(crate) doors: Arc<OpenDoors>,
+    pub(crate) lists: Arc<Lists>,
     pub(crate) status: Arc<ReloadStatus>,
     pub(crate) report: Arc<dyn Report>,
     pub(crate) confinement: Arc<Confinement>,
@@ -58,6 +60,7 @@ struct Change {
     settings: Settings,
     generation: Generation,
     sockets: Sockets,
+    lists: ListsChange,
     lapi: Option<LapiChange>,
 }
 
@@ -166,12 +169,16 @@ impl Reloader {
         let rest = lapi_change(&self.crowdsec, &settings.crowdsec, |crowdsec| {
             feed::poller(crowdsec, shared, report)
         })
-        .and_then(|lapi| Ok((lapi, self.prepare_sockets(&settings)?)));
+        .and_then(|lapi| {
+            let lists = ListsChange::prepare(settings.lists.clone())?;
+            Ok((lapi, lists, self.prepare_sockets(&settings)?))
+        });
         match rest {
-            Ok((lapi, sockets)) => Ok(Change {
+            Ok((lapi, lists, sockets)) => Ok(Change {
                 settings,
                 generation,
                 sockets,
+                lists,
                 lapi,
             }),
             Err(error) => {
@@ -198,6 +205,7 @@ impl Reloader {
             shared,
             listeners,
             doors,
+            lists,
             report,
             ..
         } = &self.process;
@@ -218,6 +226,7 @@ impl Reloader {
             report.info("reload", "closed", &[("address", &address)]);
         }
         listeners.change(change.sockets.listeners);
+        lists.change(change.lists);
         self.crowdsec = change.settings.crowdsec;
         self.hash = self.sources.hash();
         change.lapi

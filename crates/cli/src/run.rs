@@ -28,7 +28,7 @@ use crate::reload_thread::ReloadThread;
 use crate::signals::{EarlySignals, Signals, Told};
 use crate::upgrade::{Upgrade, Upgraded};
 use crate::workers::Workers;
-use crate::{Exit, announce, attend, confinement, demo, feed, load, orphans, systemd};
+use crate::{Exit, announce, attend, confinement, demo, feed, lists, load, orphans, systemd};
 
 /// How long logs may take to be written out at the end.
 const FLUSH_TIME: Duration = Duration::from_secs(5);
@@ -141,6 +141,11 @@ impl Start {
             Arc::clone(&shared),
             shared.draining.clone(),
         ));
+        spawn(lists::pass_on(
+            Arc::clone(&admin.lists),
+            Arc::clone(&shared.metrics),
+            shared.draining.clone(),
+        ));
         if self.settings_file.is_none() {
             demo::decide(&admin)?;
         }
@@ -177,6 +182,7 @@ impl Start {
                 shared,
                 listeners,
                 doors: Arc::clone(&doors),
+                lists: Arc::clone(&admin.lists),
                 status: Arc::clone(&admin.reload),
                 confinement: Arc::clone(&admin.confinement),
                 report,
@@ -298,6 +304,7 @@ impl Serving {
         spawn_blocking(|| self.workers.join()).await?;
         self.attending.abort();
         self.lapi.stop().await;
+        self.admin.lists.stop();
         // Last: `/readyz` has to say that the process drains while it does.
         self.doors.close().await;
         self.house.await?;

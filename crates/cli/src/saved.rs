@@ -7,6 +7,7 @@ use palisade_admin::LocalDecisions;
 use palisade_config::Settings;
 use palisade_crowdsec::SavedFile;
 use palisade_decisions::{DecisionTable, Delta, SourceId};
+use palisade_feeds::{ListEvent, Lists, Severity};
 use palisade_vocabulary::Tick;
 
 use crate::complain;
@@ -37,4 +38,21 @@ pub(crate) fn load(
         }
     }
     table.len()
+}
+
+/// Puts the lists into `table`, as their files and their last good copies have them.
+pub(crate) fn restore_lists(
+    settings: &Settings,
+    directory: Option<&Path>,
+    table: &Arc<DecisionTable>,
+    now: Tick,
+) {
+    let tell = |list: &str, event: &ListEvent| {
+        if event.severity() == Severity::Warning {
+            complain(&format!("list {list}: {event}"));
+        }
+    };
+    let clock = Arc::new(move || now);
+    let directory = directory.map(Path::to_owned);
+    Lists::offline(Arc::clone(table), directory, clock, tell).restore(settings.lists.clone());
 }

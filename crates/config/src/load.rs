@@ -159,7 +159,14 @@ const JOINED: [&str; 5] = [
 ];
 
 /// Mappings that may be given in parts, by their path.
-const IN_PARTS: [&str; 4] = ["upstreams", "access", "access.lists", "logs"];
+const IN_PARTS: [&str; 6] = [
+    "upstreams",
+    "block_lists",
+    "allow_lists",
+    "access",
+    "access.lists",
+    "logs",
+];
 
 /// Adds the keys of another file to the mapping `into`, which is at `path`.
 fn merge(into: &mut Node, from: Vec<Entry>, path: &str, context: &Context<'_>) {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use palisade_feeds::ListSettings;
 use palisade_gate::settings::GateSettings;
 use palisade_geo::GeoDatabases;
 use palisade_proxy::settings::{ListenerSettings, ShutdownSettings};
@@ -31,6 +32,9 @@ pub struct Settings {
     pub geo: Arc<GeoDatabases>,
     /// How LAPI is polled; `None` = it isn't.
     pub crowdsec: Option<palisade_crowdsec::Settings>,
+    /// Block lists, allow lists, and the lists of access rules that servers have; each name of a
+    /// purpose once.
+    pub lists: Vec<ListSettings>,
     /// The metrics door; `None` = there is none.
     pub metrics: Option<MetricsSettings>,
     /// The admin door; `None` = there is none.

@@ -10,25 +10,21 @@ mod tls_tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use palisade_remote::{ClientError, Clock, connect_stage, excerpt, root_cause};
 use palisade_vocabulary::ByteSize;
-use reqwest::header::{HeaderMap, HeaderName};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName};
 use reqwest::{Client, Response, StatusCode, Url};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use crate::clock::Clock;
 use crate::credentials::Credentials;
 use crate::pacing::Pull;
-use crate::poll_error::{ConnectStage, PollError, excerpt, is_tls, root_cause};
+use crate::poll_error::PollError;
 use crate::settings::{Filters, SCOPES, Settings};
+use crate::usage::ReportError;
 use crate::wire::{ChunkReader, DocumentError, Piece, StreamAnswer, parse_answer};
 
-/// LAPI wants a name and a version with exactly one slash between them, and takes a name that
-/// starts with `crowdsec/` for an agent.
-const USER_AGENT: &str = concat!("palisade/", env!("CARGO_PKG_VERSION"));
-/// How long a connection may take, whatever the whole poll may.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How many pieces of an answer may wait for the parser. One has what a read of the socket gave:
 /// at most some 400 KiB.
 const PIECES_MAX: usize = 16;
@@ -40,6 +36,7 @@ pub(crate) struct LapiClient {
     http: Client,
     snapshot_url: Url,
     delta_url: Url,
+    usage_url: Url,
     startup_timeout: Duration,
     request_timeout: Duration,
     answer_bytes_max: ByteSize,
@@ -52,27 +49,12 @@ impl LapiClient {
     /// # Errors
     /// When the machine's certificate authorities are needed and there are none.
     pub(crate) fn new(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, ClientError> {
-        let mut headers = HeaderMap::new();
-        if let Credentials::ApiKey(key) = settings.credentials() {
-            headers.insert(HeaderName::from_static("x-api-key"), key.header_value());
-        }
-        let http = Client::builder()
-            .tls_backend_preconfigured(tls::client_config(settings)?)
-            .user_agent(USER_AGENT)
-            .default_headers(headers)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .http1_only()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .retry(reqwest::retry::never())
-            .pool_max_idle_per_host(1)
-            .build()
-            .map_err(|error| ClientError::Build(root_cause(&error)))?;
+        let http = http_client(settings)?;
         Ok(Self {
             http,
             snapshot_url: stream_url(settings, Pull::Snapshot),
             delta_url: stream_url(settings, Pull::Delta),
+            usage_url: settings.lapi_url().join("v1/usage-metrics"),
             startup_timeout: settings.startup_timeout.get(),
             request_timeout: settings.request_timeout.get(),
             answer_bytes_max: settings.answer_bytes_max.get(),
@@ -92,6 +74,34 @@ impl LapiClient {
         timeout(after, self.exchange(url))
             .await
             .unwrap_or(Err(PollError::TimedOut { after }))
+    }
+
+    /// Gives LAPI a report of usage, a JSON document.
+    pub(crate) async fn report_usage(&self, document: Vec<u8>) -> Result<(), ReportError> {
+        let after = self.request_timeout;
+        timeout(after, self.post_usage(document))
+            .await
+            .unwrap_or(Err(ReportError::Failed(PollError::TimedOut { after })))
+    }
+
+    async fn post_usage(&self, document: Vec<u8>) -> Result<(), ReportError> {
+        let request = self.http.post(self.usage_url.clone());
+        let request = request.header(CONTENT_TYPE, "application/json");
+        let response = request.body(document).send().await;
+        let response = response.map_err(|error| ReportError::Failed(transport_error(&error, 0)))?;
+        let status = response.status();
+        match status {
+            StatusCode::CREATED => Ok(()),
+            StatusCode::NOT_FOUND => Err(ReportError::NotSupported),
+            StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED => {
+                let status = status.as_u16();
+                Err(ReportError::Failed(PollError::KeyRefused { status }))
+            }
+            _ => Err(ReportError::Refused {
+                status: status.as_u16(),
+                excerpt: refusal_excerpt(response).await,
+            }),
+        }
     }
 
     async fn exchange(&self, url: &Url) -> Result<StreamAnswer, PollError> {
@@ -143,21 +153,16 @@ impl LapiClient {
     }
 }
 
-/// Why there can be no client.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ClientError {
-    /// LAPI is asked over TLS, no authorities are given, and the machine has none.
-    #[error(
-        "no certificate authorities found on this machine; install ca-certificates, or give LAPI's own authority"
-    )]
-    NoAuthorities,
-    /// TLS can't be set up.
-    #[error("TLS can't be set up: {0}")]
-    Tls(String),
-    /// The client can't be built.
-    #[error("the client can't be built: {0}")]
-    Build(String),
+/// A client that proves to LAPI who it is, and goes nowhere else.
+fn http_client(settings: &Settings) -> Result<Client, ClientError> {
+    let mut headers = HeaderMap::new();
+    if let Credentials::ApiKey(key) = settings.credentials() {
+        headers.insert(HeaderName::from_static("x-api-key"), key.header_value());
+    }
+    palisade_remote::builder(tls::client_config(settings)?)
+        .default_headers(headers)
+        .build()
+        .map_err(|error| ClientError::Build(root_cause(&error)))
 }
 
 /// The address to ask: `pkg/apiserver/controllers/v1/decisions.go` of CrowdSec has the parameters.
@@ -192,7 +197,7 @@ fn stream_url(settings: &Settings, pull: Pull) -> Url {
 }
 
 /// The answer, if its status is 200.
-async fn accept_status(mut response: Response) -> Result<Response, PollError> {
+async fn accept_status(response: Response) -> Result<Response, PollError> {
     let status = response.status();
     match status {
         StatusCode::OK => Ok(response),
@@ -200,25 +205,22 @@ async fn accept_status(mut response: Response) -> Result<Response, PollError> {
         StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED => Err(PollError::KeyRefused {
             status: status.as_u16(),
         }),
-        _ => {
-            let start = response.chunk().await.ok().flatten().unwrap_or_default();
-            let start = start.get(..start.len().min(REFUSAL_BYTES_MAX));
-            Err(PollError::Status {
-                status: status.as_u16(),
-                excerpt: excerpt(start.unwrap_or_default()),
-            })
-        }
+        _ => Err(PollError::Status {
+            status: status.as_u16(),
+            excerpt: refusal_excerpt(response).await,
+        }),
     }
 }
 
+/// The start of the body of an answer that is not the one expected.
+async fn refusal_excerpt(mut response: Response) -> String {
+    let start = response.chunk().await.ok().flatten().unwrap_or_default();
+    let start = start.get(..start.len().min(REFUSAL_BYTES_MAX));
+    excerpt(start.unwrap_or_default())
+}
+
 fn transport_error(error: &reqwest::Error, bytes: u64) -> PollError {
-    let stage = if error.is_dns() {
-        ConnectStage::Dns
-    } else if is_tls(error) {
-        ConnectStage::Tls
-    } else if error.is_connect() {
-        ConnectStage::Connect
-    } else {
+    let Some(stage) = connect_stage(error) else {
         let reason = format!("after {bytes} bytes of its body: {}", root_cause(error));
         return PollError::Truncated { reason };
     };

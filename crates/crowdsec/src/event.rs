@@ -9,6 +9,7 @@ use palisade_decisions::Applied;
 use crate::pacing::Pull;
 use crate::poll_error::PollError;
 use crate::saved::SavedError;
+use crate::usage::ReportError;
 use crate::wire::SkippedDecisions;
 
 /// Is told what happens. Called on the poller's task: must not block.
@@ -79,6 +80,13 @@ pub enum LapiEvent {
         /// How many failed.
         failures: u32,
     },
+    /// LAPI did not take a report of usage.
+    UsageNotReported(ReportError),
+    /// LAPI took a report of usage after some that it did not take.
+    UsageReportedAgain {
+        /// How many those were.
+        failures: u32,
+    },
 }
 
 /// How much an event matters.
@@ -97,16 +105,24 @@ impl LapiEvent {
     #[must_use]
     pub fn severity(&self) -> Severity {
         match self {
-            Self::Restored { .. } | Self::Applied { .. } | Self::Recovered { .. } => Severity::Info,
+            Self::Restored { .. }
+            | Self::Applied { .. }
+            | Self::Recovered { .. }
+            | Self::UsageNotReported(ReportError::NotSupported)
+            | Self::UsageReportedAgain { .. } => Severity::Info,
             Self::Failed {
                 error: PollError::KeyRefused { .. },
                 ..
-            } => Severity::Error,
+            }
+            | Self::UsageNotReported(ReportError::Failed(PollError::KeyRefused { .. })) => {
+                Severity::Error
+            }
             Self::NotRestored { .. }
             | Self::NotSaved { .. }
             | Self::Skipped(_)
             | Self::Full { .. }
-            | Self::Failed { .. } => Severity::Warning,
+            | Self::Failed { .. }
+            | Self::UsageNotReported(_) => Severity::Warning,
         }
     }
 }
@@ -166,6 +182,11 @@ impl fmt::Display for LapiEvent {
             Self::Recovered { failures } => {
                 write!(f, "LAPI answers again, after {failures} polls that failed")
             }
+            Self::UsageNotReported(error) => error.fmt(f),
+            Self::UsageReportedAgain { failures } => write!(
+                f,
+                "LAPI takes reports of usage again, after {failures} that it did not take"
+            ),
         }
     }
 }

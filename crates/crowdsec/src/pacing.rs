@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use palisade_vocabulary::Tick;
 
-use crate::jitter::Jitter;
 use crate::poll_error::PollError;
 use crate::settings::Settings;
+use palisade_remote::Jitter;
 
 /// What LAPI is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +112,7 @@ impl Pacing {
 mod tests {
     use super::*;
     use crate::credentials::{Credentials, Secret};
-    use crate::poll_error::ConnectStage;
+    use palisade_remote::ConnectStage;
 
     fn pacing() -> Pacing {
         let key = Credentials::ApiKey(Secret::new("key").unwrap());

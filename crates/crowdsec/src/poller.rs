@@ -14,16 +14,17 @@ use palisade_vocabulary::Tick;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-use crate::client::{ClientError, LapiClient};
-use crate::clock::Clock;
+use crate::client::LapiClient;
 use crate::event::{LapiEvent, Observer};
-use crate::jitter::Jitter;
 use crate::pacing::{Pacing, Pull};
 use crate::poll_error::{PollError, PollResult};
 use crate::saved::SavedFile;
 use crate::settings::Settings;
 use crate::status::LapiStatus;
 use crate::wire::{SkippedDecisions, StreamAnswer};
+use palisade_remote::ClientError;
+use palisade_remote::Clock;
+use palisade_remote::Jitter;
 
 /// How often the log hears of a failure that goes on.
 const REMIND_INTERVAL: Duration = Duration::from_secs(300);
@@ -43,6 +44,7 @@ pub struct Poller {
     pacing: Pacing,
     saving: Option<Saving>,
     told: Option<Told>,
+    settings: Settings,
 }
 
 /// Where answers come from.
@@ -92,7 +94,14 @@ impl Poller {
             pacing: Pacing::new(settings, Jitter::from_entropy()),
             saving: None,
             told: None,
+            settings: settings.clone(),
         })
+    }
+
+    /// How LAPI is polled.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// How the polls go.

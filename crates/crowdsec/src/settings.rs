@@ -2,9 +2,10 @@
 
 use palisade_vocabulary::ByteSize;
 
-use crate::bounded_duration::BoundedDuration;
 use crate::credentials::{CertificateAuthorities, Credentials};
 use crate::lapi_url::LapiUrl;
+use crate::usage::UsageInterval;
+use palisade_remote::BoundedDuration;
 
 /// How often LAPI is asked for what changed: 1 second to 1 hour.
 pub type UpdateInterval = BoundedDuration<1_000, 3_600_000>;
@@ -38,6 +39,8 @@ pub struct Settings {
     pub filters: Filters,
     /// The longest answer that is read.
     pub answer_bytes_max: AnswerBytesMax,
+    /// How often LAPI is told of usage; none = never.
+    pub usage_interval: Option<UsageInterval>,
 }
 
 impl Settings {
@@ -59,6 +62,7 @@ impl Settings {
             resync_interval: ResyncInterval::clamped_from_secs(3_600),
             filters: Filters::default(),
             answer_bytes_max: AnswerBytesMax::default(),
+            usage_interval: Some(UsageInterval::clamped_from_secs(900)),
         })
     }
 

@@ -40,6 +40,7 @@ impl Answer {
 pub(crate) struct TestLapi {
     pub(crate) address: SocketAddr,
     heads: Arc<Mutex<Vec<String>>>,
+    bodies: Arc<Mutex<Vec<String>>>,
     stopping: Arc<AtomicBool>,
 }
 
@@ -49,12 +50,18 @@ impl TestLapi {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let heads = Arc::new(Mutex::new(Vec::new()));
+        let bodies = Arc::new(Mutex::new(Vec::new()));
         let stopping = Arc::new(AtomicBool::new(false));
-        let (seen, stop) = (Arc::clone(&heads), Arc::clone(&stopping));
+        let seen = Seen {
+            heads: Arc::clone(&heads),
+            bodies: Arc::clone(&bodies),
+        };
+        let stop = Arc::clone(&stopping);
         std::thread::spawn(move || serve(&listener, &answers, &seen, &stop));
         Self {
             address,
             heads,
+            bodies,
             stopping,
         }
     }
@@ -67,6 +74,17 @@ impl TestLapi {
     pub(crate) fn heads(&self) -> Vec<String> {
         self.heads.lock().unwrap().clone()
     }
+
+    /// The bodies of the requests that had one.
+    pub(crate) fn bodies(&self) -> Vec<String> {
+        self.bodies.lock().unwrap().clone()
+    }
+}
+
+/// What the requests were.
+struct Seen {
+    heads: Arc<Mutex<Vec<String>>>,
+    bodies: Arc<Mutex<Vec<String>>>,
 }
 
 impl Drop for TestLapi {
@@ -78,27 +96,18 @@ impl Drop for TestLapi {
     }
 }
 
-fn serve(
-    listener: &TcpListener,
-    answers: &[Answer],
-    heads: &Mutex<Vec<String>>,
-    stopping: &AtomicBool,
-) {
+fn serve(listener: &TcpListener, answers: &[Answer], seen: &Seen, stopping: &AtomicBool) {
     for (index, connection) in listener.incoming().enumerate() {
         if stopping.load(Ordering::SeqCst) {
             return;
         }
         let answer = answers.get(index).or(answers.last()).unwrap();
         // A client that goes away early is none of the LAPI's business.
-        let _ = connection.and_then(|connection| serve_one(connection, answer, heads));
+        let _ = connection.and_then(|connection| serve_one(connection, answer, seen));
     }
 }
 
-fn serve_one(
-    mut connection: TcpStream,
-    answer: &Answer,
-    heads: &Mutex<Vec<String>>,
-) -> std::io::Result<()> {
+fn serve_one(mut connection: TcpStream, answer: &Answer, seen: &Seen) -> std::io::Result<()> {
     if let Answer::Greeting(bytes) = answer {
         return connection.write_all(bytes);
     }
@@ -108,7 +117,19 @@ fn serve_one(
         connection.read_exact(&mut byte)?;
         head.push(byte[0]);
     }
-    heads.lock().unwrap().push(String::from_utf8(head).unwrap());
+    let head = String::from_utf8(head).unwrap();
+    let len = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(": ")?;
+        let is_len = name.eq_ignore_ascii_case("content-length");
+        is_len.then(|| value.parse::<usize>().unwrap())
+    });
+    seen.heads.lock().unwrap().push(head);
+    if let Some(len) = len {
+        let mut body = vec![0; len];
+        connection.read_exact(&mut body)?;
+        let body = String::from_utf8(body).unwrap();
+        seen.bodies.lock().unwrap().push(body);
+    }
     match answer {
         Answer::Status(status, body) => connection.write_all(&response(*status, body)),
         Answer::Bytes(bytes) | Answer::Greeting(bytes) => connection.write_all(bytes),

@@ -39,10 +39,16 @@ pub enum SourceId {
     Local,
     /// CrowdSec's LAPI.
     CrowdSec,
+    /// A block list of the settings.
+    List(ListId),
 }
 
+/// Which list. Means nothing in another process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ListId(pub u16);
+
 impl SourceId {
-    /// Every source.
+    /// Every source but lists.
     pub const ALL: [SourceId; 2] = [SourceId::Local, SourceId::CrowdSec];
 
     /// The name in logs and metrics.
@@ -51,6 +57,7 @@ impl SourceId {
         match self {
             Self::Local => "local",
             Self::CrowdSec => "crowdsec",
+            Self::List(_) => "list",
         }
     }
 
@@ -58,7 +65,7 @@ impl SourceId {
     /// nothing about any other decision (see the crate's documentation).
     pub(crate) fn names_all(self) -> bool {
         match self {
-            Self::Local => true,
+            Self::Local | Self::List(_) => true,
             Self::CrowdSec => false,
         }
     }
@@ -89,6 +96,8 @@ impl Decision {
     pub const ORIGIN_BYTES_MAX: usize = 64;
     /// The most that is kept of a scenario, in bytes.
     pub const SCENARIO_BYTES_MAX: usize = 256;
+    /// When a decision ends that holds as long as its source says so.
+    pub const NO_END: Tick = Tick::from_millis(u64::MAX);
 }
 
 /// What a source takes back.

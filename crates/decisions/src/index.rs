@@ -16,7 +16,7 @@ pub(crate) const SLOTS_PER_PAGE: usize = 256;
 /// same, so that a small change copies few pages. The usual look-up, a miss, ends at the filter of
 /// its slot: two words, and all filters of a family are 1 MiB, which stay in the cache however many
 /// decisions there are.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Index<K> {
     pages: Vec<Option<Arc<Page<K>>>>,
     /// Prefix lengths in use, one bit each.

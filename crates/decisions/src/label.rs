@@ -1,6 +1,5 @@
 //! What many decisions have in common: source, remedy, origin and scenario, each combination once.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ahash::AHashMap;
@@ -18,6 +17,24 @@ pub(crate) const LABELS_MAX: usize = 8192;
 /// The most names of origins that are ever shown while the process lives; they are values of
 /// labels in metrics, which must be bounded.
 pub(crate) const ORIGIN_LABELS_MAX: usize = 256;
+
+/// The number of an origin's name, for counters by origin: the same while the process lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OriginId(u16);
+
+impl OriginId {
+    /// How many there are at most, with the one of all names past the bound.
+    pub const COUNT: usize = ORIGIN_LABELS_MAX + 1;
+
+    /// What names past the bound have in common.
+    const OTHER: Self = Self(0);
+
+    /// From 0 to [`Self::COUNT`], which is out.
+    #[must_use]
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
 
 /// What stands for texts past the bounds.
 pub(crate) const OTHER: &str = "other";
@@ -37,6 +54,8 @@ pub(crate) struct Label {
     pub(crate) reason: Reason,
     /// The origin as metrics and the decision log name it; one of [`ORIGIN_LABELS_MAX`].
     pub(crate) origin_label: Arc<str>,
+    /// The number of that name.
+    pub(crate) origin_id: OriginId,
 }
 
 /// All labels by index. Readers hold an old one while the writer makes a new one.
@@ -51,13 +70,57 @@ pub(crate) struct Dictionary {
     index: AHashMap<Reason, LabelIndex>,
     /// Labels of no decision, for the next new reason.
     unused: Vec<LabelIndex>,
-    origin_labels: BTreeSet<Arc<str>>,
+    origins: Origins,
+}
+
+/// The names of origins that were ever shown, by their number.
+#[derive(Debug)]
+struct Origins {
+    names: Arc<Vec<Arc<str>>>,
+    ids: AHashMap<Arc<str>, OriginId>,
+}
+
+impl Default for Origins {
+    fn default() -> Self {
+        let other: Arc<str> = OTHER.into();
+        Self {
+            ids: AHashMap::from_iter([(Arc::clone(&other), OriginId::OTHER)]),
+            names: Arc::new(vec![other]),
+        }
+    }
+}
+
+impl Origins {
+    fn id_of(&mut self, name: &Arc<str>) -> OriginId {
+        if let Some(known) = self.ids.get(name) {
+            return *known;
+        }
+        let next = u16::try_from(self.names.len()).ok().map(OriginId);
+        match next.filter(|next| next.index() < OriginId::COUNT) {
+            Some(next) => {
+                Arc::make_mut(&mut self.names).push(Arc::clone(name));
+                self.ids.insert(Arc::clone(name), next);
+                next
+            }
+            None => OriginId::OTHER,
+        }
+    }
+
+    fn name(&self, id: OriginId) -> Arc<str> {
+        let name = self.names.get(id.index());
+        name.map_or_else(|| OTHER.into(), Arc::clone)
+    }
 }
 
 impl Dictionary {
     /// The labels as readers need them.
     pub(crate) fn labels(&self) -> Arc<Labels> {
         Arc::clone(&self.labels)
+    }
+
+    /// The names of origins as readers need them, by [`OriginId::index`].
+    pub(crate) fn origins(&self) -> Arc<Vec<Arc<str>>> {
+        Arc::clone(&self.origins.names)
     }
 
     /// How many decisions have each label, by index.
@@ -111,8 +174,10 @@ impl Dictionary {
     }
 
     fn add(&mut self, reason: Reason) -> LabelIndex {
+        let origin_id = self.origin_id(&reason);
         let label = Arc::new(Label {
-            origin_label: self.origin_label(&reason),
+            origin_label: self.origins.name(origin_id),
+            origin_id,
             reason: reason.clone(),
         });
         let labels = Arc::make_mut(&mut self.labels);
@@ -134,20 +199,13 @@ impl Dictionary {
     }
 
     /// CrowdSec names a block list by its scenario: `lists:firehol_voipbl`.
-    fn origin_label(&mut self, reason: &Reason) -> Arc<str> {
+    fn origin_id(&mut self, reason: &Reason) -> OriginId {
         let name: Arc<str> = if &*reason.origin == "lists" {
             format!("lists:{}", reason.scenario).into()
         } else {
             Arc::clone(&reason.origin)
         };
-        match self.origin_labels.get(&name) {
-            Some(known) => Arc::clone(known),
-            None if self.origin_labels.len() < ORIGIN_LABELS_MAX => {
-                self.origin_labels.insert(Arc::clone(&name));
-                name
-            }
-            None => OTHER.into(),
-        }
+        self.origins.id_of(&name)
     }
 
     /// Makes room of labels that no decision has any more.
@@ -205,6 +263,8 @@ fn bounded(text: &Arc<str>, bytes_max: usize) -> Arc<str> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn reason(source: SourceId, origin: &str, scenario: &str) -> Reason {
@@ -300,5 +360,19 @@ mod tests {
         }
         assert_eq!(names.len(), ORIGIN_LABELS_MAX + 1);
         assert!(names.contains(OTHER));
+        assert_eq!(dictionary.origins().len(), OriginId::COUNT);
+    }
+
+    #[test]
+    fn an_origin_keeps_its_number() {
+        let mut dictionary = Dictionary::default();
+        let first = add(&mut dictionary, "cscli", "a");
+        let id = dictionary.get(first).unwrap().origin_id;
+        dictionary.leave(first);
+        dictionary.forget_unused();
+        add(&mut dictionary, "CAPI", "b");
+        let again = add(&mut dictionary, "cscli", "c");
+        assert_eq!(dictionary.get(again).unwrap().origin_id, id);
+        assert_eq!(&*dictionary.origins()[id.index()], "cscli");
     }
 }

@@ -49,6 +49,11 @@
 //! the snapshot after the deletion, else with the second one that doesn't name it, else by its own
 //! time, whichever is first.
 //!
+//! # Who is not meant
+//!
+//! [`DecisionTable::allow`] names clients whom no decision is about but the operator's own. It is
+//! for the gate to ask ([`Version::is_allowed`]); a look-up finds decisions on them all the same.
+//!
 //! # Bounds
 //!
 //! [`DecisionTable::with_limit`] decisions of each source, 256 of one source on one scope, 8,192
@@ -60,6 +65,7 @@
 //! At a million, 27 bytes for an IPv4 decision and 43 for an IPv6 one, all included. A look-up takes no
 //! lock and allocates nothing; `benches/table.rs` prints what it costs.
 
+mod allowed;
 mod decision;
 mod document;
 mod index;
@@ -74,8 +80,9 @@ mod scope;
 mod table;
 mod version;
 
-pub use decision::{Applied, Decision, DecisionId, Deletion, Delta, SourceId};
-pub use listing::{DecisionCount, Filter, ListedDecision, Listing};
+pub use decision::{Applied, Decision, DecisionId, Deletion, Delta, ListId, SourceId};
+pub use label::OriginId;
+pub use listing::{ActiveCount, DecisionCount, Filter, ListedDecision, Listing};
 pub use matched::Match;
 pub use remedy::{Remedy, RemedyKind, RemedyName};
 pub use scope::{Scope, ScopeError};

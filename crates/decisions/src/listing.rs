@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use palisade_vocabulary::{Ip, Place, Tick};
+use palisade_vocabulary::{Cidr, Ip, IpFamily, Place, Tick};
 
 use crate::key::Key;
 use crate::label::{Label, LabelIndex};
@@ -85,7 +85,51 @@ pub struct DecisionCount {
     pub decisions: usize,
 }
 
+/// How many decisions of one origin are about addresses of one family.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ActiveCount {
+    /// Their origin, as [`Match::origin_label`](crate::Match::origin_label) has it.
+    pub origin_label: Arc<str>,
+    /// The family; none for those on a country or an autonomous system.
+    pub family: Option<IpFamily>,
+    /// How many there are.
+    pub decisions: u64,
+}
+
 impl DecisionTable {
+    /// How many decisions have not ended, by origin and family of addresses, in that order. Reads
+    /// the whole table.
+    #[must_use]
+    pub fn active(&self, now: Tick) -> Vec<ActiveCount> {
+        let root = self.root.load_full();
+        let mut sums = BTreeMap::new();
+        let mut count = |family: Option<IpFamily>, record: Record| {
+            if let Some(label) = root.label(record.label()).filter(|_| record.is_live(now)) {
+                *sums.entry((&label.origin_label, family)).or_insert(0) += 1;
+            }
+        };
+        let (v4, v6) = (Some(IpFamily::V4), Some(IpFamily::V6));
+        root.v4.iter().for_each(|(_, record)| count(v4, record));
+        root.v6.iter().for_each(|(_, record)| count(v6, record));
+        root.places
+            .iter()
+            .for_each(|(_, record)| count(None, record));
+        let counts = sums.into_iter();
+        counts
+            .map(|((origin_label, family), decisions)| ActiveCount {
+                origin_label: Arc::clone(origin_label),
+                family,
+                decisions,
+            })
+            .collect()
+    }
+
+    /// The names of all origins that were ever shown, by [`OriginId::index`](crate::OriginId).
+    #[must_use]
+    pub fn origin_names(&self) -> Arc<Vec<Arc<str>>> {
+        Arc::clone(&self.root.load().origins)
+    }
+
     /// The decisions that have not ended and that `filter` asks for. Reads the whole table.
     #[must_use]
     pub fn list(&self, filter: &Filter, now: Tick) -> Listing {
@@ -107,6 +151,29 @@ impl DecisionTable {
             decisions: rows.filter_map(|row| root.listed(&row, now)).collect(),
             total,
         }
+    }
+
+    /// The addresses and ranges on which `source` has decisions that have not ended, sorted, each
+    /// once. Reads the whole table.
+    #[must_use]
+    pub fn ranges(&self, source: SourceId, now: Tick) -> Vec<Cidr> {
+        let root = self.root.load_full();
+        let is_meant = |record: Record| {
+            let label = root.label(record.label());
+            record.is_live(now) && label.is_some_and(|label| label.reason.source == source)
+        };
+        let v4 = root.v4.iter().filter(|(_, record)| is_meant(*record));
+        let v6 = root.v6.iter().filter(|(_, record)| is_meant(*record));
+        let scopes = v4.map(|(key, _)| key.scope());
+        let scopes = scopes.chain(v6.map(|(key, _)| key.scope()));
+        let ranges = scopes.filter_map(|scope| match scope {
+            Scope::Address(range) => Some(range),
+            Scope::Country(_) | Scope::As(_) => None,
+        });
+        let mut ranges: Vec<Cidr> = ranges.collect();
+        ranges.sort_unstable();
+        ranges.dedup();
+        ranges
     }
 
     /// All decisions of `source` that have not ended, each with how long it still holds: what is

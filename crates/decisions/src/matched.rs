@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use palisade_vocabulary::Tick;
 
-use crate::label::Label;
+use crate::label::{Label, OriginId};
 use crate::record::Record;
 use crate::{DecisionId, Remedy, Scope, SourceId};
 
@@ -61,6 +61,12 @@ impl Match {
     #[must_use]
     pub fn origin_label(&self) -> &str {
         &self.label.origin_label
+    }
+
+    /// The number of [`Self::origin_label`]. Hot path: counters are found by it.
+    #[must_use]
+    pub fn origin_id(&self) -> OriginId {
+        self.label.origin_id
     }
 
     /// Why: a scenario, the name of a list, or the operator's words.

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use palisade_vocabulary::{Ip, Place, Tick};
+use palisade_vocabulary::{CidrSet, Ip, Place, Tick};
 use parking_lot::Mutex;
 
+use crate::allowed::AllowLists;
 use crate::document::{Document, Sweep, Withdrawal};
 use crate::index::Index;
 use crate::key::{AnyKey, PlaceKey, V4Key, V6Key};
@@ -14,7 +15,7 @@ use crate::matched::Match;
 use crate::merge::Changes;
 use crate::record::Record;
 use crate::version::Version;
-use crate::{Applied, Delta, SourceId};
+use crate::{Applied, Delta, ListId, SourceId};
 
 /// All decisions of all sources. Share it by `Arc`.
 ///
@@ -33,8 +34,12 @@ pub(crate) struct Root {
     pub(crate) v6: Index<V6Key>,
     pub(crate) places: Index<PlaceKey>,
     pub(crate) labels: Arc<Labels>,
+    /// The names of origins, by number.
+    pub(crate) origins: Arc<Vec<Arc<str>>>,
     /// How many decisions have each label.
     pub(crate) label_counts: Box<[u32]>,
+    /// Clients whom only the operator's own decisions are about.
+    pub(crate) allowed: AllowLists,
     /// How many documents changed the table.
     pub(crate) generation: u64,
 }
@@ -101,6 +106,25 @@ impl DecisionTable {
     /// Applies a document of `source` that says what changed.
     pub fn apply(&self, source: SourceId, delta: Delta, now: Tick) -> Applied {
         self.write(source, Sweep::Nothing, delta, now)
+    }
+
+    /// Makes `ranges` all that the allow list `list` names; none = the list is forgotten. See
+    /// [`Version::is_allowed`].
+    pub fn allow(&self, list: ListId, ranges: CidrSet) {
+        let mut writer = self.writer.lock();
+        let old = self.root.load_full();
+        let root = Root {
+            v4: old.v4.clone(),
+            v6: old.v6.clone(),
+            places: old.places.clone(),
+            labels: Arc::clone(&old.labels),
+            origins: Arc::clone(&old.origins),
+            label_counts: old.label_counts.clone(),
+            allowed: old.allowed.with(list, ranges),
+            generation: old.generation + 1,
+        };
+        self.root.store(Arc::new(root));
+        writer.retire(old);
     }
 
     /// Applies a document of `source` that names all decisions that it has (LAPI's answer to
@@ -231,6 +255,8 @@ impl Writer {
             v6,
             places,
             labels: self.dictionary.labels(),
+            origins: self.dictionary.origins(),
+            allowed: old.allowed.clone(),
             label_counts: self.dictionary.counts().into(),
             generation: old.generation + 1,
         };

@@ -60,6 +60,14 @@ impl Version {
         strongest.into_match()
     }
 
+    /// Whether an allow list names a client: then only the operator's own decisions are about it.
+    ///
+    /// Hot path: runs per request that a decision would refuse, allocates nothing.
+    #[must_use]
+    pub fn is_allowed(&self, client: Ip) -> bool {
+        self.0.allowed.contains(client)
+    }
+
     /// Whether any decision is about a country or autonomous system: else nobody needs to look up
     /// where a client is. Hot path: runs per request, allocates nothing.
     #[must_use]

@@ -26,15 +26,22 @@ impl Snapshot {
         let Some(found) = strongest(|_| true) else {
             return Decided::default();
         };
-        if found.source() == SourceId::Local || self.decisions.mode == Mode::Block {
+        let own = |source| source == SourceId::Local;
+        if !own(found.source()) && decisions.is_allowed(client) {
+            return Decided {
+                refuses: strongest(own),
+                would_refuse: None,
+            };
+        }
+        if found.source() != SourceId::CrowdSec || self.decisions.mode == Mode::Block {
             return Decided {
                 refuses: Some(found),
                 would_refuse: None,
             };
         }
-        // What is only recorded hides no ban of the operator's own.
+        // What is only recorded hides no ban of the operator's own, nor of their lists.
         Decided {
-            refuses: strongest(|source| source == SourceId::Local),
+            refuses: strongest(|source| source != SourceId::CrowdSec),
             would_refuse: (self.decisions.mode == Mode::Detect).then_some(found),
         }
     }

@@ -10,6 +10,7 @@ pub mod settings;
 mod sites;
 mod snapshot;
 mod state;
+mod usage;
 mod verdict;
 
 pub use decided::Decided;
@@ -18,4 +19,5 @@ pub use rules::Rules;
 pub use sites::{Site, Sites};
 pub use snapshot::Snapshot;
 pub use state::{FeedHealth, State};
+pub use usage::{DroppedBy, OwnOrigin, Usage};
 pub use verdict::{Cause, Record, RecordKind, Refusal, Verdict};

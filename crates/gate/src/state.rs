@@ -7,6 +7,8 @@ use std::time::Duration;
 use palisade_decisions::DecisionTable;
 use palisade_vocabulary::Tick;
 
+use crate::Usage;
+
 /// Everything that requests and feeds change; outlives every [`crate::Snapshot`].
 #[derive(Debug)]
 pub struct State {
@@ -14,6 +16,8 @@ pub struct State {
     pub decisions: Arc<DecisionTable>,
     /// How old CrowdSec's are.
     pub crowdsec: FeedHealth,
+    /// What was done with them, for CrowdSec to know.
+    pub usage: Usage,
 }
 
 impl State {
@@ -23,6 +27,7 @@ impl State {
         Self {
             decisions,
             crowdsec: FeedHealth::default(),
+            usage: Usage::default(),
         }
     }
 }

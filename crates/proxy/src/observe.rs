@@ -164,6 +164,7 @@ pub(crate) fn finished(
         site,
         outcome: ending.outcome,
     });
+    count_usage(context, ending);
     for record in &context.judged.records {
         tell_record(context, record, subject, checks_duration);
     }
@@ -196,6 +197,20 @@ pub(crate) fn finished(
             subject,
             checks_duration,
         );
+    }
+}
+
+/// Counts what CrowdSec wants to know. Hot path: runs per request, allocates nothing.
+fn count_usage(context: &Context<'_>, ending: &Ending) {
+    let usage = &context.facts.shared.state.usage;
+    let client = context.judged.client.ip;
+    usage.count_processed(client);
+    if let Ruling::Refuse(refusal) = &context.judged.ruling {
+        usage.count_dropped(client, &refusal.cause);
+    } else if let Some(cause) = &ending.banned_by {
+        usage.count_dropped(client, cause);
+    } else if let Some(reason) = ending.body_reason {
+        usage.count_dropped(client, &GateCause::Hygiene(reason));
     }
 }
 
@@ -306,6 +321,9 @@ pub(crate) fn refused_head(
         .next()
         .unwrap_or_default();
     let request = RequestLine::Malformed(first_line.trim_ascii_end());
+    let usage = &facts.shared.state.usage;
+    usage.count_processed(facts.client.ip);
+    usage.count_dropped(facts.client.ip, &GateCause::Hygiene(reason));
     let telemetry = &facts.shared.generation.load().telemetry;
     let time = wall_time();
     telemetry.observe_request(&AccessEvent {

@@ -24,8 +24,8 @@ pub use event::{
 pub use format::LINE_BYTES_MAX;
 pub use metrics::{
     BackendProtocol, ConnectionMetrics, DecisionCount, GeoDatabase, GeoMetrics, HandshakeFailure,
-    LapiMetrics, MetricLabels, Metrics, MetricsError, ServerGauges, SinkMetrics, SlotRefusal,
-    SnapshotMetrics, UpstreamMetrics,
+    LapiMetrics, ListReading, MetricLabels, Metrics, MetricsError, ServerGauges, SinkMetrics,
+    SlotRefusal, SnapshotMetrics, UpstreamMetrics,
 };
 pub use report::{Fields, Level, OperatorLog, Report};
 pub use settings::{AccessFormat, AccessLogSettings, LogSettings, Sink};

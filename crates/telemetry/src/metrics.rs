@@ -8,6 +8,7 @@ mod decisions;
 mod family;
 mod labels;
 mod lapi;
+mod lists;
 mod requests;
 mod snapshot;
 mod upstreams;
@@ -24,6 +25,8 @@ pub use decisions::DecisionCount;
 pub(crate) use decisions::DecisionMetrics;
 pub use labels::{GeoDatabase, HandshakeFailure, SlotRefusal};
 pub use lapi::LapiMetrics;
+use lists::ListFamilies;
+pub use lists::ListReading;
 pub(crate) use requests::RequestMetrics;
 pub use snapshot::{GeoMetrics, SnapshotMetrics};
 pub use upstreams::{BackendProtocol, ServerGauges, UpstreamMetrics};
@@ -59,6 +62,7 @@ pub struct Metrics {
     /// What a process without CrowdSec doesn't show: an age that grows for ever would be an alarm.
     lapi: Mutex<Option<(Registry, Arc<LapiMetrics>)>>,
     upstreams: UpstreamFamilies,
+    lists: ListFamilies,
     dropped_lines: IntCounterVec,
     write_errors: IntCounterVec,
     confinement: IntGaugeVec,
@@ -92,6 +96,7 @@ impl Metrics {
         Ok(Self {
             lapi: Mutex::new(None),
             upstreams: UpstreamFamilies::register(&registrar)?,
+            lists: ListFamilies::register(&registrar)?,
             dropped_lines: registrar.counter_family(
                 "palisade_log_lines_dropped_total",
                 "Log lines that were dropped because their sink was too slow or broken",
@@ -139,6 +144,13 @@ impl Metrics {
     /// Shows no metrics of the LAPI any more: settings without CrowdSec came.
     pub fn forget_lapi(&self) {
         *self.lapi.lock() = None;
+    }
+
+    /// Says how the lists from files and servers are; a list that isn't in `readings` is shown no
+    /// more.
+    pub fn set_lists<'a>(&self, readings: impl IntoIterator<Item = ListReading<'a>>) {
+        // The labels of a reading are as many as a family has: that can't be an error.
+        self.lists.set(readings).unwrap_or_default();
     }
 
     /// The metrics of the pool `name`; the same ones for the same name.

@@ -36,6 +36,15 @@ impl Ip {
         self.0.is_loopback()
     }
 
+    /// Its family.
+    #[must_use]
+    pub fn family(self) -> IpFamily {
+        match self.0 {
+            IpAddr::V4(_) => IpFamily::V4,
+            IpAddr::V6(_) => IpFamily::V6,
+        }
+    }
+
     /// The number of bits of an address of this family: 32 or 128.
     #[must_use]
     pub fn bits(self) -> u8 {
@@ -81,6 +90,29 @@ impl FromStr for Ip {
 impl fmt::Display for Ip {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+/// A family of addresses. An IPv4-mapped one is of [`IpFamily::V4`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum IpFamily {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl IpFamily {
+    /// Both; `ALL[family as usize]` is `family`.
+    pub const ALL: [Self; 2] = [Self::V4, Self::V6];
+
+    /// `ipv4` or `ipv6`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::V4 => "ipv4",
+            Self::V6 => "ipv6",
+        }
     }
 }
 

@@ -12,7 +12,7 @@ mod place;
 mod policy;
 mod request;
 
-pub use address::{AddressError, Cidr, Ip};
+pub use address::{AddressError, Cidr, Ip, IpFamily};
 pub use amount::{ByteSize, Tick};
 pub use cidr_set::CidrSet;
 pub use client::{ClientAddr, Provenance};

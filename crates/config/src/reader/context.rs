@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use palisade_feeds::ListSettings;
 use palisade_vocabulary::Cidr;
 
 use super::Lists;
@@ -22,6 +23,8 @@ pub(crate) struct Context<'a> {
     problems: RefCell<Problems>,
     sources: RefCell<Sources>,
     lists: RefCell<Lists>,
+    state_directory: RefCell<Option<PathBuf>>,
+    remote_lists: RefCell<Vec<ListSettings>>,
     incomplete: Cell<bool>,
     /// Settings files that every user of the machine can read.
     world_readable: RefCell<HashSet<Arc<Path>>>,
@@ -38,6 +41,8 @@ impl<'a> Context<'a> {
             problems: RefCell::default(),
             sources: RefCell::default(),
             lists: RefCell::default(),
+            state_directory: RefCell::default(),
+            remote_lists: RefCell::default(),
             incomplete: Cell::new(false),
             world_readable: RefCell::default(),
         }
@@ -59,6 +64,25 @@ impl<'a> Context<'a> {
     ) -> Option<T> {
         made.map_err(|error| self.error(location, error.to_string()))
             .ok()
+    }
+
+    /// Says where copies of lists are kept.
+    pub(crate) fn set_state_directory(&self, path: Option<PathBuf>) {
+        *self.state_directory.borrow_mut() = path;
+    }
+
+    pub(crate) fn state_directory(&self) -> Option<PathBuf> {
+        self.state_directory.borrow().clone()
+    }
+
+    /// Notes a list that a server has.
+    pub(crate) fn add_remote_list(&self, list: ListSettings) {
+        self.remote_lists.borrow_mut().push(list);
+    }
+
+    /// The lists of `access.lists` that servers have.
+    pub(crate) fn take_remote_lists(&self) -> Vec<ListSettings> {
+        self.remote_lists.take()
     }
 
     /// The lists that `$name` means, once `access.lists` has been read.

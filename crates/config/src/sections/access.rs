@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use palisade_feeds::parse::parse;
+use palisade_feeds::{CopyFile, Purpose};
 use palisade_vocabulary::Cidr;
 
+use super::lists::{self, ReadList};
 use super::rules::{self, ReadRule};
 use crate::Location;
 use crate::document::{Content, Node};
 use crate::reader::{
-    Context, EachOf, Either, Fields, FilePath, Key, Kind, Later, Lists, Located, Named, OneOrList,
+    AnyKey, Context, EachOf, Either, Fields, FilePath, Key, Kind, Lists, Located, Named, OneOrList,
     Optional, RANGES_INLINE_MAX, Range, Required, ScalarKind, Shape, Table, TableInfo,
     WithLocation,
 };
@@ -20,6 +23,9 @@ const RULE_FILES_MAX: usize = 1_000;
 
 /// The longest list file: some three million addresses.
 const LIST_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// How much longer a copy on disk is than the list.
+const COPY_HEADER_BYTES_MAX: u64 = 16 * 1024;
 
 /// The longest rule file, and the longest settings file.
 pub(crate) const YAML_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -33,7 +39,15 @@ static INFO: TableInfo = TableInfo {
     later: &[],
 };
 
-type ListKind = Either<RangeList, Table<Arc<[Cidr]>>>;
+type ListKind = Either<RangeList, Table<AccessList>>;
+
+/// A list as the file has it.
+enum AccessList {
+    /// Its ranges are known.
+    Known(Arc<[Cidr]>),
+    /// A server has it.
+    Remote(Box<ReadList>),
+}
 
 static LISTS: Key<Named<ListKind>, Optional> = Key::new(
     "lists",
@@ -45,7 +59,7 @@ static LISTS: Key<Named<ListKind>, Optional> = Key::new(
         max: LISTS_MAX,
     },
     Optional,
-    "Lists of addresses and ranges, by name: written out, or a file with one a line. Used as `$name` wherever addresses are expected.",
+    "Lists of addresses and ranges, by name: written out, a file with one a line, or from a server. Used as `$name` wherever addresses are expected.",
 );
 static RULE_FILES: Key<OneOrList<WithLocation<FilePath>>, Optional> = Key::new(
     "rule_files",
@@ -86,10 +100,43 @@ fn read_lists(fields: &Fields<'_>) {
         .iter()
         .map(|entry| (entry.key.clone(), None))
         .collect();
-    for (name, ranges) in read.unwrap_or_default() {
-        lists.insert(name.value, Some(ranges));
+    for (name, list) in read.unwrap_or_default() {
+        let ranges = match list {
+            AccessList::Known(ranges) => Some(ranges),
+            AccessList::Remote(list) => read_remote(&name, *list, context),
+        };
+        lists.insert(name.value, ranges);
     }
     context.set_lists(Lists::Known(lists));
+}
+
+/// The last good copy of a list that a server has. Nobody waits for the server: its answer becomes
+/// another copy, which is noticed as any other file that changes.
+fn read_remote(
+    name: &Located<Arc<str>>,
+    list: ReadList,
+    context: &Context<'_>,
+) -> Option<Arc<[Cidr]>> {
+    let list = list.named(context.accept(name.value.parse(), &name.location)?);
+    let Some(state_directory) = context.state_directory() else {
+        let message = "a list from a server needs `state_directory`, where its last good copy is";
+        context.error(&name.location, message);
+        return None;
+    };
+    let file = CopyFile::of(&list, &state_directory);
+    let bytes_max = list
+        .bytes_max
+        .as_u64()
+        .saturating_add(COPY_HEADER_BYTES_MAX);
+    let content = context.try_read_file(file.path(), bytes_max).ok();
+    let saved = content.and_then(|content| file.decode(&content.bytes).ok().flatten());
+    let parsed = saved.and_then(|saved| parse(&list.format, &saved.bytes, list.limits).ok());
+    if parsed.is_none() {
+        let message = "there is no copy of this list yet: it is empty until its server answers";
+        context.warning(&name.location, message);
+    }
+    context.add_remote_list(list);
+    Some(parsed.unwrap_or_default().ranges.into())
 }
 
 /// Ranges that are written out.
@@ -101,10 +148,11 @@ const RANGES: OneOrList<Range> = OneOrList {
 };
 
 impl Kind for RangeList {
-    type Value = Arc<[Cidr]>;
+    type Value = AccessList;
 
-    fn read(&self, node: &Node, context: &Context<'_>) -> Option<Arc<[Cidr]>> {
-        RANGES.read(node, context).map(Into::into)
+    fn read(&self, node: &Node, context: &Context<'_>) -> Option<AccessList> {
+        let ranges = RANGES.read(node, context)?;
+        Some(AccessList::Known(ranges.into()))
     }
 
     fn shape(&self) -> Shape {
@@ -112,41 +160,60 @@ impl Kind for RangeList {
     }
 }
 
-const LIST_FILE: Table<Arc<[Cidr]>> = Table {
+const LIST_FILE: Table<AccessList> = Table {
     info: &LIST_FILE_INFO,
     lower: |fields| {
-        let path = fields.get(&FILE)?;
-        let file = fields
-            .context()
-            .read_file(&path, LIST_BYTES_MAX, fields.location_of(&FILE))?;
-        parse_list(&path, &file.bytes, fields.context())
+        let path = match fields.get(&lists::FILE)? {
+            Some(path) if !fields.has(&lists::URL) => path,
+            _ => {
+                let list = lists::lower(fields, Purpose::Named)?;
+                return Some(AccessList::Remote(Box::new(list)));
+            }
+        };
+        for key in OF_SERVERS.into_iter().filter(|key| fields.has(*key)) {
+            let message = format!("only a list with `url` has `{}`; leave it out", key.name());
+            fields.context().error(fields.location(), message);
+        }
+        let file =
+            fields
+                .context()
+                .read_file(&path, LIST_BYTES_MAX, fields.location_of(&lists::FILE))?;
+        parse_list(&path, &file.bytes, fields.context()).map(AccessList::Known)
     },
 };
+
+/// What only a list from a server has.
+static OF_SERVERS: [&dyn AnyKey; 9] = [
+    &lists::REFRESH,
+    &lists::TIMEOUT,
+    &lists::FORMAT,
+    &lists::COLUMN,
+    &lists::SEPARATOR,
+    &lists::KEY,
+    &lists::SIZE_MAX,
+    &lists::ENTRIES_MAX,
+    &lists::WIDE_RANGES,
+];
 
 static LIST_FILE_INFO: TableInfo = TableInfo {
     name: "access.lists",
-    about: "A list in a file: one address or range a line; what follows `#` or `;` is a comment.",
-    keys: &[&FILE],
-    later: &[
-        Later {
-            key: "url",
-            what: "lists from the network",
-        },
-        Later {
-            key: "refresh",
-            what: "lists from the network",
-        },
+    about: "A list in a file: one address or range a line; what follows `#` or `;` is a comment, and a bad line is an error. Or one from a server (`url`), in any format and with bad entries left out, as `block_lists` are: that needs `state_directory`, and is empty until the server first answered.",
+    keys: &[
+        &lists::FILE,
+        &lists::URL,
+        &lists::REFRESH,
+        &lists::TIMEOUT,
+        &lists::FORMAT,
+        &lists::COLUMN,
+        &lists::SEPARATOR,
+        &lists::KEY,
+        &lists::SIZE_MAX,
+        &lists::ENTRIES_MAX,
+        &lists::WIDE_RANGES,
+        &lists::MAY_BE_EMPTY,
     ],
+    later: &[],
 };
-
-static FILE: Key<FilePath, Required> = Key::new(
-    "file",
-    FilePath {
-        what: "the path of a list file",
-    },
-    Required,
-    "The file.",
-);
 
 /// The most bad lines of one list file that are told.
 const BAD_LINES_MAX: usize = 20;

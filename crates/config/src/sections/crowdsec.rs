@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use palisade_crowdsec::{
     AnswerBytesMax, CertificateAuthorities, ClientIdentity, Credentials, FilterTerm, Filters,
-    LapiUrl, PollTimeout, ResyncInterval, Secret, Settings, UpdateInterval,
+    LapiUrl, PollTimeout, ResyncInterval, Secret, Settings, UpdateInterval, UsageInterval,
 };
 use palisade_gate::settings::{DecisionsPolicy, FallbackRemediation};
 use palisade_vocabulary::{FailurePolicy, Mode};
@@ -14,7 +14,7 @@ use super::credentials::{
 };
 use crate::document::Node;
 use crate::reader::{
-    Choice, Context, Defaulted, DurationIn, Fields, FilePath, FromText, Key, Kind, Later,
+    Choice, Context, Defaulted, DurationIn, Either, Fields, FilePath, FromText, Key, Kind, Later,
     OneOrList, Optional, Required, Shape, SizeIn, Table, TableInfo,
 };
 
@@ -52,6 +52,7 @@ static INFO: TableInfo = TableInfo {
         &MODE,
         &FALLBACK,
         &ON_FAILURE,
+        &USAGE_METRICS,
     ],
     later: &[
         Later {
@@ -158,6 +159,21 @@ static ON_FAILURE: Key<Table<(FailurePolicy, Duration)>, Defaulted> = Key::new(
     "What happens when LAPI can't be asked. What is known is used in any case, each decision until it expires.",
 );
 
+type OffOrTable = Either<Choice<Option<UsageInterval>>, Table<Option<UsageInterval>>>;
+
+static USAGE_METRICS: Key<OffOrTable, Defaulted> = Key::new(
+    "usage_metrics",
+    Either {
+        plain: Choice {
+            words: &[("off", None)],
+            later: &[],
+        },
+        table: USAGE_TABLE,
+    },
+    Defaulted("{}"),
+    "Tells LAPI how many requests came, how many were refused by whose decision, and how many decisions hold; `cscli metrics` shows it. A LAPI before 1.6.3 takes no such report, which is no error.",
+);
+
 const fn within(min: Duration, max: Duration) -> DurationIn {
     DurationIn { min, max }
 }
@@ -171,6 +187,7 @@ fn lower(fields: &Fields<'_>) -> Option<ReadCrowdSec> {
     let (update, request) = (fields.get(&UPDATE_INTERVAL), fields.get(&REQUEST_TIMEOUT));
     let (startup, resync) = (fields.get(&STARTUP_TIMEOUT), fields.get(&RESYNC_INTERVAL));
     let (answer_bytes, filters) = (fields.get(&ANSWER_BYTES), fields.get(&FILTERS));
+    let usage = fields.get(&USAGE_METRICS);
     let (mode, fallback, on_failure) = (
         fields.get(&MODE),
         fields.get(&FALLBACK),
@@ -185,6 +202,7 @@ fn lower(fields: &Fields<'_>) -> Option<ReadCrowdSec> {
     stream.resync_interval = fields.accept(ResyncInterval::new(resync?), &RESYNC_INTERVAL)?;
     stream.answer_bytes_max = fields.accept(AnswerBytesMax::new(answer_bytes?), &ANSWER_BYTES)?;
     stream.filters = filters?;
+    stream.usage_interval = usage?;
     let (on_failure, stale_after) = on_failure?;
     let policy = DecisionsPolicy {
         mode: mode?,
@@ -362,4 +380,26 @@ static AFTER: Key<DurationIn, Defaulted> = Key::new(
     DurationIn::seconds(1, 7 * 86_400),
     Defaulted("10m"),
     "How old the last good answer may be.",
+);
+
+const USAGE_TABLE: Table<Option<UsageInterval>> = Table {
+    info: &USAGE_INFO,
+    lower: |fields| {
+        let interval = UsageInterval::new(fields.get(&INTERVAL)?);
+        fields.accept(interval, &INTERVAL).map(Some)
+    },
+};
+
+static USAGE_INFO: TableInfo = TableInfo {
+    name: "crowdsec.usage_metrics",
+    about: "What LAPI is told of the requests that came; `off` in place of the mapping: nothing.",
+    keys: &[&INTERVAL],
+    later: &[],
+};
+
+static INTERVAL: Key<DurationIn, Defaulted> = Key::new(
+    "interval",
+    within(UsageInterval::MIN, UsageInterval::MAX),
+    Defaulted("15m"),
+    "How often; each time moved by up to a tenth either way. What is not told by then is told when Palisade stops.",
 );

@@ -14,6 +14,7 @@ mod geo;
 mod header_edits;
 mod listener_tls;
 mod listeners;
+mod lists;
 mod logs;
 mod matchers;
 mod path_forms;
@@ -26,6 +27,7 @@ mod upstreams;
 
 use std::sync::Arc;
 
+use palisade_feeds::ListSettings;
 use palisade_gate::settings::{BlockingSettings, GateSettings};
 use palisade_geo::GeoDatabases;
 use palisade_proxy::settings::ShutdownSettings;
@@ -71,6 +73,8 @@ static INFO: TableInfo = TableInfo {
         &UPSTREAMS,
         &SITES,
         &TRUSTED_CLIENTS,
+        &BLOCK_LISTS,
+        &ALLOW_LISTS,
         &ACCESS,
         &GEO,
         &CROWDSEC,
@@ -135,7 +139,7 @@ pub(crate) static INCLUDE: Key<OneOrList<WithLocation<FilePath>>, Optional> = Ke
     "include",
     INCLUDE_KIND,
     Optional,
-    "More settings files; `*`, `?` and `[...]` may stand in the last part of a path. `listeners`, `sites`, `trusted_clients`, `access.rules` and `access.rule_files` of all files are joined, the including file's first; `upstreams`, `access.lists` and `logs` may be given in parts; anything else may be given in one file only.",
+    "More settings files; `*`, `?` and `[...]` may stand in the last part of a path. `listeners`, `sites`, `trusted_clients`, `access.rules` and `access.rule_files` of all files are joined, the including file's first; `upstreams`, `block_lists`, `allow_lists`, `access.lists` and `logs` may be given in parts; anything else may be given in one file only.",
 );
 static STATE_DIRECTORY: Key<FilePath, Optional> = Key::new(
     "state_directory",
@@ -143,7 +147,7 @@ static STATE_DIRECTORY: Key<FilePath, Optional> = Key::new(
         what: "the path of a folder",
     },
     Optional,
-    "Where local decisions and the last known ones of CrowdSec are kept over a restart. Absent: nothing is saved.",
+    "Where local decisions, the last known ones of CrowdSec and the last good copies of lists are kept over a restart. Absent: nothing is saved.",
 );
 static SANDBOX: Key<Flag, Defaulted> = Key::new(
     "sandbox",
@@ -174,6 +178,24 @@ static TRUSTED_CLIENTS: Key<Ranges, Optional> = Key::new(
     Ranges,
     Optional,
     "Clients that pass decisions, access rules and every later check: addresses and lists only.",
+);
+static BLOCK_LISTS: Key<Named<Table<lists::ReadList>>, Optional> = Key::new(
+    "block_lists",
+    Named {
+        of: lists::BLOCK_LISTS,
+        max: lists::LISTS_MAX,
+    },
+    Optional,
+    "Lists of addresses that are refused, by name; each is a source of decisions of its own, with the origin `lists:NAME`.",
+);
+static ALLOW_LISTS: Key<Named<Table<lists::ReadList>>, Optional> = Key::new(
+    "allow_lists",
+    Named {
+        of: lists::ALLOW_LISTS,
+        max: lists::LISTS_MAX,
+    },
+    Optional,
+    "Lists of clients that no block list and no decision of CrowdSec refuses, by name.",
 );
 static ACCESS: Key<Table<Vec<rules::ReadRule>>, Defaulted> = Key::new(
     "access",
@@ -224,7 +246,20 @@ static LOGS: Key<Table<LogSettings>, Defaulted> = Key::new(
     "What is written. Absent: nothing.",
 );
 
+/// Block lists, allow lists, and those of `access.lists`, which has been read, that servers have.
+fn all_lists(fields: &Fields<'_>) -> Option<Vec<ListSettings>> {
+    let (block, allow) = (fields.get(&BLOCK_LISTS), fields.get(&ALLOW_LISTS));
+    let context = fields.context();
+    let block = lists::named(block?, context);
+    let allow = lists::named(allow?, context);
+    Some([block?, allow?, context.take_remote_lists()].concat())
+}
+
 fn lower(fields: &Fields<'_>) -> Option<Settings> {
+    let state_directory = fields.get(&STATE_DIRECTORY);
+    fields
+        .context()
+        .set_state_directory(state_directory.clone().flatten());
     // First, since all that names addresses may use its lists.
     let rules = fields.get(&ACCESS);
     let (listeners, upstreams, sites) = (
@@ -239,8 +274,8 @@ fn lower(fields: &Fields<'_>) -> Option<Settings> {
         fields.get(&BLOCKING),
     );
     let (metrics, admin, logs) = (fields.get(&METRICS), fields.get(&ADMIN), fields.get(&LOGS));
-    let state_directory = fields.get(&STATE_DIRECTORY);
     let (sandbox, shutdown) = (fields.get(&SANDBOX), fields.get(&SHUTDOWN));
+    let lists = all_lists(fields);
     Together {
         fields,
         upstream_names: crate::reader::names(fields.node(&UPSTREAMS)),
@@ -283,6 +318,7 @@ fn lower(fields: &Fields<'_>) -> Option<Settings> {
         gate,
         geo: geo?,
         crowdsec: crowdsec.map(|crowdsec| crowdsec.stream),
+        lists: lists?,
         metrics: metrics.map(|metrics| metrics.settings),
         admin: admin.map(|admin| admin.settings),
         shutdown: shutdown?,

@@ -196,8 +196,7 @@ access:
         &[
             "4:19: error: there is no list \"offce\" in access.lists; did you mean \"office\"?",
             "4:27: error: there is no list \"x\" in access.lists",
-            "8:12: error: `url` (lists from the network): this version can't do it yet; remove it",
-            "8:51: error: `refresh` (lists from the network): this version can't do it yet; remove it",
+            "8:5: error: a list from a server needs `state_directory`, where its last good copy is",
             "9:18: error: gone.txt: there is no such file",
             "10:10: error: \"10\" is not an IP address; expected one like 192.0.2.1 or 2001:db8::1",
         ],

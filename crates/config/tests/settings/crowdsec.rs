@@ -38,12 +38,15 @@ fn everything_can_be_set() {
   mode: detect
   fallback_remediation: pass
   on_failure: {policy: closed, after: 5m}
+  usage_metrics: {interval: 1m}
 ",
     );
     let stream = settings.crowdsec.unwrap();
     assert_eq!(stream.update_interval.get(), Duration::from_secs(1));
     assert_eq!(stream.resync_interval.get(), Duration::from_secs(60));
     assert_eq!(stream.filters.origins.len(), 2);
+    let interval = stream.usage_interval.map(|interval| interval.get());
+    assert_eq!(interval, Some(Duration::from_secs(60)));
     let policy = DecisionsPolicy {
         mode: Mode::Detect,
         fallback_remediation: FallbackRemediation::Pass,
@@ -51,6 +54,18 @@ fn everything_can_be_set() {
         stale_after: Duration::from_secs(300),
     };
     assert_eq!(settings.gate.decisions, policy);
+}
+
+#[test]
+fn reports_of_usage_can_be_off() {
+    let settings = support::settings(
+        "crowdsec: {lapi_url: \"http://127.0.0.1:8080\", api_key: abc, usage_metrics: off}\n",
+    );
+    assert_eq!(settings.crowdsec.unwrap().usage_interval, None);
+    check_problems(
+        "crowdsec: {lapi_url: \"http://127.0.0.1:8080\", api_key: abc, usage_metrics: always}\n",
+        &["4:76: error: \"always\" is not known here; expected off"],
+    );
 }
 
 #[test]

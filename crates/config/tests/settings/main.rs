@@ -16,6 +16,7 @@ mod five_mistakes;
 mod golden;
 mod includes;
 mod listeners;
+mod lists;
 mod robustness;
 mod shipped;
 mod sites;

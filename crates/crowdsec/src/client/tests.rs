@@ -1,5 +1,7 @@
 use palisade_vocabulary::Tick;
 
+use palisade_remote::ConnectStage;
+
 use super::*;
 use crate::credentials::Secret;
 use crate::settings::{AnswerBytesMax, PollTimeout};

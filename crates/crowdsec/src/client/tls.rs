@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use rustls::crypto::ring;
+use palisade_remote::{ClientError, machine_roots, tls_builder};
 use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, RootCertStore};
 
-use super::ClientError;
 use crate::credentials::Credentials;
 use crate::settings::Settings;
 
@@ -18,10 +17,7 @@ pub(super) fn client_config(settings: &Settings) -> Result<ClientConfig, ClientE
         None if settings.lapi_url().is_https() => Arc::new(machine_roots()?),
         None => Arc::new(RootCertStore::empty()),
     };
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| ClientError::Tls(error.to_string()))?
-        .with_root_certificates(roots);
+    let config = tls_builder(roots)?;
     Ok(match settings.credentials() {
         Credentials::ApiKey(_) => config.with_no_client_auth(),
         Credentials::ClientCertificate(identity) => {
@@ -29,15 +25,4 @@ pub(super) fn client_config(settings: &Settings) -> Result<ClientConfig, ClientE
             config.with_client_cert_resolver(Arc::new(certificate))
         }
     })
-}
-
-/// The machine's own store. Certificates in it that can't be read are left out, as every TLS
-/// client does: it is not ours to mend.
-fn machine_roots() -> Result<RootCertStore, ClientError> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() {
-        return Err(ClientError::NoAuthorities);
-    }
-    Ok(roots)
 }

@@ -11,6 +11,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
+use palisade_remote::ConnectStage;
+
 use super::*;
 use crate::credentials::{CertificateAuthorities, ClientIdentity, Secret};
 

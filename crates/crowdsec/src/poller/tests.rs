@@ -8,10 +8,10 @@ use tokio::time::Instant;
 use super::*;
 use crate::credentials::{Credentials, Secret};
 use crate::event::Severity;
-use crate::poll_error::ConnectStage;
 use crate::settings::UpdateInterval;
 use crate::test_lapi::{Answer, TestLapi};
 use crate::wire::parse_answer;
+use palisade_remote::ConnectStage;
 
 const EMPTY: &str = r#"{"new":null,"deleted":null}"#;
 

@@ -1,12 +1,12 @@
 //! The file of saved decisions.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{BufWriter, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use palisade_decisions::{Decision, SourceId};
+use palisade_remote::replace_file;
 use palisade_vocabulary::Tick;
 
 use super::{Now, Restored, SavedError, decode, encode};
@@ -78,13 +78,11 @@ impl SavedFile {
     /// # Errors
     /// When the disk says no; the old file is as it was then.
     pub fn save(&self, decisions: &[(Decision, Duration)]) -> Result<(), SavedError> {
-        let unfinished = self.beside("tmp");
-        let result = self.write(&unfinished, decisions);
-        if result.is_err() {
-            // There may be none; the error that counts is the first.
-            let _ = fs::remove_file(&unfinished);
-        }
-        result
+        replace_file(&self.path, |out| {
+            encode(decisions, &self.source, unix_millis(), out)?;
+            out.flush()?;
+            check_len(out.get_ref())
+        })
     }
 
     fn read(&self) -> Result<Vec<u8>, SavedError> {
@@ -93,32 +91,6 @@ impl SavedFile {
         let mut bytes = Vec::new();
         file.take(BYTES_MAX).read_to_end(&mut bytes)?;
         Ok(bytes)
-    }
-
-    fn write(
-        &self,
-        unfinished: &Path,
-        decisions: &[(Decision, Duration)],
-    ) -> Result<(), SavedError> {
-        // Who is banned is nobody else's business.
-        let mut options = OpenOptions::new();
-        let file = options
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(unfinished)?;
-        let mut out = BufWriter::with_capacity(1 << 16, file);
-        encode(decisions, &self.source, unix_millis(), &mut out)?;
-        out.flush()?;
-        let file = out.get_ref();
-        check_len(file)?;
-        file.sync_all()?;
-        fs::rename(unfinished, &self.path)?;
-        if let Some(directory) = self.path.parent() {
-            File::open(directory)?.sync_all()?;
-        }
-        Ok(())
     }
 
     fn beside(&self, extension: &str) -> PathBuf {

@@ -10,7 +10,7 @@ use super::document::{DecisionSink, DocumentError, List, read_document};
 use super::duration::parse_remaining;
 use super::raw::{FieldProblem, RawDecision, RawText, RawValue};
 use crate::interner::Interner;
-use crate::poll_error::excerpt;
+use palisade_remote::excerpt;
 
 /// What a whole answer of the stream says.
 #[derive(Debug, Default)]

@@ -16,6 +16,7 @@ pub struct LapiMetrics {
     synced: IntGauge,
     key_refused: IntGauge,
     age: Gauge,
+    usage_reports: ReasonCounters,
     /// When the last good poll was, as a [`Tick`]; until there is one, when the first could be.
     last_good: AtomicU64,
 }
@@ -46,6 +47,12 @@ impl LapiMetrics {
                 "palisade_lapi_last_success_age_seconds",
                 "Time since the last poll that succeeded, or since the start where none has",
             )?,
+            usage_reports: registrar.reasons(
+                "palisade_lapi_usage_reports_total",
+                "Reports of usage to CrowdSec's LAPI, by result",
+                "result",
+                &[OK],
+            )?,
             last_good: AtomicU64::new(now.as_millis()),
         })
     }
@@ -68,6 +75,11 @@ impl LapiMetrics {
     pub fn key_refused(&self, result: &'static str) {
         self.polls.inc(result);
         self.key_refused.set(1);
+    }
+
+    /// A report of usage ended so; `result` is a short name from a fixed set.
+    pub fn usage_reported(&self, result: &'static str) {
+        self.usage_reports.inc(result);
     }
 
     pub(super) fn set_age(&self, now: Tick) {

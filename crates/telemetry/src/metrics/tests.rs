@@ -390,6 +390,7 @@ fn metrics_md_lists_every_metric() {
     metrics.set_confinement("landlock", true).unwrap();
     metrics.upstream("app").unwrap();
     metrics.set_servers([("app", 0)], [server(true)]).unwrap();
+    metrics.set_lists([list_reading("drop", 0)]);
     metrics.sink(&Sink::Stdout).unwrap();
     let list = metric_list(&metrics.gather(Tick::from_millis(0)));
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/METRICS.md");
@@ -401,6 +402,35 @@ fn metrics_md_lists_every_metric() {
         list == committed,
         "METRICS.md is out of date: run with UPDATE_GOLDEN=1\n{list}"
     );
+}
+
+fn list_reading(name: &str, failures: u64) -> ListReading<'_> {
+    ListReading {
+        purpose: "block",
+        name,
+        entries: 7,
+        bad_entries: 1,
+        age: Some(Duration::from_secs(9)),
+        failures,
+    }
+}
+
+#[test]
+fn lists_are_shown_as_long_as_they_are_there() {
+    let metrics = new_metrics();
+    metrics.set_lists([list_reading("drop", 2), list_reading("tor", 0)]);
+    metrics.set_lists([list_reading("drop", 3)]);
+    check(
+        &metrics,
+        "palisade_list_entries{list=\"drop\",purpose=\"block\"} 7",
+    );
+    check(
+        &metrics,
+        "palisade_list_age_seconds{list=\"drop\",purpose=\"block\"} 9",
+    );
+    let failures = "palisade_list_failures_total{list=\"drop\",purpose=\"block\"} 3";
+    check(&metrics, failures);
+    assert!(!text(&metrics, 0).contains("tor"));
 }
 
 fn metric_list(families: &[MetricFamily]) -> String {

@@ -28,7 +28,8 @@ impl<const MIN_MILLIS: u64, const MAX_MILLIS: u64> BoundedDuration<MIN_MILLIS, M
     }
 
     /// `seconds`, moved to the nearer bound if it is outside: for defaults written in the source.
-    pub(crate) const fn clamped_from_secs(seconds: u64) -> Self {
+    #[must_use]
+    pub const fn clamped_from_secs(seconds: u64) -> Self {
         let millis = seconds.saturating_mul(1_000);
         if millis < MIN_MILLIS {
             Self(Self::MIN)

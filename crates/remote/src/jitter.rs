@@ -1,24 +1,27 @@
-//! Small random delays, so that many bouncers don't ask one LAPI in step.
+//! Small random delays, so that many processes don't ask one server in step.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 /// A generator of random numbers (SplitMix64, Steele et al. 2014). Good for delays, not for secrets.
 #[derive(Debug)]
-pub(crate) struct Jitter(u64);
+pub struct Jitter(u64);
 
 impl Jitter {
     /// One that differs from process to process.
-    pub(crate) fn from_entropy() -> Self {
+    #[must_use]
+    pub fn from_entropy() -> Self {
         Self::from_seed(RandomState::new().hash_one(0_u64))
     }
 
-    pub(crate) fn from_seed(seed: u64) -> Self {
+    /// The one of `seed`: the same delays each time.
+    #[must_use]
+    pub fn from_seed(seed: u64) -> Self {
         Self(seed)
     }
 
     /// A duration from `low` to `high`, to the millisecond; `low` if `high` is below it.
-    pub(crate) fn between(&mut self, low: Duration, high: Duration) -> Duration {
+    pub fn between(&mut self, low: Duration, high: Duration) -> Duration {
         let span = u64::try_from(high.saturating_sub(low).as_millis()).unwrap_or(u64::MAX);
         let offset = match span.checked_add(1) {
             Some(values) => self.next() % values,

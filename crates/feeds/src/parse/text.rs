@@ -1,0 +1,20 @@
+//! An address or range a line.
+
+use super::collector::Collector;
+use super::{ListError, lines};
+
+pub(super) fn parse(bytes: &[u8], list: &mut Collector) -> Result<(), ListError> {
+    for (number, line) in lines(bytes) {
+        if is_comment(line) {
+            continue;
+        }
+        let ends = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'#' | b';');
+        let entry = line.split(ends).next().unwrap_or_default();
+        list.entry(number, entry)?;
+    }
+    Ok(())
+}
+
+pub(super) fn is_comment(line: &[u8]) -> bool {
+    line.starts_with(b"#") || line.starts_with(b";") || line.starts_with(b"//")
+}
