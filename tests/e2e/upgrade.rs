@@ -316,7 +316,7 @@ admin: {{ socket: admin.sock }}
 
     /// Decisions can be changed, LAPI is asked, and a binary that works takes over.
     #[track_caller]
-    fn assert_sound(mut self) {
+    fn assert_sound(&mut self) {
         let first = &self.dynasty.first;
         first.decisions(&["add", "198.18.72.1"]);
         let banned = self.lapi.ban("198.18.72.2", "4h");
