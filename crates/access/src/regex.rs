@@ -28,7 +28,9 @@ impl CompiledRegex {
     pub(crate) fn new(text: &str, ignore_case: bool) -> Result<Self, RegexError> {
         let hir = parse(text, ignore_case)?;
         let program = meta::Builder::new()
-            .configure(program_config(REGEX_SIZE_MAX))
+            // No automaton is made to its end beforehand, which would be a fifth of a reload's work: of
+            // thousands of expressions few are ever run, and those keep the states that they met.
+            .configure(program_config(REGEX_SIZE_MAX).dfa(false))
             .build_from_hir(&hir)
             .map_err(|_| RegexError::TooLarge {
                 max: REGEX_SIZE_MAX,
