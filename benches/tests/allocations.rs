@@ -118,7 +118,8 @@ fn check_observing_allocates_nothing(settings: &LogSettings) {
         proxy_reasons: &[],
     };
     let metrics = Arc::new(Metrics::new(labels).unwrap());
-    let telemetry = Telemetry::open(settings, metrics, Arc::new(OperatorLog::stderr())).unwrap();
+    let report = OperatorLog::stderr(metrics.sink(&Sink::Stderr).unwrap()).unwrap();
+    let telemetry = Telemetry::open(settings, metrics, Arc::new(report)).unwrap();
     let request = BrowserRequest::new();
     let client = ClientAddr::peer("198.51.100.7".parse().unwrap(), 40_000);
     let observe = |number: u128| {

@@ -34,6 +34,8 @@ struct Writer {
     file: Option<SavedFile>,
     /// The id that was given last.
     last_id: u64,
+    /// The disk refused the last change.
+    is_behind: bool,
 }
 
 /// Decisions, each with how long it still holds.
@@ -192,7 +194,11 @@ impl LocalDecisions {
             ..Delta::default()
         };
         table.apply(SourceId::Local, delta, now);
-        let writer = Mutex::new(Writer { file, last_id });
+        let writer = Mutex::new(Writer {
+            file,
+            last_id,
+            is_behind: false,
+        });
         (Self { table, writer }, problem)
     }
 
@@ -260,8 +266,18 @@ impl LocalDecisions {
         self.delete_where(|_| true, now)
     }
 
+    /// Writes what the disk refused; does nothing where it refused nothing. Whether the file has
+    /// everything now that was missing from it.
+    pub fn catch_up(&self, now: Tick) -> bool {
+        let mut writer = self.writer.lock();
+        writer.is_behind && {
+            let held = self.table.export(SourceId::Local, now);
+            writer.keep(&held).is_none()
+        }
+    }
+
     fn delete_where(&self, is_meant: impl Fn(&Decision) -> bool, now: Tick) -> Deleted {
-        let writer = self.writer.lock();
+        let mut writer = self.writer.lock();
         let held = self.table.export(SourceId::Local, now);
         let (meant, kept): (Held, Held) = held
             .into_iter()
@@ -328,11 +344,13 @@ impl Writer {
     }
 
     /// Replaces what is in the file.
-    fn keep(&self, held: &[(Decision, Duration)]) -> Option<NotKept> {
+    fn keep(&mut self, held: &[(Decision, Duration)]) -> Option<NotKept> {
         let Some(file) = &self.file else {
             return Some(NotKept::NoStateDirectory);
         };
-        let error = file.save(held).err()?;
+        let saved = file.save(held);
+        self.is_behind = saved.is_err();
+        let error = saved.err()?;
         let path = file.path().to_owned();
         Some(NotKept::NotSaved { path, error })
     }

@@ -78,6 +78,8 @@ struct LapiSummary {
     last_error: Option<LapiError>,
     /// Reports of usage; nothing where none are made.
     usage_metrics: Option<UsageSummary>,
+    /// Why the decisions can't be saved, while they can't.
+    not_saved: Option<LapiNotSaved>,
 }
 
 #[derive(Debug, Serialize)]
@@ -87,6 +89,12 @@ struct UsageSummary {
     last_report_seconds_ago: Option<u64>,
     consecutive_failures: u32,
     last_error: Option<LapiError>,
+}
+
+#[derive(Debug, Serialize)]
+struct LapiNotSaved {
+    for_seconds: u64,
+    message: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -139,6 +147,8 @@ struct ListError {
 struct GeoStatus {
     country_database: bool,
     asn_database: bool,
+    /// Those whose files can't be used: what is loaded is what they held before, if anything.
+    unusable: Vec<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -291,6 +301,10 @@ fn lapi(context: &AdminContext, now: Tick) -> LapiSummary {
                 message: failure.message,
             }),
         }),
+        not_saved: lapi.not_saved().map(|not_saved| LapiNotSaved {
+            for_seconds: now.since(not_saved.since).as_secs(),
+            message: not_saved.message,
+        }),
     }
 }
 
@@ -331,7 +345,15 @@ fn lists(lists: &Lists) -> Vec<List> {
 }
 
 fn geo(databases: &GeoDatabases) -> GeoStatus {
+    let unusable = [
+        (databases.unusable.country, "country_database"),
+        (databases.unusable.asn, "asn_database"),
+    ];
     GeoStatus {
+        unusable: unusable
+            .into_iter()
+            .filter_map(|(is_unusable, name)| is_unusable.then_some(name))
+            .collect(),
         country_database: databases.country.is_some(),
         asn_database: databases.asn.is_some(),
     }

@@ -14,9 +14,12 @@ use palisade_crowdsec::Poller;
 use palisade_decisions::{DecisionTable, Delta, SourceId};
 use palisade_feeds::ListsChange;
 use palisade_gate::{Snapshot, State};
+use palisade_geo::GeoDatabases;
 use palisade_hygiene::RefusalReason;
 use palisade_proxy::{Clock, Generation, Listener, Listeners, Shared};
-use palisade_telemetry::{GeoDatabase, MetricLabels, Metrics, OperatorLog, Report, Telemetry};
+use palisade_telemetry::{
+    GeoDatabase, MetricLabels, Metrics, OperatorLog, Report, Sink, Telemetry,
+};
 use palisade_upstream::Upstreams;
 use tokio::sync::watch;
 
@@ -47,9 +50,10 @@ impl Process {
         mut inheritance: Inheritance,
     ) -> Result<Self> {
         let settings = &loaded.settings;
-        let report: Arc<dyn Report> = Arc::new(OperatorLog::stderr());
+        let metrics = metrics()?;
+        let report: Arc<dyn Report> = Arc::new(OperatorLog::stderr(metrics.sink(&Sink::Stderr)?)?);
         let (drain, draining) = watch::channel(false);
-        let shared = shared(settings, &report, draining, clock)?;
+        let shared = shared(settings, metrics, &report, draining, clock)?;
         confinement::tell(&confinement, settings, &shared.metrics, &*report)?;
         let now = shared.clock.now();
         let saved_in = settings.state_directory.as_deref();
@@ -132,24 +136,28 @@ fn open(settings: &Settings, inheritance: &mut Inheritance) -> Result<(Listeners
     Ok((Listeners::new(listeners), doors))
 }
 
+fn metrics() -> Result<Arc<Metrics>> {
+    Ok(Arc::new(Metrics::new(MetricLabels {
+        version: VERSION,
+        hygiene_reasons: &hygiene_reasons(),
+        proxy_reasons: &ProxyRefusal::REASONS,
+    })?))
+}
+
 fn shared(
     settings: &Settings,
+    metrics: Arc<Metrics>,
     report: &Arc<dyn Report>,
     draining: watch::Receiver<bool>,
     clock: Clock,
 ) -> Result<Arc<Shared>> {
-    let metrics = Arc::new(Metrics::new(MetricLabels {
-        version: VERSION,
-        hygiene_reasons: &hygiene_reasons(),
-        proxy_reasons: &ProxyRefusal::REASONS,
-    })?);
     let telemetry = Telemetry::open(&settings.logs, Arc::clone(&metrics), Arc::clone(report))
         .context("can't open the logs")?;
     let state = State::new(Arc::new(DecisionTable::new()));
     state.crowdsec.configure(settings.crowdsec.is_some());
     let generation = generation(1, settings, &Upstreams::default(), telemetry)?;
     metrics.snapshot.started(1);
-    tell_geo(settings, &metrics);
+    tell_geo(&settings.geo, &metrics);
     Ok(Arc::new(Shared {
         generation: ArcSwap::from_pointee(generation),
         state: Arc::new(state),
@@ -160,11 +168,22 @@ fn shared(
     }))
 }
 
-/// Says in the metrics which databases are there.
-pub(crate) fn tell_geo(settings: &Settings, metrics: &Metrics) {
-    let geo = &metrics.geo;
-    geo.set_loaded(GeoDatabase::Country, settings.geo.country.is_some());
-    geo.set_loaded(GeoDatabase::Asn, settings.geo.asn.is_some());
+/// Says in the metrics which databases are there, and which of the files can't be used.
+pub(crate) fn tell_geo(databases: &GeoDatabases, metrics: &Metrics) {
+    let GeoDatabases {
+        country,
+        asn,
+        unusable,
+    } = databases;
+    for (database, is_loaded, is_unusable) in [
+        (GeoDatabase::Country, country.is_some(), unusable.country),
+        (GeoDatabase::Asn, asn.is_some(), unusable.asn),
+    ] {
+        metrics.geo.set_loaded(database, is_loaded);
+        if is_unusable {
+            metrics.geo.load_failed(database);
+        }
+    }
 }
 
 /// What one reading of the settings makes; servers that stay in `old` keep what is known of them.

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use palisade_admin::AdminContext;
 use palisade_crowdsec::{LapiEvent, LapiStatus, PollResult, Poller, Severity};
 use palisade_proxy::Shared;
 use palisade_telemetry::{DecisionCount, LapiMetrics, Level, Report};
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 use tokio::time::interval;
 
 /// How often what the poller found is passed on.
@@ -84,6 +86,7 @@ pub(crate) async fn pass_on(
             shared.state.crowdsec.observe_good(last_good);
         }
         told.tell(&status, &metrics);
+        metrics.set_not_saved(status.not_saved().is_some());
     }
 }
 
@@ -112,6 +115,27 @@ impl Told {
             }
             *known = polls;
         }
+    }
+}
+
+/// Writes local decisions that the disk refused, once it takes them, until the process drains.
+pub(crate) async fn catch_up(admin: Arc<AdminContext>, mut draining: watch::Receiver<bool>) {
+    let mut tick = interval(COUNT_INTERVAL);
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {}
+            _ = draining.wait_for(|draining| *draining) => return,
+        }
+        let at_work = Arc::clone(&admin);
+        let writing = spawn_blocking(move || {
+            let now = at_work.shared.clock.now();
+            if at_work.local.catch_up(now) {
+                let message = "the local decisions that could not be written are on the disk";
+                at_work.report.info("decisions", message, &[]);
+            }
+        });
+        // An error means that the process ends.
+        let _ = writing.await;
     }
 }
 

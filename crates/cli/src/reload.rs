@@ -159,10 +159,11 @@ impl Reloader {
         Ok(self.commit(change))
     }
 
-    fn prepare(&self, settings: Settings) -> Result<Change> {
+    fn prepare(&self, mut settings: Settings) -> Result<Change> {
         let Running { shared, report, .. } = &self.process;
         confinement::permits(&self.process.confinement, &settings)?;
         let old = shared.generation.load();
+        settings.geo = Arc::new(settings.geo.or_last_good(&old.snapshot.geo));
         let telemetry = old.telemetry.reloaded(&settings.logs)?;
         let number = old.number + 1;
         let generation = assembly::generation(number, &settings, &old.upstreams, telemetry)?;
@@ -214,7 +215,7 @@ impl Reloader {
         forget_metrics(&old, &new, shared);
         self.retired.push(old);
         shared.shutdown.store(Arc::new(change.settings.shutdown));
-        assembly::tell_geo(&change.settings, &shared.metrics);
+        assembly::tell_geo(&change.settings.geo, &shared.metrics);
         let were_open = doors.at();
         doors.change(change.sockets.doors);
         let mut opened = doors.at();

@@ -36,6 +36,9 @@ const FLUSH_TIME: Duration = Duration::from_secs(5);
 /// How often a process that takes another's place looks whether LAPI has answered.
 const SYNC_INTERVAL: Duration = Duration::from_millis(20);
 
+/// How long the last words may take.
+const REPORT_FLUSH_TIME: Duration = Duration::from_secs(1);
+
 pub(crate) fn run(arguments: &Run) -> Result<Exit> {
     let early = EarlySignals::note().context("can't take signals")?;
     let line = Line::find().context("can't speak to the process whose place this one takes")?;
@@ -137,10 +140,11 @@ impl Start {
     async fn begin(self) -> Result<Serving> {
         let process = self.process;
         let (shared, admin, report) = (process.shared, process.admin, process.report);
-        let house = spawn(feed::keep_house(
-            Arc::clone(&shared),
-            shared.draining.clone(),
-        ));
+        let counting = feed::keep_house(Arc::clone(&shared), shared.draining.clone());
+        let catching_up = feed::catch_up(Arc::clone(&admin), shared.draining.clone());
+        let house = spawn(async move {
+            tokio::join!(counting, catching_up);
+        });
         spawn(lists::pass_on(
             Arc::clone(&admin.lists),
             Arc::clone(&shared.metrics),
@@ -310,6 +314,7 @@ impl Serving {
         self.house.await?;
         write_out(&self.admin.shared, &*self.admin.report);
         self.admin.report.info("stop", "stopped", &[]);
+        self.admin.report.flush(REPORT_FLUSH_TIME);
         Ok(())
     }
 }

@@ -50,6 +50,11 @@ pub enum LapiEvent {
         /// Why.
         error: SavedError,
     },
+    /// The decisions can be saved again.
+    SavedAgain {
+        /// The file.
+        path: PathBuf,
+    },
     /// An answer was applied that was a snapshot, or changed something.
     Applied {
         /// What was asked for.
@@ -106,6 +111,7 @@ impl LapiEvent {
     pub fn severity(&self) -> Severity {
         match self {
             Self::Restored { .. }
+            | Self::SavedAgain { .. }
             | Self::Applied { .. }
             | Self::Recovered { .. }
             | Self::UsageNotReported(ReportError::NotSupported)
@@ -149,6 +155,9 @@ impl fmt::Display for LapiEvent {
                     "the decisions can't be saved in {}: {error}",
                     path.display()
                 )
+            }
+            Self::SavedAgain { path } => {
+                write!(f, "the decisions are saved in {} again", path.display())
             }
             Self::Applied {
                 pull,

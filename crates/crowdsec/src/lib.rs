@@ -34,7 +34,7 @@ pub use settings::{
     AnswerBytesMax, FilterTerm, Filters, PollTimeout, ResyncInterval, SCOPES, Settings,
     SettingsError, UpdateInterval,
 };
-pub use status::{DecisionTotals, LapiStatus, LastFailure};
+pub use status::{DecisionTotals, LapiStatus, LastFailure, NotSaved};
 pub use usage::{
     CountReport, Identity, LastReportFailure, OperatingSystem, ReportError, ReportResult,
     UsageInterval, UsageLedger, UsageReporter, UsageSource, UsageStatus, UsageTotals,

@@ -30,6 +30,10 @@ use palisade_remote::Jitter;
 const REMIND_INTERVAL: Duration = Duration::from_secs(300);
 /// How often changed decisions are saved at most.
 const SAVE_INTERVAL: Duration = Duration::from_secs(30);
+/// The wait after saving failed; doubles with each further failure.
+const SAVE_RETRY_FIRST: Duration = Duration::from_secs(1);
+/// The longest wait after saving failed.
+const SAVE_RETRY_MAX: Duration = Duration::from_secs(60);
 
 /// Asks LAPI again and again, and applies its answers to the decision table.
 ///
@@ -65,6 +69,10 @@ struct Saving {
     file: SavedFile,
     not_before: Tick,
     is_due: bool,
+    /// How often it failed in a row.
+    failures: u32,
+    /// When the log last heard of that.
+    told: Option<Tick>,
 }
 
 /// The last failure that the log heard of.
@@ -140,6 +148,8 @@ impl Poller {
             file,
             not_before: now,
             is_due: false,
+            failures: 0,
+            told: None,
         });
         self
     }
@@ -260,17 +270,46 @@ impl Poller {
         let saved = spawn_blocking(move || file.save(&table.export(SourceId::CrowdSec, now))).await;
         match saved {
             Ok(Ok(())) => {
-                saving.is_due = false;
-                saving.not_before = now + SAVE_INTERVAL;
+                self.status.saved();
+                if saving.succeeded(now) {
+                    let path = saving.file.path().to_owned();
+                    self.observer.observe(&LapiEvent::SavedAgain { path });
+                }
             }
             Ok(Err(error)) => {
-                saving.not_before = now + REMIND_INTERVAL;
-                let path = saving.file.path().to_owned();
-                self.observer.observe(&LapiEvent::NotSaved { path, error });
+                self.status.not_saved_because(&error, now);
+                if saving.failed(now) {
+                    let path = saving.file.path().to_owned();
+                    self.observer.observe(&LapiEvent::NotSaved { path, error });
+                }
             }
             // The runtime is gone: so is the process, in a moment.
             Err(_) => {}
         }
+    }
+}
+
+impl Saving {
+    /// Whether the log is to hear that it works again.
+    fn succeeded(&mut self, now: Tick) -> bool {
+        self.is_due = false;
+        self.not_before = now + SAVE_INTERVAL;
+        self.failures = 0;
+        self.told.take().is_some()
+    }
+
+    /// Whether the log is to hear of it.
+    fn failed(&mut self, now: Tick) -> bool {
+        let wait = SAVE_RETRY_FIRST.saturating_mul(1 << self.failures.min(16));
+        self.not_before = now + wait.min(SAVE_RETRY_MAX);
+        self.failures = self.failures.saturating_add(1);
+        let is_news = self
+            .told
+            .is_none_or(|told| now.since(told) >= REMIND_INTERVAL);
+        if is_news {
+            self.told = Some(now);
+        }
+        is_news
     }
 }
 

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use crate::lapi_url::LapiUrl;
 use crate::poll_error::{PollError, PollResult};
+use crate::saved::SavedError;
 
 /// How the polls of LAPI went. Written by the poller alone; share it by `Arc`.
 ///
@@ -25,6 +26,16 @@ pub struct LapiStatus {
     decisions_deleted: AtomicU64,
     decisions_skipped: AtomicU64,
     last_failure: Mutex<Option<LastFailure>>,
+    not_saved: Mutex<Option<NotSaved>>,
+}
+
+/// Why the decisions can't be saved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotSaved {
+    /// Since when.
+    pub since: Tick,
+    /// What the disk said last.
+    pub message: String,
 }
 
 /// The last poll that failed, as text.
@@ -61,6 +72,7 @@ impl LapiStatus {
             decisions_deleted: AtomicU64::new(0),
             decisions_skipped: AtomicU64::new(0),
             last_failure: Mutex::new(None),
+            not_saved: Mutex::new(None),
         }
     }
 
@@ -110,6 +122,27 @@ impl LapiStatus {
     #[must_use]
     pub fn last_failure(&self) -> Option<LastFailure> {
         self.last_failure.lock().clone()
+    }
+
+    /// Why the decisions can't be saved, while they can't.
+    #[must_use]
+    pub fn not_saved(&self) -> Option<NotSaved> {
+        self.not_saved.lock().clone()
+    }
+
+    /// The decisions are on the disk.
+    pub(crate) fn saved(&self) {
+        *self.not_saved.lock() = None;
+    }
+
+    /// The disk refused the decisions.
+    pub(crate) fn not_saved_because(&self, error: &SavedError, now: Tick) {
+        let mut not_saved = self.not_saved.lock();
+        let since = not_saved.as_ref().map_or(now, |known| known.since);
+        *not_saved = Some(NotSaved {
+            since,
+            message: error.to_string(),
+        });
     }
 
     /// How many polls ended with each result.

@@ -20,10 +20,13 @@ const EXCERPT_CHARS: usize = 64;
 /// Every record that the search tree leads to is decoded once, when the database is loaded, so a
 /// look-up can't fail and no record can make it slow: it walks the tree (at most 128 steps) and
 /// then searches a sorted table.
+///
+/// Cheap to clone. It holds all of the file's bytes, so what becomes of the file is nothing to it.
+#[derive(Clone)]
 pub struct GeoDatabase<F> {
-    reader: Reader<Arc<[u8]>>,
+    reader: Arc<Reader<Arc<[u8]>>>,
     /// The fact of each record that tells one, by the record's offset, sorted.
-    facts: Vec<(u32, F)>,
+    facts: Arc<[(u32, F)]>,
 }
 
 impl<F: Fact> GeoDatabase<F> {
@@ -52,7 +55,10 @@ impl<F: Fact> GeoDatabase<F> {
         if facts.is_empty() {
             return Err(field_missing::<F>(&reader.metadata().database_type));
         }
-        Ok(Self { reader, facts })
+        Ok(Self {
+            reader: Arc::new(reader),
+            facts: facts.into(),
+        })
     }
 
     /// What the database tells of `ip`: never `Unavailable`. An IPv6 address in a database of IPv4
@@ -97,9 +103,36 @@ pub struct GeoDatabases {
     pub country: Option<GeoDatabase<Country>>,
     /// Tells autonomous systems.
     pub asn: Option<GeoDatabase<Asn>>,
+    /// Those that are configured and could not be read.
+    pub unusable: UnusableDatabases,
+}
+
+/// Which of the databases that are configured could not be read, the last time that they were.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UnusableDatabases {
+    /// The one that tells countries.
+    pub country: bool,
+    /// The one that tells autonomous systems.
+    pub asn: bool,
 }
 
 impl GeoDatabases {
+    /// These databases, and in the place of each that is unusable the one in `old`: a file that is
+    /// being written must not take away what was known.
+    #[must_use]
+    pub fn or_last_good(&self, old: &Self) -> Self {
+        let Self {
+            country,
+            asn,
+            unusable,
+        } = self;
+        Self {
+            country: last_good(country.as_ref(), unusable.country, old.country.as_ref()),
+            asn: last_good(asn.as_ref(), unusable.asn, old.asn.as_ref()),
+            unusable: *unusable,
+        }
+    }
+
     /// Where `ip` is; what a missing database would tell is `Unavailable`.
     ///
     /// Hot path: runs per request, allocates nothing.
@@ -110,6 +143,14 @@ impl GeoDatabases {
             asn: look_up(self.asn.as_ref(), ip),
         }
     }
+}
+
+fn last_good<F: Fact>(
+    new: Option<&GeoDatabase<F>>,
+    is_unusable: bool,
+    old: Option<&GeoDatabase<F>>,
+) -> Option<GeoDatabase<F>> {
+    if is_unusable { old } else { new }.cloned()
 }
 
 fn look_up<F: Fact>(database: Option<&GeoDatabase<F>>, ip: Ip) -> Known<F> {

@@ -12,6 +12,6 @@ mod fact;
 mod record;
 mod tree;
 
-pub use database::{GeoDatabase, GeoDatabases};
+pub use database::{GeoDatabase, GeoDatabases, UnusableDatabases};
 pub use error::GeoError;
 pub use fact::Fact;

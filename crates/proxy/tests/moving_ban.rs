@@ -77,6 +77,7 @@ fn snapshot() -> Snapshot {
     let geo = GeoDatabases {
         country: Some(GeoDatabase::from_bytes(country).unwrap()),
         asn: Some(GeoDatabase::from_bytes(asn).unwrap()),
+        ..GeoDatabases::default()
     };
     Snapshot::build(settings, Arc::new(geo)).unwrap()
 }

@@ -15,7 +15,7 @@ use palisade_gate::{Snapshot, State};
 use palisade_geo::GeoDatabases;
 use palisade_proxy::settings::{Deadlines, Limits, ListenerSettings, ShutdownSettings};
 use palisade_proxy::{Clock, Generation, Listener, Shared};
-use palisade_telemetry::{LogSettings, MetricLabels, Metrics, OperatorLog, Telemetry};
+use palisade_telemetry::{LogSettings, MetricLabels, Metrics, OperatorLog, Sink, Telemetry};
 use palisade_upstream::{PoolSettings, ServerSettings, Servers, Upstreams, Weight};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -73,7 +73,7 @@ async fn proxy(backend: std::net::SocketAddr) -> (std::net::SocketAddr, watch::S
     let telemetry = Telemetry::open(
         &LogSettings::default(),
         Arc::clone(&metrics),
-        Arc::new(OperatorLog::stderr()),
+        Arc::new(OperatorLog::stderr(metrics.sink(&Sink::Stderr).unwrap()).unwrap()),
     )
     .unwrap();
     let (drain, draining) = watch::channel(false);

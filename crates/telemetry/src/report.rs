@@ -3,17 +3,18 @@
 //! Nothing that a client does is told here; that is what logs and metrics are for.
 
 use std::collections::HashMap;
-use std::fmt::{self, Display};
-use std::io::{self, Write};
+use std::fmt::Display;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 
-use crate::WallTime;
 use crate::format::push_report_value;
+use crate::sink::{LogWriter, SinkError};
+use crate::{Sink, SinkMetrics, WallTime};
 
 /// How much a message matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Level {
     /// As it should be.
     Info,
@@ -41,6 +42,11 @@ pub trait Report: Send + Sync {
     /// Tells one message. Messages of one `topic` that come too often may be left out, counted.
     fn report(&self, level: Level, topic: &'static str, message: &str, fields: Fields<'_>);
 
+    /// Waits until what was told is written, for so long at most.
+    fn flush(&self, deadline: Duration) {
+        let _ = deadline;
+    }
+
     /// [`Self::report`] at [`Level::Info`].
     fn info(&self, topic: &'static str, message: &str, fields: Fields<'_>) {
         self.report(Level::Info, topic, message, fields);
@@ -64,64 +70,70 @@ const REFILL: Duration = Duration::from_secs(10);
 /// Longest value of a field, in bytes.
 const VALUE_BYTES_MAX: usize = 4 * 1024;
 
+/// How long the last messages of a process may take to be written.
+const FLUSH_TIME: Duration = Duration::from_secs(1);
+
 /// Messages as lines `time=... level=warn topic=lapi msg="..." url=http://127.0.0.1:8080/`.
 ///
-/// Each line is printable ASCII, written at once. A topic may say ten things at once and then one
-/// in ten seconds; `suppressed=N` says how many it could not.
+/// Each line is printable ASCII. A topic may say ten things of a level at once and then one in ten
+/// seconds, so that no number of warnings hides an error; `suppressed=N` says how many it could not.
+/// Nobody waits for standard error: where nobody reads it, lines are dropped and counted.
+#[derive(Debug)]
 pub struct OperatorLog {
-    inner: Mutex<Inner>,
-}
-
-struct Inner {
-    out: Box<dyn Write + Send>,
-    budgets: HashMap<&'static str, Budget>,
+    writer: LogWriter,
+    budgets: Mutex<HashMap<(&'static str, Level), Budget>>,
 }
 
 impl OperatorLog {
-    /// Writes to standard error.
-    #[must_use]
-    pub fn stderr() -> Self {
-        Self::new(Box::new(io::stderr()))
+    /// Writes to standard error. What can't be written is counted in `metrics`: there is nobody left
+    /// to tell.
+    ///
+    /// # Errors
+    /// There is no standard error, or no thread can be had.
+    pub fn stderr(metrics: SinkMetrics) -> Result<Self, SinkError> {
+        Self::to(&Sink::Stderr, metrics)
     }
 
-    /// Writes to `out`. What can't be written is lost: there is nobody left to tell.
-    #[must_use]
-    pub fn new(out: Box<dyn Write + Send>) -> Self {
-        let inner = Inner {
-            out,
-            budgets: HashMap::new(),
-        };
-        Self {
-            inner: Mutex::new(inner),
-        }
+    fn to(sink: &Sink, metrics: SinkMetrics) -> Result<Self, SinkError> {
+        Ok(Self {
+            writer: LogWriter::open(sink, metrics, Arc::new(Nobody))?,
+            budgets: Mutex::default(),
+        })
     }
 }
 
-impl fmt::Debug for OperatorLog {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OperatorLog").finish_non_exhaustive()
+impl Drop for OperatorLog {
+    fn drop(&mut self) {
+        self.flush(FLUSH_TIME);
     }
+}
+
+/// Who hears of what is wrong with the operator's own log.
+struct Nobody;
+
+impl Report for Nobody {
+    fn report(&self, _: Level, _: &'static str, _: &str, _: Fields<'_>) {}
 }
 
 impl Report for OperatorLog {
     fn report(&self, level: Level, topic: &'static str, message: &str, fields: Fields<'_>) {
-        let mut inner = self.inner.lock();
+        // Held until the line is in the queue: lines stand in the order of their times.
+        let mut budgets = self.budgets.lock();
         let now = Instant::now();
-        let budget = inner
-            .budgets
-            .entry(topic)
+        let budget = budgets
+            .entry((topic, level))
             .or_insert_with(|| Budget::full(now));
         let Some(suppressed) = budget.spend(now) else {
             return;
         };
         let time = WallTime::from(SystemTime::now());
         let line = message_line(time, level, topic, message, fields, suppressed);
-        // A broken standard error is nothing to stop for.
-        inner
-            .out
-            .write_all(&line)
-            .and_then(|()| inner.out.flush())
-            .unwrap_or_default();
+        self.writer.submit_urgent(&line);
+    }
+
+    fn flush(&self, deadline: Duration) {
+        // A standard error that nobody reads is nothing to stop for.
+        self.writer.flush(deadline).unwrap_or_default();
     }
 }
 
@@ -155,6 +167,7 @@ fn message_line(
 }
 
 /// What a topic may still say: a token bucket.
+#[derive(Debug)]
 struct Budget {
     tokens: u32,
     refilled: Instant,
@@ -237,18 +250,27 @@ mod tests {
     }
 
     #[test]
-    fn topics_do_not_take_from_each_other() {
+    fn topics_and_levels_do_not_take_from_each_other() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let log = OperatorLog::new(Box::new(file.reopen().unwrap()));
+        let counter = || prometheus::IntCounter::new("test", "test").unwrap();
+        let metrics = SinkMetrics {
+            dropped_lines: counter(),
+            write_errors: counter(),
+        };
+        let sink = Sink::File(file.path().to_owned());
+        let log = OperatorLog::to(&sink, metrics).unwrap();
         for _ in 0..2 * BURST {
             log.error("reload", "bad settings", &[]);
         }
+        log.warn("reload", "something else", &[]);
         log.info("start", "ready", &[]);
+        drop(log);
         let text = std::fs::read_to_string(file.path()).unwrap();
         assert_eq!(
-            text.matches("topic=reload").count(),
+            text.matches("level=error topic=reload").count(),
             usize::try_from(BURST).unwrap()
         );
+        assert_eq!(text.matches("level=warn topic=reload").count(), 1);
         assert_eq!(
             text.matches("level=info topic=start msg=ready\n").count(),
             1

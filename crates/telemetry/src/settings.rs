@@ -27,15 +27,18 @@ pub struct AccessLogSettings {
 pub enum Sink {
     /// Standard output; `-` in the settings file.
     Stdout,
+    /// Standard error, where operators are told things; no settings file can name it.
+    Stderr,
     /// A file, appended to. Made with mode 0640 where it doesn't exist; its folder must exist.
     File(PathBuf),
 }
 
 impl fmt::Display for Sink {
-    /// `stdout`, or the file's path: the name of the sink in metrics and messages.
+    /// `stdout`, `stderr`, or the file's path: the name of the sink in metrics and messages.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stdout => f.write_str("stdout"),
+            Self::Stderr => f.write_str("stderr"),
             Self::File(path) => write!(f, "{}", path.display()),
         }
     }

@@ -29,6 +29,15 @@ impl Authority {
         self.sign(CertificateParams::new(names).unwrap())
     }
 
+    /// A certificate for these names that was good until the year 2001.
+    pub(crate) fn certify_expired(&self, names: &[&str]) -> Certificate {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names).unwrap();
+        params.not_before = rcgen::date_time_ymd(2000, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2001, 1, 1);
+        self.sign(params)
+    }
+
     /// A client's certificate, of a unit of its organisation.
     pub(crate) fn certify_unit(&self, name: &str, unit: &str) -> Certificate {
         let mut params = CertificateParams::new(Vec::new()).unwrap();

@@ -110,6 +110,11 @@ impl Lapi {
 
     /// Starts it, or starts it again: on the same port, with the same database.
     pub(crate) fn restart(&self) {
+        while !self.try_start() {}
+    }
+
+    /// Whether it runs; not where somebody's own end of a connection has its port at this moment.
+    fn try_start(&self) -> bool {
         self.stop();
         let log = File::create(self.directory.path().join("lapi.log")).unwrap();
         let child = Command::new("crowdsec")
@@ -123,7 +128,12 @@ impl Lapi {
             .spawn()
             .expect("crowdsec is there: run ./set-up test");
         *self.child.lock().unwrap() = Some(child);
-        wait_for("LAPI to start", || self.is_up().then_some(()));
+        wait_for("LAPI to start", || {
+            if self.log().contains("address already in use") {
+                return Some(false);
+            }
+            self.is_up().then_some(true)
+        })
     }
 
     /// Stops it, as a crash would.

@@ -161,6 +161,13 @@ impl Load {
         });
     }
 
+    /// Stops once `count` more requests have been answered; what clients saw.
+    #[track_caller]
+    pub(crate) fn finish_after(self, count: usize) -> LoadReport {
+        self.wait_for_more(count);
+        self.finish()
+    }
+
     /// Stops; what clients saw.
     pub(crate) fn finish(mut self) -> LoadReport {
         self.shared.stop.store(true, Ordering::Relaxed);

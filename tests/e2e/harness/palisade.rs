@@ -2,9 +2,12 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -16,6 +19,8 @@ pub(crate) struct Palisade {
     child: Child,
     directory: TempDir,
     stderr: Arc<Mutex<Vec<String>>>,
+    /// Whether somebody reads its standard error.
+    reads_on: Arc<AtomicBool>,
     listeners: Vec<SocketAddr>,
 }
 
@@ -54,6 +59,40 @@ logs:
         Self::start_as(Self::command(), directory, settings)
     }
 
+    /// The same, run by another program, such as `prlimit`, that becomes Palisade: its arguments end
+    /// where the command that it runs begins.
+    #[track_caller]
+    pub(crate) fn start_under(program: &[&str], directory: TempDir, settings: &str) -> Self {
+        let mut command = Command::new(program[0]);
+        command
+            .args(&program[1..])
+            .arg(env!("CARGO_BIN_EXE_palisade"));
+        Self::start_as(command, directory, settings)
+    }
+
+    /// The same, with file systems of its own: `mounts` are commands of a shell that mount them, for
+    /// this process alone. They are gone with it.
+    #[track_caller]
+    pub(crate) fn start_with_mounts(mounts: &str, directory: TempDir, settings: &str) -> Self {
+        let script = format!("set -e; {mounts}; exec \"$@\"");
+        let mut unshare = vec!["unshare", "--mount", "--propagation", "private"];
+        if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
+            unshare.push("--map-root-user");
+        }
+        let may_mount = Command::new(unshare[0])
+            .args([&unshare[1..], &["mount", "-t", "tmpfs", "none", "/tmp"]].concat())
+            .output()
+            .expect("unshare is there");
+        assert!(
+            may_mount.status.success(),
+            "this test mounts file systems in a name space of its own, which needs root, or user \
+             name spaces: {}",
+            String::from_utf8_lossy(&may_mount.stderr)
+        );
+        let shell = ["sh", "-c", &script, "sh"];
+        Self::start_under(&[&unshare[..], &shell].concat(), directory, settings)
+    }
+
     /// The same, by a command of the caller's, which ends in the binary's name.
     #[track_caller]
     pub(crate) fn start_as(mut command: Command, directory: TempDir, settings: &str) -> Self {
@@ -62,7 +101,7 @@ logs:
         std::fs::write(&path, format!("{settings}{metrics}")).unwrap();
         command
             .args(["run", "--threads", "2", "--config"])
-            .arg(&path);
+            .arg(directory.path().join("palisade.yaml"));
         Self::start_by(command, directory)
     }
 
@@ -76,15 +115,21 @@ logs:
             .expect("starts");
         let stderr = Arc::new(Mutex::new(Vec::new()));
         let (pipe, lines) = (child.stderr.take().unwrap(), Arc::clone(&stderr));
+        let reads_on = Arc::new(AtomicBool::new(true));
+        let may_read = Arc::clone(&reads_on);
         std::thread::spawn(move || {
             for line in BufReader::new(pipe).lines().map_while(Result::ok) {
                 lines.lock().unwrap().push(line);
+                while !may_read.load(Ordering::Relaxed) {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
             }
         });
         let mut palisade = Self {
             child,
             directory,
             stderr,
+            reads_on,
             listeners: Vec::new(),
         };
         palisade.wait_until_ready();
@@ -148,6 +193,11 @@ logs:
     /// What it said on standard error.
     pub(crate) fn stderr(&self) -> Vec<String> {
         self.stderr.lock().unwrap().clone()
+    }
+
+    /// Whether somebody reads what it says from the next line on.
+    pub(crate) fn read_stderr(&self, reads_on: bool) {
+        self.reads_on.store(reads_on, Ordering::Relaxed);
     }
 
     pub(crate) fn connect(&self) -> Connection {

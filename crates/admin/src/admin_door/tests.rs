@@ -141,6 +141,7 @@ fn expected_status(address: SocketAddr) -> Value {
         "last_good_poll_age_seconds": null,
         "consecutive_failures": 0,
         "last_error": null,
+        "not_saved": null,
     },
     "decisions": {
         "total": 1,
@@ -148,7 +149,7 @@ fn expected_status(address: SocketAddr) -> Value {
             { "source": "local", "origin": "local", "type": "ban", "decisions": 1 },
         ],
     },
-    "geo": { "country_database": false, "asn_database": false },
+    "geo": { "country_database": false, "asn_database": false, "unusable": [] },
     "upstreams": [{
         "name": "app",
         "balance": "round_robin",

@@ -118,6 +118,7 @@ async fn a_listing_is_narrowed_and_bounded() {
     let geo = GeoDatabases {
         country: Some(GeoDatabase::from_bytes(country).unwrap()),
         asn: Some(GeoDatabase::from_bytes(asn).unwrap()),
+        ..GeoDatabases::default()
     };
     let doors = TestDoors::with(DecisionsPolicy::default(), None, geo);
     for (scope, value) in [

@@ -283,7 +283,13 @@ fn a_disk_that_says_no_is_told_and_the_decision_holds() {
     let not_kept = house.add("192.0.2.1").not_kept.unwrap();
     assert!(matches!(not_kept, NotKept::NotSaved { .. }), "{not_kept}");
     assert_eq!(house.held().len(), 1);
+    assert!(!house.local.catch_up(NOW), "the disk says no still");
+    fs::create_dir(&missing).unwrap();
+    assert!(house.local.catch_up(NOW));
+    assert!(!house.local.catch_up(NOW), "nothing is missing any more");
+    assert_eq!(open(Some(&missing)).held().len(), 1);
 
+    fs::remove_file(missing.join("local-decisions.jsonl")).unwrap();
     fs::create_dir_all(missing.join("local-decisions.jsonl")).unwrap();
     let problem = open(Some(&missing)).problem.unwrap();
     assert!(
@@ -297,6 +303,7 @@ fn ids_that_are_in_use_are_not_given_again() {
     let mut writer = Writer {
         file: None,
         last_id: u64::MAX - 1,
+        is_behind: false,
     };
     let held = |id| {
         let new = new("192.0.2.1", Remedy::Ban, "x");

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use palisade_geo::{Fact, GeoDatabase, GeoDatabases};
+use palisade_geo::{Fact, GeoDatabase, GeoDatabases, UnusableDatabases};
 use palisade_vocabulary::{Asn, Country};
 
 use crate::reader::{Defaulted, Fields, FilePath, Flag, Key, Optional, Table, TableInfo};
@@ -33,7 +33,7 @@ static REQUIRED: Key<Flag, Defaulted> = Key::new(
     "required",
     Flag,
     Defaulted("false"),
-    "`true`: a database that is missing or corrupt is an error. `false`: a warning; what it would have told is unknown.",
+    "`true`: a database that is missing or corrupt is an error. `false`: a warning; what was loaded before is used on, and without it what it would have told is unknown.",
 );
 
 const DATABASE_PATH: FilePath = FilePath {
@@ -44,11 +44,18 @@ fn lower(fields: &Fields<'_>) -> Option<Arc<GeoDatabases>> {
     let required = fields.get(&REQUIRED);
     let (country, asn) = (fields.get(&COUNTRY), fields.get(&ASN));
     let (required, country, asn) = (required?, country?, asn?);
+    let (asks_country, asks_asn) = (country.is_some(), asn.is_some());
     let country = open::<Country>(fields, &COUNTRY, country, required);
     let asn = open::<Asn>(fields, &ASN, asn, required);
+    let (country, asn) = (country?, asn?);
+    let unusable = UnusableDatabases {
+        country: asks_country && country.is_none(),
+        asn: asks_asn && asn.is_none(),
+    };
     Some(Arc::new(GeoDatabases {
-        country: country?,
-        asn: asn?,
+        country,
+        asn,
+        unusable,
     }))
 }
 
@@ -80,7 +87,7 @@ fn open<F: Fact>(
         }
         Err(message) => {
             let message = format!(
-                "{}: {message}; until then rules that ask for it don't match",
+                "{}: {message}; until then, what was loaded before is used; without it rules that ask for it don't match",
                 path.display()
             );
             context.warning(fields.location_of(key), message);

@@ -137,7 +137,7 @@ fn a_database_that_is_missing_is_a_warning_unless_it_is_required() {
     check_problems(
         "geo: {country_database: no.mmdb}\n",
         &[
-            "4:25: warning: no.mmdb: there is no such file; until then rules that ask for it don't match",
+            "4:25: warning: no.mmdb: there is no such file; until then, what was loaded before is used; without it rules that ask for it don't match",
         ],
     );
     check_problems(

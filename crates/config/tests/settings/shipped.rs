@@ -143,7 +143,7 @@ fn the_default_settings_with_everything_on_are_right() {
     let loaded = shipped.load("config/everything.yaml");
     let asn = repository_path("config/geo/asn.mmdb");
     let missing = format!(
-        "{}: there is no such file; until then rules that ask for it don't match",
+        "{}: there is no such file; until then, what was loaded before is used; without it rules that ask for it don't match",
         asn.display()
     );
     let unfetched = "there is no copy of this list yet: it is empty until its server answers";

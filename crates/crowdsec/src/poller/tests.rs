@@ -361,6 +361,33 @@ async fn changes_are_saved_while_it_runs_and_a_lost_disk_is_told() {
     );
 }
 
+#[test]
+fn saving_is_tried_again_soon_and_told_seldom() {
+    let seconds = |seconds: u64| Tick::from_millis(seconds * 1_000);
+    let mut saving = Saving {
+        file: SavedFile::of_operator(Path::new("/nowhere")),
+        not_before: seconds(0),
+        is_due: true,
+        failures: 0,
+        told: None,
+    };
+    let mut told = Vec::new();
+    let mut waits = Vec::new();
+    let mut now = seconds(0);
+    for _ in 0..14 {
+        if saving.failed(now) {
+            told.push(now.as_millis() / 1_000);
+        }
+        waits.push(saving.not_before.since(now).as_secs());
+        now = saving.not_before;
+    }
+    assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60, 60, 60, 60, 60, 60]);
+    assert_eq!(told, [0, 303]);
+    assert!(saving.is_due, "it is still to be saved");
+    assert!(saving.succeeded(now), "told that it works again");
+    assert!(!saving.is_due && !saving.succeeded(now));
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_was_left_out_is_counted_and_told() {
     let stage = Stage::new();

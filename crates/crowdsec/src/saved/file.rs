@@ -1,7 +1,7 @@
 //! The file of saved decisions.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -49,14 +49,13 @@ impl SavedFile {
     }
 
     /// What was saved; nothing where there is no file. A file that can't be used is renamed to
-    /// `*.rejected`, for somebody to look at.
+    /// `*.rejected`, for somebody to look at, where the disk lets it.
     ///
     /// # Errors
     /// When the file can't be read or used.
     pub fn load(&self, now: Tick) -> Result<Option<Restored>, SavedError> {
-        let bytes = match self.read() {
-            Err(SavedError::Io(_)) if !self.path.exists() => return Ok(None),
-            bytes => bytes,
+        let Some(bytes) = self.read().transpose() else {
+            return Ok(None);
         };
         let now = Now {
             tick: now,
@@ -65,10 +64,13 @@ impl SavedFile {
         match bytes.and_then(|bytes| decode(&bytes, &self.source, now)) {
             Ok(restored) => Ok(Some(restored)),
             Err(SavedError::Io(reason)) => Err(SavedError::Io(reason)),
-            Err(error) => {
-                fs::rename(&self.path, self.beside("rejected"))?;
-                Err(error)
-            }
+            Err(error) => match fs::rename(&self.path, self.beside("rejected")) {
+                Ok(()) => Err(error),
+                Err(denied) => {
+                    let reason = format!("{error}; and it can't be renamed: {denied}");
+                    Err(SavedError::Io(reason))
+                }
+            },
         }
     }
 
@@ -85,12 +87,16 @@ impl SavedFile {
         })
     }
 
-    fn read(&self) -> Result<Vec<u8>, SavedError> {
-        let file = File::open(&self.path)?;
+    /// Nothing where there is no file.
+    fn read(&self) -> Result<Option<Vec<u8>>, SavedError> {
+        let file = match File::open(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file?,
+        };
         check_len(&file)?;
         let mut bytes = Vec::new();
         file.take(BYTES_MAX).read_to_end(&mut bytes)?;
-        Ok(bytes)
+        Ok(Some(bytes))
     }
 
     fn beside(&self, extension: &str) -> PathBuf {

@@ -121,6 +121,35 @@ fn a_record_without_the_fact_is_unlisted() {
 }
 
 #[test]
+fn what_cannot_be_used_is_replaced_by_what_was_there_before() {
+    let with_country = |code: &str| {
+        let bytes = palisade_testkit::mmdb::country_database(&[("192.0.2.0/24", code)]);
+        GeoDatabases {
+            country: Some(GeoDatabase::from_bytes(bytes).unwrap()),
+            ..GeoDatabases::default()
+        }
+    };
+    let unusable = GeoDatabases {
+        unusable: UnusableDatabases {
+            country: true,
+            asn: true,
+        },
+        ..GeoDatabases::default()
+    };
+    let country = |databases: &GeoDatabases| databases.place("192.0.2.1".parse().unwrap()).country;
+    let old = with_country("XA");
+    let kept = unusable.or_last_good(&old);
+    assert_eq!(country(&kept), country(&old));
+    assert_eq!(kept.unusable, unusable.unusable);
+    assert!(kept.asn.is_none(), "there was none");
+    // A second time too, and not where there is a new one, or none is wanted any more.
+    assert_eq!(country(&unusable.or_last_good(&kept)), country(&old));
+    let new = with_country("XB");
+    assert_eq!(country(&new.or_last_good(&old)), country(&new));
+    assert!(GeoDatabases::default().or_last_good(&old).country.is_none());
+}
+
+#[test]
 fn places() {
     assert_eq!(
         GeoDatabases::default().place(ip("192.0.2.1")),
@@ -131,6 +160,7 @@ fn places() {
     let databases = GeoDatabases {
         country: Some(GeoDatabase::from_bytes(countries).unwrap()),
         asn: Some(GeoDatabase::from_bytes(systems).unwrap()),
+        ..GeoDatabases::default()
     };
     let place = |text| databases.place(ip(text));
     assert_eq!(

@@ -15,6 +15,7 @@ pub struct LapiMetrics {
     polls: ReasonCounters,
     synced: IntGauge,
     key_refused: IntGauge,
+    not_saved: IntGauge,
     age: Gauge,
     usage_reports: ReasonCounters,
     /// When the last good poll was, as a [`Tick`]; until there is one, when the first could be.
@@ -42,6 +43,10 @@ impl LapiMetrics {
             key_refused: registrar.gauge(
                 "palisade_lapi_key_refused",
                 "1 while the LAPI refuses the key or the certificate",
+            )?,
+            not_saved: registrar.gauge(
+                "palisade_lapi_decisions_not_saved",
+                "1 while the disk refuses the decisions of the LAPI",
             )?,
             age: registrar.float_gauge(
                 "palisade_lapi_last_success_age_seconds",
@@ -80,6 +85,11 @@ impl LapiMetrics {
     /// A report of usage ended so; `result` is a short name from a fixed set.
     pub fn usage_reported(&self, result: &'static str) {
         self.usage_reports.inc(result);
+    }
+
+    /// Whether the disk refuses the decisions.
+    pub fn set_not_saved(&self, not_saved: bool) {
+        self.not_saved.set(i64::from(not_saved));
     }
 
     pub(super) fn set_age(&self, now: Tick) {

@@ -26,6 +26,9 @@ pub enum SinkError {
     /// Standard output can't be used.
     #[error("can't write logs to standard output: {0}; expected an open file descriptor 1")]
     Stdout(io::Error),
+    /// Standard error can't be used.
+    #[error("can't write to standard error: {0}; expected an open file descriptor 2")]
+    Stderr(io::Error),
     /// No thread can be had to write with.
     #[error("can't start a thread that writes logs: {0}")]
     Thread(io::Error),
@@ -54,6 +57,11 @@ impl Output {
                 .try_clone_to_owned()
                 .map(|fd| Self::unnamed(fd.into()))
                 .map_err(SinkError::Stdout),
+            Sink::Stderr => io::stderr()
+                .as_fd()
+                .try_clone_to_owned()
+                .map(|fd| Self::unnamed(fd.into()))
+                .map_err(SinkError::Stderr),
             Sink::File(path) => Self::at(path).map_err(|source| SinkError::Open {
                 path: path.clone(),
                 source,

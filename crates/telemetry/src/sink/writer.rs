@@ -156,6 +156,14 @@ impl LogWriter {
         true
     }
 
+    /// [`Self::submit`], for a line that is not to wait for others. Nobody waits for it either.
+    pub(crate) fn submit_urgent(&self, line: &[u8]) {
+        if self.submit(line) {
+            self.shared.queue.lock().hurry = true;
+            self.shared.work.notify_one();
+        }
+    }
+
     /// Looks whether the file was rotated, now instead of within a second.
     pub fn reopen(&self) {
         self.shared.queue.lock().reopen = true;
@@ -315,6 +323,9 @@ impl Worker {
     /// Waits a while before the next try. Whether there should be none.
     fn pause_after(&mut self, error: &io::Error) -> bool {
         let pause = if error.kind() == io::ErrorKind::WouldBlock {
+            // Nobody would hear of them before the reader reads on.
+            let lost = self.shared.metrics.dropped_lines.get();
+            self.troubles.report_losses(lost);
             RETRY_BLOCKED
         } else {
             self.shared.metrics.write_errors.inc();

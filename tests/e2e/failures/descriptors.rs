@@ -1,0 +1,51 @@
+//! A process that has no file descriptors left.
+
+use std::time::{Duration, Instant};
+
+use palisade_testkit::process::{open_files, processor_time};
+
+use crate::harness::{Backend, Connection, Load, Palisade, wait_for};
+
+/// How many descriptors there are.
+const DESCRIPTORS: usize = 96;
+
+#[test]
+fn without_descriptors_the_process_neither_spins_nor_ends_and_is_well_again_by_itself() {
+    let backend = Backend::start();
+    let folder = tempfile::tempdir().unwrap();
+    let limit = format!("--nofile={DESCRIPTORS}:{DESCRIPTORS}");
+    let settings = format!(
+        "
+listeners: [{{ address: 127.0.0.1:0 }}]
+upstreams: {{ app: {{ servers: [\"{backend}\"] }} }}
+sites: [{{ upstream: app }}]
+"
+    );
+    let palisade = Palisade::start_under(&["prlimit", &limit], folder, &settings);
+    let load = Load::on(palisade.address()).keep_alive(2).start();
+    load.finish_after(20).assert_flawless();
+    let mut crowd: Vec<Connection> = (0..DESCRIPTORS).map(|_| palisade.connect()).collect();
+    wait_for("the last descriptor", || {
+        (open_files(palisade.pid()).unwrap() >= DESCRIPTORS - 1).then_some(())
+    });
+    // Waiting costs next to nothing, however long it takes.
+    let (begun, used) = (Instant::now(), processor_time(palisade.pid()).unwrap());
+    wait_for("a second", || {
+        (begun.elapsed() > Duration::from_secs(1)).then_some(())
+    });
+    let used = processor_time(palisade.pid()).unwrap() - used;
+    assert!(used < begun.elapsed() / 2, "{used:?} of processor time");
+
+    crowd.clear();
+    wait_for("an answer", || {
+        let answer = palisade.exchange("GET / HTTP/1.1\r\nHost: test.example\r\n\r\n")?;
+        (answer.status == 200).then_some(())
+    });
+    let load = Load::on(palisade.address())
+        .keep_alive(2)
+        .new_connections(1)
+        .http2(1)
+        .start();
+    load.finish_after(50).assert_flawless();
+    assert_eq!(palisade.metrics_door("/readyz").status, 200);
+}
