@@ -142,7 +142,9 @@ fn expected_status(address: SocketAddr) -> Value {
         "consecutive_failures": 0,
         "last_error": null,
         "not_saved": null,
+        "usage_metrics": null,
     },
+    "lists": [],
     "decisions": {
         "total": 1,
         "counts": [
@@ -153,8 +155,13 @@ fn expected_status(address: SocketAddr) -> Value {
     "upstreams": [{
         "name": "app",
         "balance": "round_robin",
+        "when_all_down": "try_any",
+        "queued_requests": 0,
         "servers": [{
             "address": "127.0.0.1:9000",
+            "name": null,
+            "up": true,
+            "health_check": null,
             "weight": 1,
             "in_flight": 0,
             "consecutive_failures": 0,
