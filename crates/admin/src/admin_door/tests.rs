@@ -133,9 +133,11 @@ fn expected_status(address: SocketAddr) -> Value {
     },
     "sites": 1,
     "listeners": [{ "address": address.to_string() }],
+    "lists": [],
     "lapi": {
         "configured": true,
         "url": "http://127.0.0.1:8080/",
+        "usage_metrics": null,
         "synced": false,
         "key_refused": false,
         "last_good_poll_age_seconds": null,
