@@ -294,7 +294,11 @@ fn what_a_backend_has_not_begun_is_sent_again_whatever_its_method() {
     let palisade = start(&backend);
     run(async {
         let client = client(&palisade).await;
-        let answer = client.post("/", b"abc").await.unwrap();
+        let fields = [("content-length", "3")];
+        let mut exchange = client.begin("POST", "/", &fields, false).await;
+        exchange.send(b"abc").await;
+        exchange.end();
+        let answer = exchange.answer().await.unwrap();
         assert_eq!(answer.status, 200, "the third time");
     });
     assert_eq!(backend.seen().requests.len(), 1);

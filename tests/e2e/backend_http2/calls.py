@@ -73,13 +73,13 @@ def errors():
 
 
 def deadline_and_cancel():
-    hangs = channel.unary_unary("/test.Service/Hangs")
-    error = code_of(lambda: hangs(b"", timeout=0.5))
+    hangs = channel.unary_stream("/test.Service/Hangs")
+    error = code_of(lambda: list(hangs(b"", timeout=0.5)))
     check(error.code(), grpc.StatusCode.DEADLINE_EXCEEDED)
-    future = hangs.future(b"", timeout=PATIENCE)
-    check(dict(future.initial_metadata())["x-begun"], "yes")
-    future.cancel()
-    check(future.cancelled(), True)
+    answers = hangs(b"", timeout=PATIENCE)
+    check(next(answers), b"begun")
+    answers.cancel()
+    check(answers.code(), grpc.StatusCode.CANCELLED)
 
 
 def refused():

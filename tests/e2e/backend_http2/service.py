@@ -28,10 +28,9 @@ def hangs(request, context):
     if not context.add_callback(lambda: gone.set_result(None)):
         gone.set_result(None)
     tell("hangs")
-    context.send_initial_metadata((("x-begun", "yes"),))
+    yield b"begun"
     gone.result(30)
     tell("cancelled")
-    return b""
 
 
 def counts(request, context):
@@ -52,7 +51,7 @@ def handler():
     calls = {
         "Unary": grpc.unary_unary_rpc_method_handler(unary),
         "Fails": grpc.unary_unary_rpc_method_handler(fails),
-        "Hangs": grpc.unary_unary_rpc_method_handler(hangs),
+        "Hangs": grpc.unary_stream_rpc_method_handler(hangs),
         "Counts": grpc.unary_stream_rpc_method_handler(counts),
         "Joins": grpc.stream_unary_rpc_method_handler(joins),
         "Echoes": grpc.stream_stream_rpc_method_handler(echoes),
