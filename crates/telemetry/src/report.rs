@@ -70,6 +70,8 @@ const REFILL: Duration = Duration::from_secs(10);
 /// Longest value of a field, in bytes.
 const VALUE_BYTES_MAX: usize = 4 * 1024;
 
+/// How long a message waits for standard error.
+const PATIENCE: Duration = Duration::from_millis(100);
 /// How long the last messages of a process may take to be written.
 const FLUSH_TIME: Duration = Duration::from_secs(1);
 
@@ -77,7 +79,9 @@ const FLUSH_TIME: Duration = Duration::from_secs(1);
 ///
 /// Each line is printable ASCII. A topic may say ten things of a level at once and then one in ten
 /// seconds, so that no number of warnings hides an error; `suppressed=N` says how many it could not.
-/// Nobody waits for standard error: where nobody reads it, lines are dropped and counted.
+/// Each is written before whoever tells it goes on, as long as standard error takes lines. Where nobody
+/// reads it, one message waits a tenth of a second for it and the others don't; what doesn't fit into
+/// the queue is dropped and counted.
 #[derive(Debug)]
 pub struct OperatorLog {
     writer: LogWriter,
@@ -128,7 +132,12 @@ impl Report for OperatorLog {
         };
         let time = WallTime::from(SystemTime::now());
         let line = message_line(time, level, topic, message, fields, suppressed);
+        // Where earlier lines wait still, nobody reads them.
+        let is_stuck = self.writer.flush(Duration::ZERO).is_err();
         self.writer.submit_urgent(&line);
+        if !is_stuck {
+            self.flush(PATIENCE);
+        }
     }
 
     fn flush(&self, deadline: Duration) {
