@@ -24,7 +24,11 @@ sites: [{{ upstream: app }}]
     let palisade = Palisade::start_under(&["prlimit", &limit], folder, &settings);
     let load = Load::on(palisade.address()).keep_alive(2).start();
     load.finish_after(20).assert_flawless();
-    let mut crowd: Vec<Connection> = (0..DESCRIPTORS).map(|_| palisade.connect()).collect();
+    // Each sends half a body, so that none can be sent away for another, and no backend is asked.
+    let mut crowd: Vec<Connection> = (0..2 * DESCRIPTORS).map(|_| palisade.connect()).collect();
+    for client in &mut crowd {
+        client.send("POST / HTTP/1.1\r\nHost: test.example\r\nContent-Length: 8\r\n\r\nhalf");
+    }
     wait_for("the last descriptor", || {
         (open_files(palisade.pid()).unwrap() >= DESCRIPTORS - 1).then_some(())
     });
