@@ -423,6 +423,23 @@ fn a_log_that_was_moved_away_is_begun_anew() {
     );
 }
 
+/// The metrics that METRICS.md lists, each with its type and labels.
+fn documented_metrics() -> HashMap<&'static str, (&'static str, HashSet<&'static str>)> {
+    let document = include_str!("../../crates/telemetry/METRICS.md");
+    let rows = document.lines().filter_map(|line| line.strip_prefix("| `"));
+    rows.map(|row| {
+        let columns: Vec<&str> = row.split(" | ").collect();
+        let labels = columns[2]
+            .split([',', '`', ' '])
+            .filter(|label| !label.is_empty());
+        (
+            columns[0].trim_end_matches('`'),
+            (columns[1], labels.collect()),
+        )
+    })
+    .collect()
+}
+
 #[test]
 fn metrics_are_those_that_are_documented() {
     let backend = Backend::start();
@@ -430,27 +447,28 @@ fn metrics_are_those_that_are_documented() {
     let more = "
 crowdsec: { lapi_url: \"http://127.0.0.1:9/\", api_key: none }
 admin: { address: 127.0.0.1:0, socket: admin.sock }
+block_lists: { bad: { file: bad.txt } }
+include: more.yaml
 ";
-    let palisade = Palisade::start(&settings(&backend, more));
+    let directory = tempfile::tempdir().unwrap();
+    let named = "upstreams: { named: { servers: [\"localhost:9\"], health_check: { tcp: true } } }";
+    std::fs::write(directory.path().join("more.yaml"), named).unwrap();
+    std::fs::write(directory.path().join("bad.txt"), "192.0.2.9\n").unwrap();
+    let palisade = Palisade::start_in(directory, &settings(&backend, more));
     palisade.decisions(&["add", "192.0.2.1"]);
     palisade.get("/");
     palisade.get("/blocked");
     palisade.get("/%zz");
-    let document = include_str!("../../crates/telemetry/METRICS.md");
-    let rows = document.lines().filter_map(|line| line.strip_prefix("| `"));
-    let documented: HashMap<&str, (&str, HashSet<&str>)> = rows
-        .map(|row| {
-            let columns: Vec<&str> = row.split(" | ").collect();
-            let labels = columns[2]
-                .split([',', '`', ' '])
-                .filter(|label| !label.is_empty());
-            (
-                columns[0].trim_end_matches('`'),
-                (columns[1], labels.collect()),
-            )
-        })
-        .collect();
-    let shown = palisade.metrics();
+    let documented = documented_metrics();
+    // A list is read and a server is asked a moment after the start.
+    let shown = wait_for("what comes a moment later", || {
+        let shown = palisade.metrics();
+        let later = ["palisade_list_entries{", "server_check_failures{"];
+        later
+            .iter()
+            .all(|name| shown.contains(name))
+            .then_some(shown)
+    });
     let mut families = HashSet::new();
     for line in shown.lines() {
         if let Some(family) = line.strip_prefix("# TYPE ") {

@@ -18,6 +18,7 @@
 mod abuse;
 mod access_rules;
 mod accuracy;
+mod all_at_once;
 mod answers;
 mod backend_http2;
 mod client_address;

@@ -51,9 +51,8 @@ impl Gate {
         let before = self.reloads("failed");
         self.ask(settings);
         self.wait_for_reloads("failed", before);
-        let lines = self.palisade.stderr();
-        let told = |line: &&String| line.contains("the old ones stay");
-        lines.iter().rfind(told).expect("a reason").clone()
+        let refused = &self.palisade.status()["settings"]["refused"]["error"];
+        refused.as_str().expect("a reason").to_owned()
     }
 
     fn ask(&self, settings: &str) {

@@ -12,18 +12,18 @@ use tempfile::TempDir;
 use crate::harness::{Authority, Backend, Lapi, Load, Palisade, TlsClient, wait_for};
 
 /// A Palisade and those that take its place; all stopped when dropped.
-struct Dynasty {
-    first: Palisade,
+pub(crate) struct Dynasty {
+    pub(crate) first: Palisade,
     pids: Vec<u32>,
 }
 
 impl Dynasty {
-    fn of(first: Palisade) -> Self {
+    pub(crate) fn of(first: Palisade) -> Self {
         let pids = vec![first.pid()];
         Self { first, pids }
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let pid = self.pids.last().unwrap();
         let mut kill = Command::new("kill");
         let status = kill.args([&format!("-{name}"), &pid.to_string()]).status();
@@ -42,7 +42,7 @@ impl Dynasty {
 
     /// One more takes the place.
     #[track_caller]
-    fn upgrade(&mut self) {
+    pub(crate) fn upgrade(&mut self) {
         self.signal("QUIT");
         let known = self.pids.len() - 1;
         let pid = wait_for("an upgrade", || self.successors().get(known).copied());
@@ -52,18 +52,18 @@ impl Dynasty {
         });
     }
 
-    fn count(&self, what: &str) -> usize {
+    pub(crate) fn count(&self, what: &str) -> usize {
         let said = self.first.stderr();
         said.iter().filter(|line| line.contains(what)).count()
     }
 
     #[track_caller]
-    fn wait_for(&self, what: &str, times: usize) {
+    pub(crate) fn wait_for(&self, what: &str, times: usize) {
         wait_for(what, || (self.count(what) >= times).then_some(()));
     }
 
     /// Ends the last one, as SIGTERM does, and waits until all are gone.
-    fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.signal("TERM");
         self.wait_for("msg=stopped", self.pids.len());
         assert_eq!(self.first.wait(), Some(0));

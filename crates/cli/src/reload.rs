@@ -116,8 +116,8 @@ impl Reloader {
     fn tell_loaded(&self) {
         let shared = &self.process.shared;
         let number = shared.generation.load().number;
-        shared.metrics.snapshot.reloaded(number);
         self.process.status.loaded(&self.hash, shared.clock.now());
+        shared.metrics.snapshot.reloaded(number);
         self.process.report.info(
             "reload",
             "the new settings are in use",
@@ -127,7 +127,7 @@ impl Reloader {
 
     fn tell_refused(&self, error: &anyhow::Error) {
         let shared = &self.process.shared;
-        shared.metrics.snapshot.reload_failed();
+        // Whoever sees the metric finds the reason.
         let status = &self.process.status;
         status.refused(&format!("{error:#}"), shared.clock.now());
         self.process.report.error(
@@ -139,6 +139,7 @@ impl Reloader {
                 ("refused_hash", &self.sources.hash()),
             ],
         );
+        shared.metrics.snapshot.reload_failed();
     }
 
     fn try_reload(&mut self) -> Result<Option<LapiChange>> {

@@ -104,13 +104,14 @@ fn settings_of_a_listener_change_under_its_socket() {
         assert_eq!(ask(connection), 200);
     }
     // Counts carry over, and what is open stays.
-    let listener = "{ address: 127.0.0.1:0, limits: { connections: 2 } }";
+    let listener = "{ address: 127.0.0.1:0, limits: { connections_per_address: 2 } }";
     gate.change(&settings(listener, &backend));
     assert!(
         Connection::open(address).is_closed(),
         "there are two already"
     );
-    let listener = "{ address: 127.0.0.1:0, limits: { connections: 3, target_bytes: 256B } }";
+    let listener =
+        "{ address: 127.0.0.1:0, limits: { connections_per_address: 3, target_bytes: 256B } }";
     gate.change(&settings(listener, &backend));
     let long = format!(
         "GET /{} HTTP/1.1\r\nHost: test.example\r\n\r\n",
@@ -186,10 +187,15 @@ fn an_address_that_is_taken_refuses_the_whole_reload() {
         .unwrap();
     let place = format!("palisade.yaml:2:{column}: error: can't listen on {address}");
     assert!(told.contains(&place), "{told}");
-    assert!(
-        told.contains("generation=1 ") && told.contains("refused_hash="),
-        "{told}"
-    );
+    wait_for("the operator to be told", || {
+        let said = gate.palisade.stderr();
+        let mut refusals = said
+            .iter()
+            .filter(|line| line.contains("the old ones stay"));
+        let has_hashes =
+            |line: &String| line.contains("generation=1 ") && line.contains("refused_hash=");
+        refusals.any(has_hashes).then_some(())
+    });
     let status = gate.palisade.status()["settings"].clone();
     assert_eq!(status["generation"], 1);
     let refused = status["refused"]["error"].as_str().unwrap();
