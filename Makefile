@@ -26,6 +26,7 @@ set-up:
 
 ## lint: formatting and clippy, warnings are errors
 lint:
+	@./set-up build
 	cargo fmt --all --check
 	cargo clippy --profile $(PROFILE) --workspace --all-targets -- -D warnings
 
