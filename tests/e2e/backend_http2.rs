@@ -166,6 +166,29 @@ fn trailers_pass_both_ways_but_for_those_that_a_client_may_not_send() {
 }
 
 #[test]
+fn trailers_that_come_together_with_the_last_data_pass() {
+    let backend = Http2Backend::start();
+    let palisade = start(&backend);
+    run(async {
+        let client = client(&palisade).await;
+        let mut exchange = client.begin("POST", "/echo", &[], false).await;
+        // The backend has the head, so nothing of the body was read ahead.
+        exchange.head().await.unwrap();
+        exchange.send(b"once").await;
+        assert_eq!(exchange.part().await.unwrap().unwrap(), "once");
+        // Given to the connection before its task runs: both go out in one write.
+        let mut trailers = HeaderMap::new();
+        trailers.insert("x-last", HeaderValue::from_static("1"));
+        let sending = &mut exchange.sending;
+        sending.send_data("again".into(), false).unwrap();
+        sending.send_trailers(trailers).unwrap();
+        let (body, trailers) = exchange.rest().await.unwrap();
+        assert_eq!(body, b"again");
+        assert_eq!(trailers.expect("echoed")["x-last"], "1");
+    });
+}
+
+#[test]
 fn both_sides_talk_at_the_same_time() {
     let backend = Http2Backend::start();
     let palisade = start(&backend);

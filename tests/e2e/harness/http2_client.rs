@@ -125,20 +125,26 @@ impl Http2Exchange {
         }
     }
 
-    /// The rest of the answer.
+    /// The answer.
     pub(crate) async fn answer(mut self) -> Result<Http2Answer, h2::Error> {
         let head = self.head().await?;
-        let mut body = Vec::new();
-        while let Some(part) = self.part().await {
-            body.extend_from_slice(&part?);
-        }
-        let trailers = self.body.as_mut().expect("read").trailers().await?;
+        let (body, trailers) = self.rest().await?;
         Ok(Http2Answer {
             status: head.status,
             fields: head.headers,
             body,
             trailers,
         })
+    }
+
+    /// What follows the head that was read.
+    pub(crate) async fn rest(mut self) -> Result<(Vec<u8>, Option<HeaderMap>), h2::Error> {
+        let mut body = Vec::new();
+        while let Some(part) = self.part().await {
+            body.extend_from_slice(&part?);
+        }
+        let trailers = self.body.as_mut().expect("read").trailers().await?;
+        Ok((body, trailers))
     }
 
     /// The code with which the other end resets the stream.

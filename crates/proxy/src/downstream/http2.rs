@@ -93,9 +93,11 @@ impl RequestReader {
             }
             Some(Err(error)) => Err(body_error(&error)),
             None => {
-                // They are there by now, or there are none.
+                // They are there by now, or there are none. The end may be asked for again, and h2
+                // gives them once.
                 let trailers = self.body.trailers().await;
-                self.trailers = trailers.map_err(|error| body_error(&error))?;
+                let trailers = trailers.map_err(|error| body_error(&error))?;
+                self.trailers = self.trailers.take().or(trailers);
                 Ok(None)
             }
         }
