@@ -75,6 +75,22 @@ fn readyz_says_no_before_anything_closes() {
 }
 
 #[test]
+fn who_says_it_twice_is_in_a_hurry() {
+    let backend = Backend::start();
+    let mut palisade = palisade(&backend, "{ delay: 2m, drain_time: 1s }");
+    palisade.signal("TERM");
+    wait_for("the delay to begin", || {
+        let said = palisade.stderr();
+        let begun = said
+            .iter()
+            .any(|line| line.contains("begins after the delay"));
+        begun.then_some(())
+    });
+    palisade.signal("TERM");
+    assert_eq!(palisade.wait(), Some(0));
+}
+
+#[test]
 fn an_idle_connection_has_one_more_request_and_is_told_that_it_was_the_last() {
     let backend = Backend::start();
     let mut palisade = palisade(&backend, "{ drain_time: 20s }");
@@ -101,6 +117,32 @@ fn an_idle_connection_has_one_more_request_and_is_told_that_it_was_the_last() {
     }
     assert_eq!(palisade.wait(), Some(0));
     assert_eq!(palisade.access_log().len(), 3);
+}
+
+#[test]
+fn a_client_that_was_told_to_come_again_may_do_so() {
+    let (go_on, told) = mpsc::sync_channel(4);
+    let told = std::sync::Mutex::new(told);
+    let backend = Backend::with(move |_, tcp| {
+        let head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no";
+        let sent = tcp.write_all(head).is_ok();
+        sent && told.lock().unwrap().recv().is_ok() && tcp.write_all(b"k").is_ok()
+    });
+    let mut palisade = palisade(&backend, "{ drain_time: 20s }");
+    let mut connection = palisade.connect();
+    let head = connection.send(REQUEST).answer_to_head();
+    assert_eq!(head.unwrap().header("Connection"), Some("keep-alive"));
+
+    palisade.signal("TERM");
+    wait_for_the_drain(&palisade);
+    // Its answer ends when the process drains already, which its head knew nothing of.
+    go_on.send(()).unwrap();
+    assert_eq!(connection.read_exactly(2), b"ok");
+    go_on.send(()).unwrap();
+    let answer = connection.send(REQUEST).answer().expect("an answer");
+    assert_eq!(answer.header("Connection"), Some("close"));
+    assert!(connection.is_closed());
+    assert_eq!(palisade.wait(), Some(0));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use palisade_vocabulary::{FailurePolicy, Mode};
 use tokio::spawn;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
-use tokio::time::{interval, sleep};
+use tokio::time::{interval, sleep, timeout};
 
 use crate::arguments::Run;
 use crate::assembly::Process;
@@ -277,7 +277,7 @@ impl Serving {
     }
 
     /// Sees to it that no more requests come, before the process drains.
-    async fn leave(&self, ending: &Ending) {
+    async fn leave(&mut self, ending: &Ending) {
         let admin = &self.admin;
         let drains = "draining: no new connections";
         if let Ending::Replaced(successor) = ending {
@@ -297,7 +297,8 @@ impl Serving {
             admin
                 .report
                 .info("stop", message, &[("delay_ms", &delay_ms)]);
-            sleep(delay).await;
+            // Whoever says it again is in a hurry.
+            let _ = timeout(delay, self.signals.stopped()).await;
         }
         admin.report.info("stop", drains, &[]);
     }

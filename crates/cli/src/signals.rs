@@ -76,6 +76,11 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
+    /// Completes when the process is told to stop; other signals are not obeyed any more. Cancel safe.
+    pub(crate) async fn stopped(&mut self) {
+        while self.next().await != Told::Stop {}
+    }
+
     /// The next signal; several of one kind that came together are one. Cancel safe.
     pub(crate) async fn next(&mut self) -> Told {
         if self.stop.swap(false, Ordering::Relaxed) {

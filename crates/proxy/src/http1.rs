@@ -95,8 +95,7 @@ pub(crate) async fn serve(
         let Downstream::Http1(session) = downstream else {
             return None;
         };
-        let draining = *facts.draining.borrow();
-        next = session.end(draining).await;
+        next = session.end().await;
         // An idle connection keeps no large buffer.
         head.clear();
         head.shrink_to(READ_BYTES);

@@ -194,13 +194,15 @@ impl Http1 {
         self.session.into_inner().into_any().downcast().ok()
     }
 
-    /// Ends the request: gives the connection back if another may follow on it, else closes it.
-    pub(crate) async fn end(self, draining: bool) -> Option<Reusable> {
+    /// Ends the request: gives the connection back if another may follow on it, else closes it. What the
+    /// answer said of it holds, whatever has happened since: a client that wasn't told may be sending
+    /// its next request.
+    pub(crate) async fn end(self) -> Option<Reusable> {
         if self.aborted {
             // Closing at once, without the end of the answer, is what tells the client.
             return None;
         }
-        if draining || !self.session.will_keepalive() {
+        if !self.session.will_keepalive() {
             http1::end(self.into_connection()?).await;
             return None;
         }
