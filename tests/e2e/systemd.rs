@@ -1,6 +1,7 @@
 //! What systemd is told and what it opens (sd_notify(3), sd_listen_fds(3)).
 
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -225,4 +226,7 @@ admin: {{ socket: admin.sock }}
     );
     let listed = Palisade::execute(&["decisions", "--socket", admin.to_str().unwrap(), "list"]);
     assert!(listed.status.success(), "{listed:?}");
+    // Whatever mode systemd gave it.
+    let mode = std::fs::metadata(&admin).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
 }

@@ -74,6 +74,16 @@ pub enum SocketError {
     /// The folder isn't there.
     #[error("there is no folder {0}; make it (for systemd: RuntimeDirectory=)")]
     NoFolder(PathBuf),
+    /// Somebody else opened it, for others than its owner.
+    #[error(
+        "others than its owner may connect (mode {mode:04o}), and that can't be changed: {error}; for systemd: SocketMode=0600, and SocketUser= with the service's user"
+    )]
+    OpenToOthers {
+        /// The mode of its file.
+        mode: u32,
+        /// Why it can't be changed.
+        error: io::Error,
+    },
     /// The system says no.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -108,13 +118,14 @@ impl AdminSocket {
     }
 
     /// Takes a socket that is open already and whose file is at `path`: to be removed in the end where
-    /// it `is_ours`.
+    /// it `is_ours`. Whatever its mode was, only its owner can connect from now on.
     pub(crate) fn take(
         listener: UnixListener,
         path: &Path,
         is_ours: bool,
     ) -> Result<Self, SocketError> {
         listener.set_nonblocking(true)?;
+        close_to_others(path)?;
         let file = match is_ours {
             true => FileState::Inherited(path.to_owned()),
             false => FileState::NotOurs,
@@ -131,6 +142,17 @@ impl AdminSocket {
         };
         (self.listener, file)
     }
+}
+
+/// Gives the file at `path` the mode that [`AdminSocket::bind`] gives its own: systemd.socket(5) makes
+/// sockets that everybody can connect to.
+fn close_to_others(path: &Path) -> Result<(), SocketError> {
+    let mode = fs::symlink_metadata(path)?.permissions().mode() & 0o7777;
+    if mode & !MODE == 0 {
+        return Ok(());
+    }
+    fs::set_permissions(path, Permissions::from_mode(MODE))
+        .map_err(|error| SocketError::OpenToOthers { mode, error })
 }
 
 /// Makes room at `path`, if what is there is a socket that nobody listens on.
