@@ -6,6 +6,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
 
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+
 use crate::harness::{Backend, Lapi, Palisade, wait_for};
 
 /// The user `nobody` of every system.
@@ -42,7 +44,13 @@ fn the_process_gives_up_what_it_has_no_use_for_and_says_so() {
     let kernel = fs::read_to_string(format!("/proc/{}/status", palisade.pid())).unwrap();
     assert!(kernel.contains("Seccomp:\t2"), "{kernel}");
     assert!(kernel.contains("NoNewPrivs:\t1"), "{kernel}");
-    // What would leave keys in a file elsewhere leaves none here.
+    // What would leave keys in a file elsewhere leaves none here, even without a limit to its size.
+    let limits = Rlimit {
+        current: None,
+        maximum: None,
+    };
+    let pid = Pid::from_raw(palisade.pid().try_into().unwrap());
+    prlimit(pid, Resource::Core, limits).unwrap();
     palisade.signal("ABRT");
     assert!(!palisade.wait_for_status().core_dumped());
 }
@@ -187,8 +195,16 @@ fn no_output_has_a_secret_in_it() {
     // With the key in the file itself, and a mistake beside it.
     let inline = text.replace(
         "api_key_file: key",
-        &format!("api_key: {secret}, api_kee: {secret}"),
+        &format!("api_key: {secret}, api_kee: {secret}, api_key:{secret}: x"),
     );
+    // A credential for the backend, with the line break that its file ends with.
+    let header =
+        format!("headers: {{ request: {{ set: {{ Authorization: \"Bearer {secret}\\n\" }} }} }}");
+    let inline = inline.replace(
+        "sites: [{ upstream: app }]",
+        &format!("sites: [{{ upstream: app, {header} }}]"),
+    );
+    assert!(inline.contains("Authorization"));
     fs::write(&settings, inline).unwrap();
     palisade.signal("HUP");
     wait_for("the reload to be refused", || {

@@ -57,9 +57,10 @@ impl Files for Disk {
 }
 
 fn stamp_of(metadata: &fs::Metadata) -> Stamp {
-    const NANOS: i128 = 1_000_000_000;
+    let nanos = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
     Stamp {
-        modified_nanos: i128::from(metadata.mtime()) * NANOS + i128::from(metadata.mtime_nsec()),
+        modified_nanos: nanos(metadata.mtime(), metadata.mtime_nsec()),
+        changed_nanos: nanos(metadata.ctime(), metadata.ctime_nsec()),
         len: metadata.len(),
         inode: metadata.ino(),
     }
@@ -93,8 +94,10 @@ mod tests {
         fs::write(&path, b"12345").unwrap();
         assert_eq!(Disk.read(&path, 5).unwrap().bytes, b"12345");
         assert!(!Disk.read(&path, 5).unwrap().world_readable);
+        let stamp = Disk.stamp(&path);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         assert!(Disk.read(&path, 5).unwrap().world_readable);
+        assert_ne!(Disk.stamp(&path), stamp, "others may read it now");
         assert!(matches!(Disk.read(&path, 4), Err(FileError::TooLong(4))));
         assert!(matches!(
             Disk.read(folder.path(), 5),

@@ -25,6 +25,9 @@ pub struct FileContent {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stamp {
     pub(crate) modified_nanos: i128,
+    /// Of what is said of it too: its owner and mode (inode(7), ctime). A key that couldn't be read may
+    /// be readable since.
+    pub(crate) changed_nanos: i128,
     pub(crate) len: u64,
     pub(crate) inode: u64,
 }

@@ -66,7 +66,8 @@ impl ScalarKind for HeaderFieldValue {
         const LEN_MAX: usize = 8 * 1024;
         let fits = text.len() <= LEN_MAX && text.trim() == text;
         HeaderValue::from_str(text).ok().filter(|_| fits && text.is_ascii()).ok_or_else(|| {
-            format!("{} can't be sent as a header; expected ASCII text without line breaks, at most {LEN_MAX} bytes", quoted(text))
+            // Not shown: it may be a credential.
+            format!("the value ({} bytes) can't be sent as a header; expected ASCII text without line breaks or spaces around it, at most {LEN_MAX} bytes", text.len())
         })
     }
 

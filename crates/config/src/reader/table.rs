@@ -188,6 +188,13 @@ fn report_unknown(entry: &Entry, info: &TableInfo, context: &Context<'_>) {
 }
 
 fn unknown_key(got: &str, info: &TableInfo) -> String {
+    // `api_key:SECRET` without a space is a key to YAML: what is behind it is not to be shown.
+    if let Some((name, _)) = got.split_once([':', '=']) {
+        return format!(
+            "unknown key that begins with {}; a value follows its key after a colon and a space",
+            quoted(name)
+        );
+    }
     let names = || info.keys.iter().map(|key| key.name());
     let hint = match closest(got, names()) {
         Some(_) => did_you_mean(got, names()),

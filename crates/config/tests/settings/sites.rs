@@ -181,7 +181,7 @@ fn headers_can_not_break_a_message() {
         &[
             "1:52: error: \"X A\" is not the name of a header; expected one like X-Forwarded-For",
             "1:62: error: \"Content-Length\" can't be changed: where a message ends and which host it is for is decided by the proxy",
-            "1:86: error: \"a\\r\\nb: c\" can't be sent as a header; expected ASCII text without line breaks, at most 8192 bytes",
+            "1:86: error: the value (7 bytes) can't be sent as a header; expected ASCII text without line breaks or spaces around it, at most 8192 bytes",
             "1:109: error: \"Host\" can't be changed: where a message ends and which host it is for is decided by the proxy",
         ],
     );
