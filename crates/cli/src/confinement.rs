@@ -4,12 +4,13 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use palisade_config::Settings;
-use palisade_confinement::{Confinement, Layer, WritablePlaces, confine};
+use palisade_confinement::{Confinement, Layer, WritablePlaces, allow_core_dumps, confine};
 use palisade_telemetry::{Metrics, Report, Sink};
 
 /// Gives up what a proxy with these settings has no use for. To be called before there are threads.
 pub(crate) fn enter(settings: &Settings) -> Confinement {
     if !settings.sandbox {
+        allow_core_dumps(true);
         return Confinement::none();
     }
     // An upgrade starts it again.

@@ -66,6 +66,8 @@ impl From<Exit> for ExitCode {
 }
 
 fn main() -> ExitCode {
+    // Every command reads settings with keys in them.
+    palisade_confinement::allow_core_dumps(false);
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {

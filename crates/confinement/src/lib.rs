@@ -1,5 +1,5 @@
 //! What the process gives up once it has read its settings, so that whoever breaks into it finds
-//! little to do: writing outside a few folders and starting programs (Landlock), system calls of
+//! little to do: writing outside a few folders and starting most programs (Landlock), system calls of
 //! administration and debugging (seccomp), core dumps with keys in them.
 //!
 //! All of it holds for the thread that calls [`confine`] and those that it starts later, so it is
@@ -18,8 +18,9 @@ pub use filesystem::WritablePlaces;
 /// A part of the confinement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Layer {
-    /// Landlock: nothing is written outside [`WritablePlaces`], and no program but our own is
-    /// started.
+    /// Landlock: nothing is written outside [`WritablePlaces`], and no program is started but those in
+    /// the folder of our own, which should have it alone, and, where that is dynamically linked, what
+    /// the loader is told to load: the kernel has to start the loader for us too.
     Filesystem,
     /// seccomp: only system calls that a proxy has use for.
     SystemCalls,
@@ -120,6 +121,17 @@ pub fn confine(places: WritablePlaces, program: Option<PathBuf>) -> Confinement 
         places: filesystem.is_ok().then_some(places),
         layers,
     }
+}
+
+/// Whether a core dump of this process may be written, and others of its user may look into its
+/// memory. What is started anew may, until it says otherwise (prctl(2)): to be said before any secret
+/// is read. A failure shows again in [`confine`].
+pub fn allow_core_dumps(allowed: bool) {
+    let behavior = match allowed {
+        true => DumpableBehavior::Dumpable,
+        false => DumpableBehavior::NotDumpable,
+    };
+    let _ = set_dumpable_behavior(behavior);
 }
 
 /// prctl(2), `PR_SET_DUMPABLE`. `RLIMIT_CORE` would not do: the kernel leaves it aside when core
