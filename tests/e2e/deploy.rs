@@ -36,7 +36,7 @@ fn the_systemd_unit_is_right_and_hardened() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("palisade.service");
     // systemd-analyze wants the program to be there.
-    let installed = unit.replace("/usr/bin/palisade", env!("CARGO_BIN_EXE_palisade"));
+    let installed = unit.replace("/usr/lib/palisade/palisade", env!("CARGO_BIN_EXE_palisade"));
     assert_ne!(installed, unit);
     fs::write(&file, installed).unwrap();
     let verified = run(Command::new("systemd-analyze").arg("verify").arg(&file));
@@ -85,6 +85,7 @@ fn the_image_runs_read_only_as_a_user_without_rights() {
     let text = text
         .replace("0.0.0.0:8000", "127.0.0.1:0")
         .replace("0.0.0.0:9900", "127.0.0.1:0")
+        .replace("delay: 5s", "delay: 100ms")
         .replace("${PALISADE_BACKEND-127.0.0.1:9000}", &backend.to_string());
     fs::write(&settings, text).unwrap();
     let mut container = in_container(image.path(), &settings);
