@@ -3,6 +3,7 @@
 //! `ask` sends the request, `answer` passes the answer on, `duplex` does both at once; here is who is
 //! asked, and how it ends.
 
+mod again;
 mod answer;
 mod ask;
 mod duplex;
@@ -15,16 +16,14 @@ use palisade_gate::Cause;
 use palisade_hygiene::RefusalReason;
 use palisade_upstream::{AcquireError, Acquired, Attempt, InFlight, Need, ProxySource};
 
-use self::ask::{AskError, ReadAhead};
+use self::again::{Lost, Tries};
+use self::ask::AskError;
 use crate::body::BodyFailure;
 use crate::downstream::{Downstream, Gone, WriteAnswer};
 use crate::observe::Ending;
 use crate::request::{Context, Permit};
 use crate::shared::Backend;
 use crate::upstream::{Upstream, UpstreamError};
-
-/// How often a request is sent at most. Over HTTP/1 it is twice: the second time on a new connection.
-const TRIES_MAX: u8 = 3;
 
 /// Forwards a request and passes the answer on.
 pub(crate) async fn forward(
@@ -146,8 +145,7 @@ impl Forwarding<'_> {
         };
         let mut need = Need::new(source, facts.shared.clock.now());
         need.upgrade = self.context.incoming.wants_websocket;
-        let mut tries = 1;
-        let mut was_sent_elsewhere = false;
+        let mut tries = Tries::default();
         loop {
             let acquired = self.acquire(&need, downstream).await?;
             let Acquired {
@@ -164,37 +162,14 @@ impl Forwarding<'_> {
                 Err(AskError::Upstream(error)) => error,
             };
             self.count_reset(error);
-            // A server may close an idle connection just when it is used again (RFC 9112 section
-            // 9.3.1). That says nothing about the server.
-            let was_idle = reused && error.is_break();
-            let again = match error {
-                // RFC 9113 section 8.7: whatever the method.
-                UpstreamError::Unprocessed => body.is_untouched() && !self.has_answered,
-                _ => was_idle && self.may_try_again(&body),
-            };
-            if again && tries < TRIES_MAX {
-                self.backend.metrics().retried();
-                need.reuse = need.reuse && !was_idle;
-                tries += 1;
-                continue;
+            let lost = Lost::new(error, reused);
+            self.hold_against(&mut server, lost, &body);
+            if !self.goes_again(lost, server.server(), &body, &mut tries, &mut need) {
+                return Err(Failure::Backend {
+                    status: error.status(),
+                });
             }
-            // Nor does it when a server has not waited for a client that took its time to send.
-            let is_servers_fault =
-                !was_idle && error.blames_server() && (body.is_whole() || self.sent_whole);
-            if is_servers_fault && server.failed(facts.shared.clock.now()) {
-                self.backend.metrics().ejected();
-            }
-            // Once at most: a request that breaks servers shall not go round them.
-            let is_broken = error.is_break() && !was_sent_elsewhere;
-            if is_broken && self.may_try_again(&body) && self.may_try_another_server() {
-                was_sent_elsewhere = true;
-                need.tried.add(server.server());
-                need.now = facts.shared.clock.now();
-                continue;
-            }
-            return Err(Failure::Backend {
-                status: error.status(),
-            });
+            need.now = facts.shared.clock.now();
         }
     }
 
@@ -234,33 +209,6 @@ impl Forwarding<'_> {
             false if error.is_timeout() => Failure::Backend { status: 504 },
             false => Failure::Backend { status: 502 },
         }
-    }
-
-    /// Whether nothing is lost or done twice by sending the request once more.
-    fn may_try_again(&self, body: &ReadAhead) -> bool {
-        // RFC 9110 section 9.2.2.
-        let is_idempotent = matches!(
-            self.context.incoming.method,
-            "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE"
-        );
-        let is_idempotent = is_idempotent && !self.context.incoming.wants_websocket;
-        is_idempotent && body.is_whole() && !self.has_answered
-    }
-
-    /// Whether a request that one server has seen may go to another one; counts it as sent.
-    fn may_try_another_server(&self) -> bool {
-        let pool = self.backend.pool();
-        if pool.servers().len() < 2 {
-            return false;
-        }
-        let metrics = self.backend.metrics();
-        let may = pool.may_retry();
-        if may {
-            metrics.retried();
-        } else {
-            metrics.retry_refused();
-        }
-        may
     }
 
     fn count_reset(&self, error: UpstreamError) {

@@ -8,7 +8,7 @@ use palisade_vocabulary::Tick;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::connect::{ConnectError, ConnectStep, Introduction, Opened, ProxySource, open};
-use crate::http2::Http2Slot;
+use crate::http2::{Http2Connection, Http2Slot};
 use crate::keep_alive::Kept;
 use crate::pool::{NoServer, Pool, Tried};
 use crate::server::InFlight;
@@ -29,6 +29,9 @@ pub struct Need {
     /// Whether the request wants to leave HTTP behind (RFC 9110 section 7.8), which HTTP/1 alone
     /// can. A pool that speaks nothing but HTTP/2 doesn't heed it.
     pub upgrade: bool,
+    /// Whether it has to be the first on an HTTP/2 connection, and the only one: a request that
+    /// several shared ones ended without says so.
+    pub own_connection: bool,
     /// Servers that this request doesn't want again.
     pub tried: Tried,
 }
@@ -42,6 +45,7 @@ impl Need {
             now,
             reuse: true,
             upgrade: false,
+            own_connection: false,
             tried: Tried::default(),
         }
     }
@@ -225,6 +229,7 @@ impl Pool {
     fn reuse(&self, need: &Need, now: Tick, server: InFlight) -> Result<Acquired, InFlight> {
         let protocol = self.protocol_for(need);
         if protocol != Protocol::Http1
+            && !need.own_connection
             && let Some(slot) = server.http2_slot(self.bound_to(need), now)
         {
             return Ok(ready_http2(slot, true, server));
@@ -322,7 +327,8 @@ impl Pool {
         let deadline = Instant::now() + self.timeouts().connect().min(left);
         let protocol = self.protocol_for(need);
         let http2 = Arc::clone(&server.server().http2);
-        let can_share = protocol != Protocol::Http1 && !self.sends_proxy_header();
+        let can_share =
+            protocol != Protocol::Http1 && !need.own_connection && !self.sends_proxy_header();
         let turn = if can_share && !http2.is_unlikely() {
             let turn = timeout_at(deadline, http2.opening().lock_owned()).await;
             let turn = turn.map_err(|_| ConnectError::Timeout(ConnectStep::Shared))?;
@@ -384,8 +390,12 @@ impl Pool {
             }
             Opened::Http2(opened) => {
                 http2.set_unlikely(false);
-                let bound_to = self.bound_to(need).copied();
-                Ready::Http2(http2.check_in(opened, address, bound_to, now))
+                let connection =
+                    Http2Connection::new(opened, address, self.bound_to(need).copied());
+                Ready::Http2(match need.own_connection {
+                    true => Http2Slot::new(&connection, now),
+                    false => http2.check_in(connection, now),
+                })
             }
         })
     }

@@ -64,7 +64,7 @@ struct Home {
 }
 
 /// One connection.
-struct Http2Connection {
+pub(crate) struct Http2Connection {
     sender: SendRequest<Bytes>,
     /// Where it leads to.
     address: SocketAddr,
@@ -117,21 +117,7 @@ impl Http2Connections {
     }
 
     /// Adds a connection, and gives the first place on it.
-    pub(crate) fn check_in(
-        &self,
-        connection: OpenedHttp2,
-        address: SocketAddr,
-        bound_to: Option<ProxySource>,
-        now: Tick,
-    ) -> Http2Slot {
-        let connection = Arc::new(Http2Connection {
-            sender: connection.sender,
-            address,
-            bound_to,
-            load: connection.load,
-            last_used: AtomicU64::new(now.as_millis()),
-            break_told: AtomicBool::new(false),
-        });
+    pub(crate) fn check_in(&self, connection: Arc<Http2Connection>, now: Tick) -> Http2Slot {
         let slot = Http2Slot::new(&connection, now);
         self.with_home(|home| home.connections.push(connection));
         slot
@@ -213,6 +199,21 @@ impl Http2Connections {
 }
 
 impl Http2Connection {
+    pub(crate) fn new(
+        opened: OpenedHttp2,
+        address: SocketAddr,
+        bound_to: Option<ProxySource>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            sender: opened.sender,
+            address,
+            bound_to,
+            load: opened.load,
+            last_used: AtomicU64::new(0),
+            break_told: AtomicBool::new(false),
+        })
+    }
+
     fn has_room(&self) -> bool {
         let server_max = self.sender.current_max_send_streams();
         let max = u32::try_from(server_max).map_or(STREAMS_MAX, |max| max.min(STREAMS_MAX));
@@ -249,7 +250,8 @@ pub struct Http2Slot {
 }
 
 impl Http2Slot {
-    fn new(connection: &Arc<Http2Connection>, now: Tick) -> Self {
+    /// A place on `connection`, which may be in no list: then nobody else gets one.
+    pub(crate) fn new(connection: &Arc<Http2Connection>, now: Tick) -> Self {
         connection.load.requests.fetch_add(1, Relaxed);
         connection.last_used.store(now.as_millis(), Relaxed);
         Self {

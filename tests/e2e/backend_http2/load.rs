@@ -1,4 +1,4 @@
-//! h2load against nghttpd, with Palisade in between: both by nghttp2, another HTTP/2 than ours.
+//! h2load against nghttpd and nginx, with Palisade in between: other HTTP/2s than ours.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 use super::start;
-use crate::harness::wait_for;
+use crate::harness::{Nginx, Palisade, wait_for};
 
 /// A running nghttpd; stopped when dropped.
 struct Nghttpd {
@@ -61,20 +61,43 @@ impl Drop for Nghttpd {
 fn many_streams_of_many_connections_are_all_answered() {
     let nghttpd = Nghttpd::start();
     let palisade = start(nghttpd.address);
-    let output = Command::new("h2load")
-        .args(["-n", "4000", "-c", "8", "-m", "50"])
-        .arg(format!("http://{}/page.html", palisade.address()))
-        .output()
-        .expect("run ./set-up test: h2load");
-    let told = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        told.contains("4000 succeeded, 0 failed, 0 errored, 0 timeout"),
-        "{told}"
-    );
-    assert!(told.contains("status codes: 4000 2xx"), "{told}");
+    load(&palisade, "/page.html", 4000, 50);
     let status = palisade.status();
     let server = &status["upstreams"][0]["servers"][0];
     let connections = server["http2_connections"].as_u64().unwrap();
     assert!((1..=16).contains(&connections), "{connections}");
     assert_eq!(server["in_flight"], 0);
+}
+
+#[test]
+fn a_backend_that_ends_its_connections_under_load_fails_no_request() {
+    for keepalive_requests in [100, 10, 1] {
+        let nginx = Nginx::start_http2(keepalive_requests);
+        let palisade = start(nginx.address());
+        load(&palisade, "/load", 5000, 30);
+        let retries = palisade.metric(r#"palisade_upstream_retries_total{upstream="app"}"#);
+        assert!(retries > 0.0, "each connection ended with its last answer");
+    }
+}
+
+/// `count` requests on 8 connections, so many at a time on each; all are answered with 200.
+#[track_caller]
+fn load(palisade: &Palisade, path: &str, count: u32, at_a_time: u32) {
+    let output = Command::new("h2load")
+        .args([
+            "-c",
+            "8",
+            "-n",
+            &count.to_string(),
+            "-m",
+            &at_a_time.to_string(),
+        ])
+        .arg(format!("http://{}{path}", palisade.address()))
+        .output()
+        .expect("run ./set-up test: h2load");
+    let told = String::from_utf8_lossy(&output.stdout);
+    let all = format!("{count} succeeded, 0 failed, 0 errored, 0 timeout");
+    assert!(told.contains(&all), "{told}");
+    let good = format!("status codes: {count} 2xx");
+    assert!(told.contains(&good), "{told}");
 }

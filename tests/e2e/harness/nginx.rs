@@ -17,13 +17,25 @@ pub(crate) struct Nginx {
 impl Nginx {
     /// Serves `page.html` and, small, `load`, and tells in `X-Client` who it was told the client is.
     pub(crate) fn start() -> Self {
+        Self::start_with("", "")
+    }
+
+    /// The same over HTTP/2, by prior knowledge; each connection takes that many requests.
+    pub(crate) fn start_http2(keepalive_requests: u32) -> Self {
+        Self::start_with(
+            "http2",
+            &format!("keepalive_requests {keepalive_requests};"),
+        )
+    }
+
+    fn start_with(listen: &str, directives: &str) -> Self {
         // Somebody else may take the port in between: then it is tried with another.
         (0..5)
-            .find_map(|_| Self::try_start())
+            .find_map(|_| Self::try_start(listen, directives))
             .expect("nginx starts; if it isn't there, run ./set-up test")
     }
 
-    fn try_start() -> Option<Self> {
+    fn try_start(listen: &str, directives: &str) -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().display();
         let address = TcpListener::bind("127.0.0.1:0")
@@ -41,7 +53,8 @@ http {{
   client_body_temp_path {path}/body; proxy_temp_path {path}/proxy;
   fastcgi_temp_path {path}/fastcgi; uwsgi_temp_path {path}/uwsgi; scgi_temp_path {path}/scgi;
   server {{
-    listen {address};
+    listen {address} {listen};
+    {directives}
     root {path};
     add_header X-Client $http_x_real_ip always;
   }}

@@ -58,7 +58,7 @@ impl Http2 {
             Ok(begun) => begun,
             // The connection has ended: nothing was sent on it.
             Err(error) if error.is_go_away() || error.is_io() => {
-                return Err(UpstreamError::Unprocessed);
+                return Err(UpstreamError::GoneAway);
             }
             Err(_) => return Err(UpstreamError::BadAnswer),
         };
@@ -294,10 +294,8 @@ impl From<h2::Error> for UpstreamError {
     fn from(error: h2::Error) -> Self {
         match error.reason() {
             // RFC 9113 section 8.7: with either the server says that it did nothing about it.
-            Some(Reason::REFUSED_STREAM) if error.is_reset() && error.is_remote() => {
-                Self::Unprocessed
-            }
-            _ if error.is_go_away() && error.is_remote() => Self::Unprocessed,
+            Some(Reason::REFUSED_STREAM) if error.is_reset() && error.is_remote() => Self::Refused,
+            _ if error.is_go_away() && error.is_remote() => Self::GoneAway,
             Some(reason) if error.is_reset() && error.is_remote() => Self::Reset(reason),
             // RFC 9113 section 8.1.1: a malformed answer.
             _ if error.is_reset() => Self::BadAnswer,

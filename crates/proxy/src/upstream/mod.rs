@@ -42,8 +42,10 @@ pub(crate) enum UpstreamError {
     BadAnswer,
     /// The backend reset the stream.
     Reset(Reason),
-    /// The backend did nothing about the request, and says so.
-    Unprocessed,
+    /// The backend ended the connection before it did anything about the request, and says so.
+    GoneAway,
+    /// The backend refused the request before it did anything about it.
+    Refused,
 }
 
 impl UpstreamError {
@@ -52,14 +54,19 @@ impl UpstreamError {
     pub(crate) fn status(self) -> u16 {
         match self {
             Self::TimedOut => 504,
-            Self::Unprocessed => 503,
+            Self::GoneAway | Self::Refused => 503,
             _ => 502,
         }
     }
 
     /// Whether it is to be held against the server, once for each time that it fails.
     pub(crate) fn blames_server(self) -> bool {
-        !matches!(self, Self::BrokenBefore | Self::Unprocessed)
+        !matches!(self, Self::BrokenBefore | Self::GoneAway | Self::Refused)
+    }
+
+    /// Whether the server said that it did nothing about the request (RFC 9113 section 8.7).
+    pub(crate) fn is_unprocessed(self) -> bool {
+        matches!(self, Self::GoneAway | Self::Refused)
     }
 
     /// Whether the connection broke.

@@ -134,6 +134,21 @@ async fn a_connection_that_the_server_ends_is_not_used_again() {
 }
 
 #[tokio::test]
+async fn a_connection_of_its_own_has_one_request() {
+    let (listener, address) = listener().await;
+    let count = serve(listener, 100);
+    let pool = pool(http2(&[address]));
+    let _shared = slot(&pool).await;
+    let mut own = need();
+    own.own_connection = true;
+    let (_own, reused) = slot_of(acquire(&pool, own).await.0.unwrap());
+    assert!(!reused);
+    assert_eq!(connections(&pool), 1, "nobody else gets it");
+    assert!(slot(&pool).await.1, "the shared one");
+    assert_eq!(count.load(std::sync::atomic::Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
 async fn with_a_proxy_header_each_client_has_its_own() {
     let (listener, address) = listener().await;
     let mut settings = http2(&[address]);
