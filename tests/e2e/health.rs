@@ -239,7 +239,7 @@ fn breaking() -> Backend {
 }
 
 #[test]
-fn a_request_that_is_not_idempotent_is_never_repeated() {
+fn a_request_with_a_body_or_that_is_not_idempotent_is_never_repeated() {
     let backends = [breaking(), breaking(), breaking()];
     let servers = backends.each_ref().map(ToString::to_string);
     let palisade = in_front_of(&servers, "ejection: off");
@@ -252,8 +252,16 @@ fn a_request_that_is_not_idempotent_is_never_repeated() {
     for (request, times) in [
         ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", 2),
         (
-            "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nok",
+            "DELETE / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
             2,
+        ),
+        (
+            "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nok",
+            1,
+        ),
+        (
+            "DELETE / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+            1,
         ),
         (
             "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nok",

@@ -43,6 +43,7 @@ pub(crate) async fn forward(
         begun: Instant::now(),
         answered_after: None,
         sent_whole: false,
+        body_begun: false,
         has_answered: false,
     };
     let result = forwarding.run(downstream).await;
@@ -131,6 +132,8 @@ struct Forwarding<'a> {
     answered_after: Option<Duration>,
     /// Whether the backend has the request to its end: only then can the connection have another.
     sent_whole: bool,
+    /// Whether a byte of the body was given to a backend, if only to a connection that broke.
+    body_begun: bool,
     /// Whether the client has a part of the backend's answer, if only an informational one.
     has_answered: bool,
 }

@@ -26,7 +26,7 @@ pub(super) static RETRY_BUDGET: Key<BudgetKind, Defaulted> = Key::new(
     "retry_budget",
     BUDGET_KIND,
     Defaulted("{}"),
-    "How many requests may be sent to another server when the first one broke off without an answer; only idempotent ones whose body is there whole. `off` is none.",
+    "How many requests may be sent a second time when the server broke off without an answer; only idempotent ones of whose body nothing was sent. `off` is none.",
 );
 pub(super) static SLOW_START: Key<DurationIn, Optional> = Key::new(
     "slow_start",

@@ -113,7 +113,8 @@ impl Forwarding<'_> {
         goes
     }
 
-    /// Whether nothing is lost or done twice by sending the request once more.
+    /// Whether nothing is lost or done twice by sending the request once more, of which the server may
+    /// have done something.
     fn may_try_again(&self, body: &ReadAhead) -> bool {
         // RFC 9110 section 9.2.2.
         let is_idempotent = matches!(
@@ -121,7 +122,7 @@ impl Forwarding<'_> {
             "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE"
         );
         let is_idempotent = is_idempotent && !self.context.incoming.wants_websocket;
-        is_idempotent && body.is_whole() && !self.has_answered
+        is_idempotent && body.is_untouched() && !self.body_begun && !self.has_answered
     }
 
     /// Whether a request that one server has seen may go to another one; counts it as sent.

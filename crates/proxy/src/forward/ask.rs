@@ -217,6 +217,7 @@ impl Forwarding<'_> {
         let mut trailers = body.trailers.clone();
         if !body.bytes.is_empty() {
             let bytes = body.bytes.clone();
+            self.body_begun = true;
             if let Sent::Broken = send_part(upstream, &bytes, downstream).await? {
                 return Ok(true);
             }
@@ -228,6 +229,7 @@ impl Forwarding<'_> {
                 Sent::Broken => return Ok(true),
             }
         }
+        self.body_begun |= trailers.is_some();
         self.sent_whole = upstream.finish(trailers).await.unwrap_or(false);
         Ok(true)
     }
@@ -254,6 +256,7 @@ impl Forwarding<'_> {
                 body.rest = None;
                 break;
             };
+            self.body_begun = true;
             if let Sent::Broken = send_part(upstream, &part, downstream).await? {
                 return Ok(Sent::Broken);
             }
