@@ -333,6 +333,52 @@ fn what_a_backend_has_not_begun_is_sent_again_whatever_its_method() {
     assert_eq!(palisade.get("/").status, 503, "not for ever");
 }
 
+const RETRIES: &str = r#"palisade_upstream_retries_total{upstream="app"}"#;
+
+#[test]
+fn a_server_that_refuses_everything_is_left() {
+    let refusing = Http2Backend::with(Options {
+        refuses: u32::MAX,
+        ..Options::default()
+    });
+    let good = Http2Backend::start();
+    let palisade = Palisade::start(&format!(
+        "
+listeners: [{{ address: 127.0.0.1:0, proxy_protocol: {{ mode: required, from: [127.0.0.0/8] }} }}]
+upstreams:
+  app:
+    servers: [\"{refusing}\", \"{good}\"]
+    protocol: http2
+    balance: client_address
+    ejection: {{ failures: 3, period: 1h }}
+sites: [{{ upstream: app }}]
+"
+    ));
+    for client in 1..=40 {
+        let answer = palisade.get_from(&format!("198.18.0.{client}"), "/");
+        assert_eq!(answer.status, 200, "{client}");
+    }
+    assert_eq!(good.seen().requests.len(), 40);
+    // Once for each time that it was asked: then it is out.
+    assert_eq!(palisade.metric(RETRIES), 3.0);
+}
+
+#[test]
+fn what_is_refused_is_sent_again_within_the_budget() {
+    let refusing = Http2Backend::with(Options {
+        refuses: u32::MAX,
+        ..Options::default()
+    });
+    let budget = "protocol: http2, ejection: off, retry_budget: { percent: 20, reserve: 5 }";
+    let palisade = start_with(&refusing, budget);
+    for _ in 0..50 {
+        assert_eq!(palisade.get("/").status, 503);
+    }
+    // Five that were saved up, and a fifth of the requests: what is sent again earns nothing.
+    let retries = palisade.metric(RETRIES);
+    assert!((5.0..=15.0).contains(&retries), "{retries}");
+}
+
 #[test]
 fn a_connection_that_the_backend_ends_has_no_further_request() {
     let backend = Http2Backend::start();

@@ -173,6 +173,7 @@ impl Forwarding<'_> {
                 });
             }
             need.now = facts.shared.clock.now();
+            need.is_again = true;
         }
     }
 

@@ -32,6 +32,9 @@ pub struct Need {
     /// Whether it has to be the first on an HTTP/2 connection, and the only one: a request that
     /// several shared ones ended without says so.
     pub own_connection: bool,
+    /// Whether the pool had this request before: then it doesn't count as one more, and earns no
+    /// second try.
+    pub is_again: bool,
     /// Servers that this request doesn't want again.
     pub tried: Tried,
 }
@@ -46,6 +49,7 @@ impl Need {
             reuse: true,
             upgrade: false,
             own_connection: false,
+            is_again: false,
             tried: Tried::default(),
         }
     }
@@ -189,6 +193,8 @@ impl Pool {
         let picked = if is_limited && self.queue().length() > 0 {
             // Those who came before are not overtaken.
             Err(NoServer::Full)
+        } else if need.is_again {
+            self.pick_again(need.source.source.ip, need.now, need.tried)
         } else {
             self.pick(need.source.source.ip, need.now, need.tried)
         };

@@ -143,6 +143,16 @@ impl Pool {
         budget.is_some_and(|budget| self.condition.retries.take(requests, budget))
     }
 
+    /// Whether a request that `server` doesn't take may go to another one, none of `tried`, that
+    /// works.
+    #[must_use]
+    pub fn has_another(&self, server: &Server, tried: Tried, now: Tick) -> bool {
+        let mut passed = tried;
+        passed.add(server);
+        let mut others = self.servers.iter().filter(|other| !passed.contains(other));
+        others.any(|other| other.standing(now) != Standing::Out)
+    }
+
     /// Chooses a server for a request of `client`, but none in `tried`, nor one that has as many
     /// requests as it may.
     ///

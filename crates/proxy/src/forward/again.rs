@@ -80,7 +80,9 @@ impl Forwarding<'_> {
     ) -> bool {
         // RFC 9113 section 8.7: whatever the method.
         if lost.error.is_unprocessed() {
-            return body.is_untouched() && !self.has_answered && self.goes_back(lost, tries, need);
+            return body.is_untouched()
+                && !self.has_answered
+                && self.goes_back(lost, server, tries, need);
         }
         if !lost.error.is_break() || !self.may_try_again(body) {
             return false;
@@ -91,7 +93,8 @@ impl Forwarding<'_> {
             return true;
         }
         // Once at most: a request that breaks servers shall not go round them.
-        let goes_elsewhere = !tries.was_sent_elsewhere && self.may_try_another_server();
+        let is_alone = self.backend.pool().servers().len() < 2;
+        let goes_elsewhere = !tries.was_sent_elsewhere && !is_alone && self.may_retry();
         if goes_elsewhere {
             tries.was_sent_elsewhere = true;
             need.tried.add(server);
@@ -100,15 +103,16 @@ impl Forwarding<'_> {
     }
 
     /// Whether a request about which nothing was done is sent once more.
-    fn goes_back(&self, lost: Lost, tries: &mut Tries, need: &mut Need) -> bool {
-        let goes = if lost.error == UpstreamError::GoneAway && tries.take_goaway() {
+    fn goes_back(&self, lost: Lost, server: &Server, tries: &mut Tries, need: &mut Need) -> bool {
+        if lost.error == UpstreamError::GoneAway && tries.take_goaway() {
             need.own_connection = tries.goaways == GOAWAYS_MAX;
-            true
-        } else {
-            tries.take()
-        };
-        if goes {
             self.backend.metrics().retried();
+            return true;
+        }
+        let goes = tries.take() && self.may_retry();
+        let now = self.context.facts.shared.clock.now();
+        if goes && self.backend.pool().has_another(server, need.tried, now) {
+            need.tried.add(server);
         }
         goes
     }
@@ -125,14 +129,10 @@ impl Forwarding<'_> {
         is_idempotent && body.is_untouched() && !self.body_begun && !self.has_answered
     }
 
-    /// Whether a request that one server has seen may go to another one; counts it as sent.
-    fn may_try_another_server(&self) -> bool {
-        let pool = self.backend.pool();
-        if pool.servers().len() < 2 {
-            return false;
-        }
+    /// Whether the pool's budget has one more second try; takes it.
+    fn may_retry(&self) -> bool {
         let metrics = self.backend.metrics();
-        let may = pool.may_retry();
+        let may = self.backend.pool().may_retry();
         if may {
             metrics.retried();
         } else {

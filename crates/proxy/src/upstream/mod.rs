@@ -61,7 +61,7 @@ impl UpstreamError {
 
     /// Whether it is to be held against the server, once for each time that it fails.
     pub(crate) fn blames_server(self) -> bool {
-        !matches!(self, Self::BrokenBefore | Self::GoneAway | Self::Refused)
+        !matches!(self, Self::BrokenBefore | Self::GoneAway)
     }
 
     /// Whether the server said that it did nothing about the request (RFC 9113 section 8.7).
