@@ -1,5 +1,6 @@
 //! Backends that fail, come back, are busy or move: what clients notice of it.
 
+use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -330,6 +331,32 @@ fn a_storm_of_retries_has_a_budget() {
         backends[0].requests().len() + backends[1].requests().len(),
         64
     );
+}
+
+const RETRIES: &str = "palisade_upstream_retries_total{upstream=\"app\"}";
+
+#[test]
+fn connections_that_die_when_they_are_used_again_have_the_same_budget() {
+    let known = Mutex::new(HashSet::new());
+    let backend = Backend::with(move |_, tcp| {
+        // The first request of each connection is answered, the second is not.
+        let is_new = known.lock().unwrap().insert(tcp.peer_addr().unwrap());
+        is_new && tcp.write_all(OK).is_ok()
+    });
+    let more = "ejection: off, retry_budget: { percent: 20, reserve: 5 }";
+    let palisade = in_front_of(&[backend.to_string()], more);
+    let mut client = palisade.connect();
+    let mut statuses = HashMap::new();
+    for _ in 0..50 {
+        let status = client.send(GET).answer().unwrap().status;
+        *statuses.entry(status).or_insert(0) += 1;
+    }
+    let retries = palisade.metric(RETRIES);
+    assert!((5.0..=15.0).contains(&retries), "{retries}");
+    assert_eq!(backend.requests().len(), 50 + retries as usize);
+    let refused = palisade.metric("palisade_upstream_retries_refused_total{upstream=\"app\"}");
+    assert_eq!(statuses[&502], refused as usize);
+    assert_eq!(statuses.len(), 2, "{statuses:?}");
 }
 
 /// Backends on two addresses with one port, which say which they are.

@@ -26,7 +26,7 @@ pub(super) static RETRY_BUDGET: Key<BudgetKind, Defaulted> = Key::new(
     "retry_budget",
     BUDGET_KIND,
     Defaulted("{}"),
-    "How many requests may be sent a second time when the server broke off without an answer; only idempotent ones of whose body nothing was sent. `off` is none.",
+    "How many requests may be sent a second time when the server broke off without an answer, closed a connection just when it was used again, or refused an HTTP/2 stream; but for refused ones only idempotent requests of whose body nothing was sent. `off` is none.",
 );
 pub(super) static SLOW_START: Key<DurationIn, Optional> = Key::new(
     "slow_start",
@@ -165,7 +165,7 @@ const BUDGET_KIND: BudgetKind = Either {
 
 static BUDGET_INFO: TableInfo = TableInfo {
     name: "upstreams.retry_budget",
-    about: "How many requests may be sent to another server when the first one broke off.",
+    about: "How many requests may be sent a second time because their server broke off.",
     keys: &[&PERCENT, &RESERVE],
     later: &[],
 };

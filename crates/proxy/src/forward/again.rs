@@ -88,9 +88,8 @@ impl Forwarding<'_> {
             return false;
         }
         if lost.was_idle && tries.take() {
-            self.backend.metrics().retried();
             need.reuse = false;
-            return true;
+            return self.may_retry();
         }
         // Once at most: a request that breaks servers shall not go round them.
         let is_alone = self.backend.pool().servers().len() < 2;
