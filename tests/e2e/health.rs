@@ -359,6 +359,33 @@ fn connections_that_die_when_they_are_used_again_have_the_same_budget() {
     assert_eq!(statuses.len(), 2, "{statuses:?}");
 }
 
+#[test]
+fn a_server_that_breaks_off_in_its_answers_is_ejected() {
+    let breaking = Backend::with(move |_, tcp| {
+        tcp.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nok")
+            .unwrap();
+        false
+    });
+    let other = Backend::start();
+    let servers = [breaking.to_string(), other.to_string()];
+    let palisade = in_front_of(&servers, "ejection: { failures: 3, period: 1h }");
+    let whole = (0..40).filter(|_| {
+        let mut client = palisade.connect();
+        client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        client.read_to_end().ends_with(b"\r\n\r\nok")
+    });
+    assert_eq!((whole.count(), breaking.requests().len()), (37, 3));
+    let server = &palisade.status()["upstreams"][0]["servers"][0];
+    assert_eq!(
+        (&server["up"], &server["consecutive_failures"]),
+        (&false.into(), &3.into())
+    );
+    assert_eq!(
+        palisade.metric("palisade_upstream_ejections_total{upstream=\"app\"}"),
+        1.0
+    );
+}
+
 /// Backends on two addresses with one port, which say which they are.
 fn two_addresses() -> (Backend, Backend, u16) {
     let serve = |listener: TcpListener, body: &'static str| {

@@ -27,6 +27,8 @@ use crate::settings::Ejection;
 pub(crate) struct Health {
     /// Failures since the last answer.
     failures: AtomicU32,
+    /// Answers that broke off since the last whole one: that another one began says nothing there.
+    broken_answers: AtomicU32,
     /// 0 while the server is in, else an [`Absence`].
     out: AtomicU64,
 }
@@ -94,8 +96,8 @@ impl Health {
         self.replace(Some(due.0), trial).then_some(Trial(trial))
     }
 
-    /// A request was answered: all that was held against the server is forgotten. Returns whether
-    /// this brought it back.
+    /// A request was answered: but for answers that broke off, all that was held against the server is
+    /// forgotten. Returns whether this brought it back.
     pub(crate) fn answered(&self) -> bool {
         // Reads first: a healthy server's line stays shared between the processors.
         if self.failures.load(Relaxed) != 0 {
@@ -113,6 +115,31 @@ impl Health {
         ejection: Option<Ejection>,
     ) -> bool {
         let failures = self.failures.fetch_add(1, Relaxed).saturating_add(1);
+        self.eject(failures, trial, now, ejection)
+    }
+
+    /// An answer broke off at `now`, or stalled, after it had begun. Returns whether this ejected the
+    /// server.
+    #[cold]
+    pub(crate) fn broke_off(&self, now: Tick, ejection: Option<Ejection>) -> bool {
+        let broken = self.broken_answers.fetch_add(1, Relaxed).saturating_add(1);
+        self.eject(broken, None, now, ejection)
+    }
+
+    /// An answer came to its end.
+    pub(crate) fn completed(&self) {
+        if self.broken_answers.load(Relaxed) != 0 {
+            self.broken_answers.store(0, Relaxed);
+        }
+    }
+
+    fn eject(
+        &self,
+        failures: u32,
+        trial: Option<Trial>,
+        now: Tick,
+        ejection: Option<Ejection>,
+    ) -> bool {
         let Some(ejection) = ejection else {
             return false;
         };
@@ -133,9 +160,10 @@ impl Health {
         self.replace(Some(trial.0), Absence::new(DUE, trial.0.ejections()));
     }
 
-    /// Failures since the last answer.
+    /// Failures since the last answer, and answers that broke off since the last whole one.
     pub(crate) fn consecutive_failures(&self) -> u32 {
-        self.failures.load(Relaxed)
+        let failures = self.failures.load(Relaxed);
+        failures.saturating_add(self.broken_answers.load(Relaxed))
     }
 
     /// How long from `now` the server is still left out.
@@ -272,6 +300,25 @@ mod tests {
         // The first has no say any more, not even by failing late.
         health.trial_told_nothing(first);
         assert!(second == first || !health.failed(Some(first), at(11), ejection()));
+    }
+
+    #[test]
+    fn an_answer_that_begins_forgets_none_that_broke_off() {
+        let health = Health::default();
+        let breaks = |second| {
+            health.answered();
+            health.broke_off(at(second), ejection())
+        };
+        assert_eq!([breaks(0), breaks(0), breaks(0)], [false, false, true]);
+        assert_eq!(health.standing(at(9)), Standing::Out);
+        assert_eq!(health.consecutive_failures(), 3);
+        // It is as it was: the first that breaks off again is enough.
+        assert!(breaks(10));
+        assert!(health.answered());
+        health.completed();
+        assert_eq!(health.consecutive_failures(), 0);
+        assert!(!breaks(20));
+        assert_eq!(health.standing(at(20)), Standing::In);
     }
 
     #[test]

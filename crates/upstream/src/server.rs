@@ -148,8 +148,9 @@ impl Server {
 /// A request that is with a server: counted as in flight until this is dropped.
 ///
 /// Whoever holds it tells how it went: [`answered`](Self::answered) when the head of an answer
-/// came, [`failed`](Self::failed) when the server broke or stalled; neither when the client went
-/// away or a reused connection turned out to be closed, which say nothing about the server.
+/// came, [`completed`](Self::completed) at its end, [`failed`](Self::failed) or
+/// [`broke_off`](Self::broke_off) when the server broke or stalled; none when the client went away
+/// or a reused connection turned out to be closed, which say nothing about the server.
 pub struct InFlight {
     server: Arc<Server>,
     trial: Option<Trial>,
@@ -191,12 +192,29 @@ impl InFlight {
         }
     }
 
+    /// The answer came to its end.
+    ///
+    /// Hot path: runs per request, allocates nothing.
+    pub fn completed(&self) {
+        self.server.condition.health.completed();
+    }
+
     /// The server broke the connection, spoke no HTTP or let a timeout pass, at `now`. Returns
     /// whether this ejected it.
     pub fn failed(&mut self, now: Tick) -> bool {
+        let health = &self.server.condition.health;
+        let ejected = health.failed(self.trial.take(), now, self.server.ejection);
+        self.note(ejected)
+    }
+
+    /// The same, when its answer had begun.
+    pub fn broke_off(&self, now: Tick) -> bool {
+        let health = &self.server.condition.health;
+        self.note(health.broke_off(now, self.server.ejection))
+    }
+
+    fn note(&self, ejected: bool) -> bool {
         let server = &self.server;
-        let health = &server.condition.health;
-        let ejected = health.failed(self.trial.take(), now, server.ejection);
         if ejected {
             // They lead to the same trouble.
             server.idle.clear();

@@ -38,7 +38,7 @@ pub struct ServerStatus {
     pub is_up: bool,
     /// How many requests are with it.
     pub in_flight: u32,
-    /// Failures since its last answer.
+    /// Failures since its last answer, and answers that broke off since the last whole one.
     pub consecutive_failures: u32,
     /// How long it is still left out: `None` while it isn't ejected, zero when it is due for a
     /// request on trial.

@@ -172,7 +172,7 @@ fn a_server_that_fails_alone_gets_its_clients_the_right_page() {
 #[test]
 fn another_server_of_the_pool_answers_and_the_failed_one_comes_back() {
     std::thread::scope(|scope| {
-        // Who has sent a head has answered.
+        // To whom a part of an answer was sent, no other server can answer.
         for (name, manner, _) in ROWS.into_iter().filter(|row| row.2.is_some()) {
             scope.spawn(move || {
                 let (bad, good) = (Server::start(), Server::start());

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use palisade_upstream::InFlight;
 use tokio::task::unconstrained;
 
@@ -53,12 +53,14 @@ impl Forwarding<'_> {
         }
         let mut trailers = None;
         if has_body {
-            self.pass_body_on(&mut upstream, body, downstream, &mut sent)
-                .await?;
-            let read = upstream.read_trailers().await;
-            let read = read.map_err(|error| Failure::AnswerBroken(sent.clone(), error))?;
-            trailers = read.and_then(|read| outgoing::answer_trailers(self.context, read));
+            let passed = self.pass_rest_on(&mut upstream, body, downstream, &mut sent);
+            let passed = passed.await;
+            if let Err(Failure::AnswerBroken(_, error)) = &passed {
+                self.note_broken(upstream.told_once(*error), &server);
+            }
+            trailers = passed?;
         }
+        server.completed();
         let finished = downstream.finish(trailers).await;
         if self.sent_whole {
             let now = self.context.facts.shared.clock.now();
@@ -67,6 +69,29 @@ impl Forwarding<'_> {
         match finished {
             Ok(()) => Ok(sent),
             Err(Gone) => Err(Failure::ClientGone(sent)),
+        }
+    }
+
+    /// Passes on what follows the answer's head; its trailers.
+    async fn pass_rest_on(
+        &self,
+        upstream: &mut Upstream,
+        body: ReadAhead,
+        downstream: &mut Downstream<'_>,
+        sent: &mut Sent,
+    ) -> Result<Option<HeaderMap>, Failure> {
+        self.pass_body_on(upstream, body, downstream, sent).await?;
+        let trailers = upstream.read_trailers().await;
+        let trailers = trailers.map_err(|error| Failure::AnswerBroken(sent.clone(), error))?;
+        Ok(trailers.and_then(|trailers| outgoing::answer_trailers(self.context, trailers)))
+    }
+
+    /// Holds an answer that broke off against the server, unless it was still waiting for a part of
+    /// the request.
+    fn note_broken(&self, error: UpstreamError, server: &InFlight) {
+        let is_servers_fault = self.sent_whole && error.blames_answering_server();
+        if is_servers_fault && server.broke_off(self.context.facts.shared.clock.now()) {
+            self.backend.metrics().ejected();
         }
     }
 

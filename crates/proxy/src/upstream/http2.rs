@@ -131,7 +131,7 @@ impl Http2 {
 
     /// Of the requests that meet the break of one connection, one alone is to hold it against the
     /// server.
-    fn told_once(&self, error: UpstreamError) -> UpstreamError {
+    pub(super) fn told_once(&self, error: UpstreamError) -> UpstreamError {
         match error {
             UpstreamError::Broken if !self.slot.is_first_to_tell() => UpstreamError::BrokenBefore,
             error => error,

@@ -69,6 +69,11 @@ impl UpstreamError {
         matches!(self, Self::GoneAway | Self::Refused)
     }
 
+    /// Whether a server that had begun to answer is to be blamed for it.
+    pub(crate) fn blames_answering_server(self) -> bool {
+        matches!(self, Self::Broken | Self::TimedOut | Self::BadAnswer)
+    }
+
     /// Whether the connection broke.
     pub(crate) fn is_break(self) -> bool {
         matches!(self, Self::Broken | Self::BrokenBefore)
@@ -148,6 +153,15 @@ impl Upstream {
         match self {
             Self::Http1(side) => side.body_done(),
             Self::Http2(side) => side.answer().body_done(),
+        }
+    }
+
+    /// The error as it is to be held against the server: of the requests that meet the break of one
+    /// connection one alone is.
+    pub(crate) fn told_once(&self, error: UpstreamError) -> UpstreamError {
+        match self {
+            Self::Http1(_) => error,
+            Self::Http2(side) => side.told_once(error),
         }
     }
 
