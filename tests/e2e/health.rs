@@ -1,11 +1,12 @@
 //! Backends that fail, come back, are busy or move: what clients notice of it.
 
 use std::collections::{HashMap, HashSet};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use crate::harness::{Backend, BackendRequest, Dns, Load, Nginx, Palisade, wait_for};
 
@@ -196,6 +197,44 @@ fn requests_wait_for_a_server_with_room() {
 }
 
 #[test]
+fn a_server_has_no_more_connections_than_it_may() {
+    let open = Arc::new((Mutex::new(0), Condvar::new()));
+    let too_many = Arc::new(AtomicBool::new(false));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (counted, exceeded) = (Arc::clone(&open), Arc::clone(&too_many));
+    std::thread::spawn(move || {
+        for tcp in listener.incoming().flatten() {
+            // The end of the one before may come a moment later than the beginning of this one.
+            let (count, changed) = &*counted;
+            let patience = Duration::from_secs(5);
+            let waits =
+                changed.wait_timeout_while(count.lock().unwrap(), patience, |open| *open > 0);
+            let (mut open, waited) = waits.unwrap();
+            exceeded.fetch_or(waited.timed_out(), Ordering::Relaxed);
+            *open += 1;
+            let counted = Arc::clone(&counted);
+            std::thread::spawn(move || {
+                answer_all(tcp);
+                *counted.0.lock().unwrap() -= 1;
+                counted.1.notify_one();
+            });
+        }
+    });
+    let palisade = in_front_of(&[address.to_string()], "connections_max: 1");
+    // On either thread, each of which could have one of its own.
+    let load = Load::on(palisade.address()).new_connections(2).start();
+    load.wait_for_more(100);
+    load.finish().assert_flawless();
+    assert!(!too_many.load(Ordering::Relaxed));
+}
+
+fn answer_all(mut tcp: TcpStream) {
+    let mut piece = [0; 4096];
+    while tcp.read(&mut piece).is_ok_and(|length| length > 0) && tcp.write_all(OK).is_ok() {}
+}
+
+#[test]
 fn nobody_waits_longer_than_the_queue_allows() {
     let (backend, release) = waiting();
     let more = "connections_max: 1, queue: { timeout: 50ms }";
@@ -362,7 +401,7 @@ fn connections_that_die_when_they_are_used_again_have_the_same_budget() {
 #[test]
 fn a_server_that_breaks_off_in_its_answers_is_ejected() {
     let breaking = Backend::with(move |_, tcp| {
-        tcp.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nok")
+        tcp.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nno")
             .unwrap();
         false
     });

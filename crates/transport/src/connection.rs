@@ -1,5 +1,6 @@
 //! A connection to a client or to a backend.
 
+use std::any::Any;
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::os::fd::AsRawFd;
@@ -44,6 +45,8 @@ pub struct Connection {
     mid_message: bool,
     inspector: Option<Inspector>,
     fd: i32,
+    /// Dropped when the socket is closed: fields are in their order.
+    outlived_by: Option<Box<dyn Any + Send + Sync>>,
 }
 
 /// Is shown the bytes that are read, in their order. Its error is the read's.
@@ -112,6 +115,7 @@ impl Connection {
             mid_message: false,
             inspector: None,
             fd,
+            outlived_by: None,
         }
     }
 
@@ -157,6 +161,11 @@ impl Connection {
     /// Shows `inspector` what is read from now on; `None` ends that.
     pub fn inspect_reads(&mut self, inspector: Option<Inspector>) {
         self.inspector = inspector;
+    }
+
+    /// Drops `other` once the socket is closed, and not before.
+    pub fn outlive_by(&mut self, other: Box<dyn Any + Send + Sync>) {
+        self.outlived_by = Some(other);
     }
 
     /// Whether an idle connection can still be used: open, and nothing arrived on it that nobody

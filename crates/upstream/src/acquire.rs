@@ -1,5 +1,6 @@
 //! A ready connection for a request: one that is there, else a new one, else one to another server.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::connect::{ConnectError, ConnectStep, Introduction, Opened, ProxySourc
 use crate::http2::{Http2Connection, Http2Slot};
 use crate::keep_alive::Kept;
 use crate::pool::{NoServer, Pool, Tried};
-use crate::server::InFlight;
+use crate::server::{InFlight, Server};
 use crate::settings::{Protocol, Queueing};
 
 /// What a request needs of a pool.
@@ -368,10 +369,7 @@ impl Pool {
             .map_or(Introduction::None, |version| {
                 Introduction::Client(version, need.source)
             });
-        let result = match protocol != Protocol::Http1 && !server.server().http2.has_room() {
-            true => Err(ConnectError::AllFull),
-            false => open(server.server(), introduction, protocol, deadline).await,
-        };
+        let result = open_counted(server.server(), introduction, protocol, deadline).await;
         let failed = result.as_ref().is_err_and(ConnectError::blames_server);
         let now = need.now + started.elapsed();
         let ejected = failed && server.failed(now);
@@ -405,6 +403,30 @@ impl Pool {
             }
         })
     }
+}
+
+/// Opens a connection to `server`, where there may be one more.
+async fn open_counted(
+    server: &Server,
+    introduction: Introduction,
+    protocol: Protocol,
+    deadline: Instant,
+) -> Result<(Opened, SocketAddr), ConnectError> {
+    if protocol != Protocol::Http1 && !server.http2.has_room() {
+        return Err(ConnectError::AllFull);
+    }
+    let counted = match protocol {
+        Protocol::Http2 => None,
+        Protocol::Http1 | Protocol::Auto => {
+            let counted = server.count_connection(deadline).await;
+            Some(counted.ok_or(ConnectError::NoRoom)?)
+        }
+    };
+    let (mut opened, address) = open(server, introduction, protocol, deadline).await?;
+    if let (Opened::Http1(connection), Some(counted)) = (&mut opened, counted) {
+        connection.outlive_by(Box::new(counted));
+    }
+    Ok((opened, address))
 }
 
 /// What a request can be sent on.

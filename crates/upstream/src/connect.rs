@@ -228,6 +228,9 @@ pub enum ConnectError {
     /// This thread has as many HTTP/2 connections to it as it may have, all of them full.
     #[error("all {HTTP2_CONNECTIONS_MAX} HTTP/2 connections to it are full")]
     AllFull,
+    /// As many connections to it are open as may be, and none became idle in time.
+    #[error("as many connections to it are open as `connections_max` allows")]
+    NoRoom,
     /// The connection broke on the way.
     #[error("the connection broke while it was being set up: {0}")]
     Broken(io::Error),
@@ -249,6 +252,7 @@ impl ConnectError {
             Self::Tls(_) => "tls",
             Self::NotHttp2(_) => "not_http2",
             Self::AllFull => "all_full",
+            Self::NoRoom => "no_room",
             Self::Broken(_) => "broken",
             Self::Local(_) => "local",
         }
@@ -257,7 +261,7 @@ impl ConnectError {
     /// Whether the server, or the way to it, is to blame and not this machine.
     #[must_use]
     pub const fn blames_server(&self) -> bool {
-        !matches!(self, Self::Local(_) | Self::AllFull)
+        !matches!(self, Self::Local(_) | Self::AllFull | Self::NoRoom)
     }
 
     /// Whether time ran out (504 rather than 502, RFC 9110 sections 15.6.3 and 15.6.5).

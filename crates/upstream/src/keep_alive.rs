@@ -140,6 +140,12 @@ impl IdleConnections {
         gone.len()
     }
 
+    /// Closes the one that has been idle the longest, whoever opened it; whether there was one.
+    pub(crate) fn close_one(&self) -> bool {
+        let longest_idle = self.stack.lock().pop_front();
+        longest_idle.is_some()
+    }
+
     /// Drops all: the server that they led to is not to be trusted with requests.
     pub(crate) fn clear(&self) {
         let all = mem::take(&mut *self.stack.lock());

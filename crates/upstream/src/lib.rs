@@ -19,6 +19,7 @@
 //! | `check_state`, `probe` | what checks found out; one check |
 //! | `names` | the addresses of host names |
 //! | `keep_alive` | idle connections |
+//! | `open_connections` | how many there are of one server, idle or not |
 //! | `http2` | connections that many requests share |
 //! | `connect`, `tls` | new connections |
 
@@ -32,6 +33,7 @@ mod health;
 mod http2;
 mod keep_alive;
 mod names;
+mod open_connections;
 mod pool;
 mod probe;
 mod queue;

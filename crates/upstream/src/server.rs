@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use palisade_transport::Connection;
 use palisade_vocabulary::Tick;
 use pingora_core::protocols::Stream;
+use tokio::time::Instant;
 
 use crate::address::{ServerAddress, Target};
 use crate::check_state::CheckState;
@@ -17,6 +18,7 @@ use crate::health::{Due, Health, Standing, Trial};
 use crate::http2::{Http2Connections, Http2Slot};
 use crate::keep_alive::{IdleConnections, Kept};
 use crate::names::NameAddresses;
+use crate::open_connections::{OpenConnection, OpenConnections};
 use crate::queue::Queue;
 use crate::rendezvous::ServerHash;
 use crate::settings::{Ejection, HealthCheck, KeepAlive, ProxyVersion, SlowStart, Weight};
@@ -44,7 +46,7 @@ pub struct Server {
     pub(crate) http2: Arc<Http2Connections>,
 }
 
-/// The most requests at the same time, and who waits for one to end.
+/// The most requests and HTTP/1 connections at the same time, and who waits for one to end.
 #[derive(Debug)]
 pub(crate) struct Limit {
     pub(crate) connections_max: u32,
@@ -58,6 +60,7 @@ pub(crate) struct Condition {
     pub(crate) check: CheckState,
     pub(crate) ramp: Ramp,
     pub(crate) name: NameAddresses,
+    pub(crate) open: Arc<OpenConnections>,
     in_flight: AtomicU32,
 }
 
@@ -98,6 +101,16 @@ impl Server {
     pub(crate) fn has_room(&self) -> bool {
         let limit = self.limit.as_ref();
         limit.is_none_or(|limit| self.in_flight() < limit.connections_max)
+    }
+
+    /// Counts an HTTP/1 connection that a request is about to open. Where there are as many as may be,
+    /// one of the others is idle, but not for this thread or this client: it is closed. `None` when
+    /// none was by `deadline`.
+    pub(crate) async fn count_connection(&self, deadline: Instant) -> Option<OpenConnection> {
+        let max = self.limit.as_ref().map(|limit| limit.connections_max);
+        let close_idle = || self.idle.close_one();
+        let open = &self.condition.open;
+        open.add_in_place_of_idle(max, deadline, close_idle).await
     }
 
     /// The part of its weight that it has while it comes back; `None` is the whole.

@@ -53,7 +53,7 @@ pub(super) static CONNECTIONS_MAX: Key<Integer<u32>, Optional> = Key::new(
         max: ConnectionLimit::CONNECTIONS_MAX,
     },
     Optional,
-    "The most requests that one server gets at the same time. Absent: no limit.",
+    "The most connections that one server has from requests at the same time, and the most requests. Idle ones count: one is closed where a thread or a client that can't use it needs another. Of connections that speak HTTP/2, which requests share, the requests count. Health checks open their own. Absent: no limit.",
 );
 pub(super) static QUEUE: Key<Table<Queueing>, Optional> = Key::new(
     "queue",

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::{SettingsError, within};
 
-/// The most requests that one server gets at the same time, and what becomes of those that find no
-/// server with room.
+/// The most requests that one server gets at the same time, and HTTP/1 connections that it has, and
+/// what becomes of requests that find no server with room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectionLimit {
     connections_max: u32,
@@ -17,7 +17,7 @@ impl ConnectionLimit {
     /// The most that can be asked for.
     pub const CONNECTIONS_MAX: u32 = 1_000_000;
 
-    /// At most `connections_max` requests with one server; others wait as `queue` says.
+    /// At most `connections_max` requests and HTTP/1 connections with one server; others wait as `queue` says.
     ///
     /// # Errors
     /// When there are not 1 to 1,000,000.
@@ -31,7 +31,7 @@ impl ConnectionLimit {
         })
     }
 
-    /// The most requests with one server at the same time, each of which has a connection.
+    /// The most requests with one server at the same time, and the most HTTP/1 connections.
     #[must_use]
     pub const fn connections_max(self) -> u32 {
         self.connections_max

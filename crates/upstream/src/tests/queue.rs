@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::AsyncReadExt;
+
 use super::backend::{NOW, acquire, listener, need, pool, refusing, settings};
 use crate::{AcquireError, ConnectionLimit, Pool, Queueing};
 
@@ -40,6 +42,30 @@ async fn who_waits_gets_the_connection_that_comes_free() {
     let second = waiting.await.unwrap().unwrap();
     assert!(second.reused);
     assert_eq!(pool.status(NOW).queued, 0);
+}
+
+#[test]
+fn an_idle_connection_of_another_thread_makes_room() {
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().build().unwrap()
+    };
+    let (one, other) = (runtime(), runtime());
+    let (listener, address) = one.block_on(listener());
+    let pool = limited(&[address], 1, 2, LONG);
+    let mut far = one.block_on(async {
+        let first = acquire(&pool, need()).await.0.unwrap();
+        first.server.keep(first.channel.into_http1(), NOW);
+        listener.accept().await.unwrap().0
+    });
+    let _second = other.block_on(async {
+        let second = acquire(&pool, need()).await.0.unwrap();
+        assert!(!second.reused);
+        second
+    });
+    assert_eq!(pool.status(NOW).servers[0].idle_connections, 0);
+    let read = one.block_on(far.read(&mut [0; 1]));
+    assert_eq!(read.unwrap(), 0, "it is closed");
 }
 
 #[tokio::test]
