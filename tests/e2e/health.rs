@@ -434,12 +434,17 @@ fn two_addresses() -> (Backend, Backend, u16) {
             tcp.write_all(answer.as_bytes()).is_ok()
         })
     };
+    let (one, other, port) = two_listeners();
+    (serve(one, "one"), serve(other, "other"), port)
+}
+
+fn two_listeners() -> (TcpListener, TcpListener, u16) {
     let pair = (0..5).find_map(|_| {
         let one = TcpListener::bind("127.0.0.2:0").unwrap();
         let port = one.local_addr().unwrap().port();
         // Somebody else may have it there.
         let other = TcpListener::bind(("127.0.0.3", port)).ok()?;
-        Some((serve(one, "one"), serve(other, "other"), port))
+        Some((one, other, port))
     });
     pair.expect("a port on both addresses")
 }
@@ -463,6 +468,73 @@ fn all_addresses_of_a_name_are_used() {
     assert_eq!(status["name"]["addresses"].as_array().unwrap().len(), 2);
     load.finish().assert_flawless();
     assert!(dns.questions() < 20, "not one for each request");
+}
+
+#[test]
+fn an_address_that_fails_requests_is_left_out_and_another_one_answers() {
+    let (one, other, port) = two_listeners();
+    let good = Backend::on(one, |_, tcp| tcp.write_all(OK).is_ok());
+    let breaking = Backend::on(other, |_, _| false);
+    let dns = Dns::start(&["127.0.0.2", "127.0.0.3"]);
+    let palisade = in_front_of(
+        &[format!("app.test:{port}")],
+        &format!(
+            "resolver: {}, ejection: {{ failures: 3, period: 1h }}, keep_alive: {{ idle_connections: 0 }}",
+            dns.address()
+        ),
+    );
+    for _ in 0..40 {
+        assert_eq!(palisade.get("/").status, 200);
+    }
+    assert_eq!((good.requests().len(), breaking.requests().len()), (40, 3));
+    let server = &palisade.status()["upstreams"][0]["servers"][0];
+    assert_eq!(server["name"]["out"], serde_json::json!(["127.0.0.3"]));
+    assert_eq!(
+        (&server["up"], palisade.metric(RETRIES)),
+        (&true.into(), 3.0)
+    );
+}
+
+#[test]
+fn an_address_that_fails_its_checks_is_left_out() {
+    let (one, other, port) = two_listeners();
+    let good = Backend::on(one, |_, tcp| tcp.write_all(OK).is_ok());
+    let is_well = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&is_well);
+    let bad = Backend::on(other, move |_, tcp| {
+        let bad = b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n";
+        let answer = if told.load(Ordering::Relaxed) {
+            OK
+        } else {
+            bad
+        };
+        tcp.write_all(answer).is_ok()
+    });
+    let dns = Dns::start(&["127.0.0.2", "127.0.0.3"]);
+    let more = format!("resolver: {}, {CHECK}", dns.address());
+    let palisade = in_front_of(&[format!("app.test:{port}")], &more);
+    let out = |expected: serde_json::Value| {
+        wait_for("the address to be out, or back", || {
+            let server = &palisade.status()["upstreams"][0]["servers"][0];
+            (server["up"] == true && server["name"]["out"] == expected).then_some(())
+        });
+    };
+    out(serde_json::json!(["127.0.0.3"]));
+    let before = clients_requests(&bad);
+    for _ in 0..20 {
+        assert_eq!(palisade.get("/").status, 200);
+    }
+    assert_eq!(
+        (clients_requests(&good), clients_requests(&bad)),
+        (20, before)
+    );
+    is_well.store(true, Ordering::Relaxed);
+    out(serde_json::json!([]));
+    let load = Load::on(palisade.address()).new_connections(1).start();
+    wait_for("requests at the address", || {
+        (clients_requests(&bad) > before).then_some(())
+    });
+    load.finish().assert_flawless();
 }
 
 #[test]

@@ -195,6 +195,8 @@ struct FailedCheck {
 struct Name {
     /// The addresses in use.
     addresses: Vec<IpAddr>,
+    /// Those of several that get no new connections: checks or requests took them out.
+    out: Vec<IpAddr>,
     /// Why the last look-up failed; the addresses are those of the last good one.
     failure: Option<String>,
 }
@@ -383,6 +385,7 @@ fn server(server: ServerStatus, now: Tick) -> Server {
         health_check: server.check.map(|status| health_check(status, now)),
         name: server.name.map(|name| Name {
             addresses: name.addresses.to_vec(),
+            out: name.out,
             failure: name.failure.map(|why| why.to_string()),
         }),
     }

@@ -167,7 +167,7 @@ impl Forwarding<'_> {
             self.count_reset(error);
             let lost = Lost::new(error, reused);
             self.hold_against(&mut server, lost, &body);
-            if !self.goes_again(lost, server.server(), &body, &mut tries, &mut need) {
+            if !self.goes_again(lost, &server, &body, &mut tries, &mut need) {
                 return Err(Failure::Backend {
                     status: error.status(),
                 });

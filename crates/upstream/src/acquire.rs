@@ -8,7 +8,7 @@ use palisade_transport::Connection;
 use palisade_vocabulary::Tick;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::connect::{ConnectError, ConnectStep, Introduction, Opened, ProxySource, open};
+use crate::connect::{ConnectError, ConnectStep, Introduction, Opened, ProxySource, Way, open};
 use crate::http2::{Http2Connection, Http2Slot};
 use crate::keep_alive::Kept;
 use crate::pool::{NoServer, Pool, Tried};
@@ -36,6 +36,8 @@ pub struct Need {
     /// Whether the pool had this request before: then it doesn't count as one more, and earns no
     /// second try.
     pub is_again: bool,
+    /// An address that this request doesn't want again, where the server's name stands for others.
+    pub but: Option<SocketAddr>,
     /// Servers that this request doesn't want again.
     pub tried: Tried,
 }
@@ -51,6 +53,7 @@ impl Need {
             upgrade: false,
             own_connection: false,
             is_again: false,
+            but: None,
             tried: Tried::default(),
         }
     }
@@ -369,7 +372,8 @@ impl Pool {
             .map_or(Introduction::None, |version| {
                 Introduction::Client(version, need.source)
             });
-        let result = open_counted(server.server(), introduction, protocol, deadline).await;
+        let way = need.but.map_or(Way::Any, Way::But);
+        let result = open_counted(server.server(), way, introduction, protocol, deadline).await;
         let failed = result.as_ref().is_err_and(ConnectError::blames_server);
         let now = need.now + started.elapsed();
         let ejected = failed && server.failed(now);
@@ -408,6 +412,7 @@ impl Pool {
 /// Opens a connection to `server`, where there may be one more.
 async fn open_counted(
     server: &Server,
+    way: Way,
     introduction: Introduction,
     protocol: Protocol,
     deadline: Instant,
@@ -422,7 +427,7 @@ async fn open_counted(
             Some(counted.ok_or(ConnectError::NoRoom)?)
         }
     };
-    let (mut opened, address) = open(server, introduction, protocol, deadline).await?;
+    let (mut opened, address) = open(server, way, introduction, protocol, deadline).await?;
     if let (Opened::Http1(connection), Some(counted)) = (&mut opened, counted) {
         connection.outlive_by(Box::new(counted));
     }
@@ -435,7 +440,8 @@ enum Ready {
     Http2(Http2Slot),
 }
 
-fn ready_http2(slot: Http2Slot, reused: bool, server: InFlight) -> Acquired {
+fn ready_http2(slot: Http2Slot, reused: bool, mut server: InFlight) -> Acquired {
+    server.connected(slot.address(), None);
     Acquired {
         channel: Channel::Http2(slot),
         reused,

@@ -12,6 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use palisade_vocabulary::Tick;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -19,11 +20,12 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::address::Target;
 use crate::check_state::{Change, CheckFailure};
+use crate::connect::Way;
 use crate::names::look_up;
 use crate::pool::Pool;
 use crate::probe::check;
 use crate::server::Server;
-use crate::settings::CheckPace;
+use crate::settings::{CheckPace, CheckThresholds, HealthCheck};
 use crate::upstreams::Upstreams;
 
 /// After how long a look-up that failed is tried again; twice as long each time that it goes on
@@ -52,6 +54,10 @@ pub enum ServerNews {
     Down(Arc<str>),
     /// Checks brought it back.
     Up,
+    /// Checks took one of its name's addresses out; why the last one failed.
+    AddressDown(IpAddr, Arc<str>),
+    /// Checks brought that back.
+    AddressUp(IpAddr),
     /// Its name stands for these addresses now.
     Addresses(Arc<[IpAddr]>),
     /// Its name can't be looked up any more; the last addresses, if any, stay.
@@ -64,7 +70,10 @@ impl ServerNews {
     /// Whether an operator should look.
     #[must_use]
     pub const fn is_trouble(&self) -> bool {
-        matches!(self, Self::Down(_) | Self::NameLost(_))
+        matches!(
+            self,
+            Self::Down(_) | Self::AddressDown(..) | Self::NameLost(_)
+        )
     }
 }
 
@@ -73,6 +82,14 @@ impl fmt::Display for ServerNews {
         match self {
             Self::Down(why) => write!(f, "the server is out: its health check failed: {why}"),
             Self::Up => f.write_str("the server is back: its health check succeeds"),
+            Self::AddressDown(address, why) => write!(
+                f,
+                "the server's address {address} is out: its health check failed: {why}"
+            ),
+            Self::AddressUp(address) => write!(
+                f,
+                "the server's address {address} is back: its health check succeeds"
+            ),
             Self::Addresses(addresses) => {
                 f.write_str("the server's name stands for")?;
                 addresses.iter().try_for_each(|ip| write!(f, " {ip}"))
@@ -197,10 +214,52 @@ impl Attendant {
                 },
             }
             if let Some(settings) = &server.health_check {
-                let result = check(&server, &settings.probe, settings.pace).await;
+                let result = self.check(&server, settings).await;
                 self.note(&server, result);
                 next = Some(Instant::now() + settings.pace.interval());
             }
+        }
+    }
+
+    /// Checks the server, and where its name has several addresses each of them: one that is well is
+    /// enough for the server to be.
+    async fn check(&self, server: &Server, settings: &HealthCheck) -> Result<(), String> {
+        let addresses = server.several_addresses();
+        let (probe, pace) = (&settings.probe, settings.pace);
+        if addresses.is_empty() {
+            return check(server, Way::Any, probe, pace).await;
+        }
+        let ways = addresses.iter().map(|address| Way::Only(*address));
+        let results = join_all(ways.map(|way| check(server, way, probe, pace))).await;
+        for (address, result) in addresses.iter().zip(&results) {
+            self.note_address(server, address.ip(), result.clone(), settings.thresholds);
+        }
+        let found = results.into_iter().reduce(|one, other| one.or(other));
+        found.unwrap_or(Ok(()))
+    }
+
+    fn note_address(
+        &self,
+        server: &Server,
+        address: IpAddr,
+        result: Result<(), String>,
+        thresholds: CheckThresholds,
+    ) {
+        let result = result.map_err(|reason| CheckFailure {
+            at: (self.clock)(),
+            reason: reason.into(),
+        });
+        let why = result.as_ref().err().map(|failure| &failure.reason);
+        let why = why.map(Arc::clone).unwrap_or_default();
+        let name = &server.condition.name;
+        let change = name.with_condition(address, |of, _| of.check.note(result, thresholds));
+        match change.flatten() {
+            None => {}
+            Some(Change::Down) => {
+                server.leave(address);
+                self.tell(server, ServerNews::AddressDown(address, why));
+            }
+            Some(Change::Up) => self.tell(server, ServerNews::AddressUp(address)),
         }
     }
 

@@ -29,6 +29,17 @@ pub struct ProxySource {
     pub destination: Endpoint,
 }
 
+/// To which address of a server a connection leads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Way {
+    /// Any that works.
+    Any,
+    /// To any other one than this, if there is one.
+    But(SocketAddr),
+    /// To this one.
+    Only(SocketAddr),
+}
+
 /// The PROXY header that a connection begins with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Introduction {
@@ -50,11 +61,12 @@ pub(crate) enum Opened {
 /// of its addresses it leads. `introduction` is sent first.
 pub(crate) async fn open(
     server: &Server,
+    way: Way,
     introduction: Introduction,
     protocol: Protocol,
     deadline: Instant,
 ) -> Result<(Opened, SocketAddr), ConnectError> {
-    let (connection, address) = connect(server, introduction, protocol, deadline).await?;
+    let (connection, address) = connect(server, way, introduction, protocol, deadline).await?;
     let is_http2 = match protocol {
         Protocol::Http1 => false,
         // Without TLS by prior knowledge (RFC 9113 section 3.3).
@@ -76,11 +88,12 @@ pub(crate) async fn open(
 /// of its addresses; `introduction` is sent first.
 pub(crate) async fn connect(
     server: &Server,
+    way: Way,
     introduction: Introduction,
     protocol: Protocol,
     deadline: Instant,
 ) -> Result<(Connection, SocketAddr), ConnectError> {
-    let (mut tcp, address) = connect_tcp(server, deadline).await?;
+    let (mut tcp, address) = connect_tcp(server, way, deadline).await?;
     // Without it the kernel holds a small write back until the last one is acknowledged.
     tcp.set_nodelay(true).map_err(ConnectError::from_io)?;
     if let Some(header) = encode(introduction, &tcp).map_err(ConnectError::from_io)? {
@@ -104,26 +117,36 @@ pub(crate) async fn connect(
 
 async fn connect_tcp(
     server: &Server,
+    way: Way,
     deadline: Instant,
 ) -> Result<(TcpStream, SocketAddr), ConnectError> {
+    if let Way::Only(socket) = way {
+        return Ok((connect_socket(socket, deadline).await?, socket));
+    }
     match server.address.target() {
         Target::Socket(socket) => Ok((connect_socket(*socket, deadline).await?, *socket)),
         Target::Name { port, .. } => {
-            let mut addresses = timeout_at(deadline, server.condition.name.for_connect(*port))
+            let wanted = server.wanted_addresses(way);
+            let addresses = server.condition.name.for_connect(*port, wanted);
+            let mut addresses = timeout_at(deadline, addresses)
                 .await
                 .map_err(|_| ConnectError::Timeout(ConnectStep::Lookup))?
                 .map_err(|error| ConnectError::Dns(error.to_string()))?;
             addresses.truncate(ADDRESSES_MAX);
-            connect_any(addresses, deadline).await
+            connect_any(addresses, deadline, |address| {
+                server.address_failed(address)
+            })
+            .await
         }
     }
 }
 
 /// Tries the addresses of a name in this order, each with an even share of the time that
-/// is left: one dead address doesn't use it up.
+/// is left: one dead address doesn't use it up. `failed` is told of each that is to blame.
 async fn connect_any(
     addresses: Vec<SocketAddr>,
     deadline: Instant,
+    failed: impl Fn(SocketAddr),
 ) -> Result<(TcpStream, SocketAddr), ConnectError> {
     let mut last = ConnectError::Dns("the name has no address".to_owned());
     for (tried, address) in addresses.iter().enumerate() {
@@ -132,7 +155,12 @@ async fn connect_any(
         let share = deadline.saturating_duration_since(now) / to_try.max(1);
         match connect_socket(*address, now + share).await {
             Ok(tcp) => return Ok((tcp, *address)),
-            Err(error) => last = error,
+            Err(error) => {
+                if error.blames_server() {
+                    failed(*address);
+                }
+                last = error;
+            }
         }
     }
     Err(last)
@@ -336,7 +364,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_without_addresses_is_an_error() {
-        let error = connect_any(Vec::new(), Instant::now()).await.unwrap_err();
+        let error = connect_any(Vec::new(), Instant::now(), drop)
+            .await
+            .unwrap_err();
         assert_eq!(error.label(), "dns");
     }
 
@@ -345,7 +375,9 @@ mod tests {
         let (_hold, refusing) = crate::tests::backend::refusing();
         let (_listener, good) = crate::tests::backend::listener().await;
         let deadline = Instant::now() + Duration::from_secs(60);
-        let (tcp, address) = connect_any(vec![refusing, good], deadline).await.unwrap();
+        let (tcp, address) = connect_any(vec![refusing, good], deadline, drop)
+            .await
+            .unwrap();
         assert_eq!((tcp.peer_addr().unwrap(), address), (good, good));
     }
 
@@ -354,7 +386,7 @@ mod tests {
         let (_listener, good) = crate::tests::backend::listener().await;
         let (_full, _waiting, dead) = crate::tests::backend::full_backlog().await;
         let deadline = Instant::now() + Duration::from_secs(2);
-        let (tcp, _) = connect_any(vec![dead, good], deadline).await.unwrap();
+        let (tcp, _) = connect_any(vec![dead, good], deadline, drop).await.unwrap();
         assert_eq!(tcp.peer_addr().unwrap(), good);
     }
 }

@@ -259,6 +259,11 @@ impl Http2Slot {
         }
     }
 
+    /// Where its connection leads to.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.connection.address
+    }
+
     /// Sends a request's head; `end` where nothing follows. One request for one place.
     ///
     /// # Errors

@@ -1,7 +1,8 @@
 //! Host names of servers: the addresses that each stands for now.
 //!
 //! Looked up beside the requests, again when an answer's time to live is over; a request only reads
-//! what is known. When DNS doesn't answer, or says that there is no such name, the last good answer
+//! what is known. Each address has a standing of its own, from checks and requests: a connect leaves
+//! out those that fail as long as there are others. When DNS doesn't answer, or says that there is no such name, the last good answer
 //! holds: a server that worked a moment ago is a better guess than none.
 
 use std::net::{IpAddr, SocketAddr};
@@ -14,7 +15,12 @@ use hickory_resolver::config::{
 };
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::{ResolverBuilder, TokioResolver};
+use palisade_vocabulary::Tick;
 use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::check_state::CheckState;
+use crate::health::{Health, Standing};
 
 /// The most addresses of one name that are used.
 const ADDRESSES_MAX: usize = 64;
@@ -36,6 +42,42 @@ const ATTEMPTS: usize = 2;
 pub(crate) struct NameAddresses {
     known: watch::Sender<Known>,
     turns: AtomicUsize,
+    begun: Instant,
+}
+
+/// What is known of one address of a name.
+#[derive(Debug, Default)]
+pub(crate) struct AddressCondition {
+    pub(crate) health: Health,
+    pub(crate) check: CheckState,
+}
+
+/// What a connect wants of a name's addresses.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wanted {
+    /// One to be left for last.
+    pub(crate) but: Option<IpAddr>,
+    /// Whether checks have a say.
+    pub(crate) is_checked: bool,
+    /// How long one that is tried once more has for that before the next may try.
+    pub(crate) trial: Duration,
+}
+
+impl AddressCondition {
+    /// Whether connects leave it out at `now`.
+    fn is_out(&self, now: Tick, is_checked: bool) -> bool {
+        is_checked && self.check.is_down() || self.health.standing(now) != Standing::In
+    }
+
+    /// Whether the connect that asks is the one that tries it once more.
+    fn takes_trial(&self, now: Tick, wanted: Wanted) -> bool {
+        match self.health.standing(now) {
+            Standing::Due(due) if !(wanted.is_checked && self.check.is_down()) => {
+                self.health.claim(due, now, wanted.trial).is_some()
+            }
+            _ => false,
+        }
+    }
 }
 
 /// The state of one name.
@@ -43,11 +85,39 @@ pub(crate) struct NameAddresses {
 pub(crate) struct Known {
     /// Empty until a look-up succeeds.
     pub(crate) addresses: Arc<[IpAddr]>,
+    /// Of each, in the same order.
+    conditions: Arc<[Arc<AddressCondition>]>,
     /// Why the last look-up failed; `None` when it didn't, or before the first.
     pub(crate) failure: Option<Arc<str>>,
 }
 
 impl Known {
+    fn with_conditions(&self) -> impl Iterator<Item = (&IpAddr, &Arc<AddressCondition>)> + Clone {
+        self.addresses.iter().zip(self.conditions.iter())
+    }
+
+    fn condition(&self, address: IpAddr) -> Option<Arc<AddressCondition>> {
+        let mut all = self.with_conditions();
+        let (_, condition) = all.find(|(ip, _)| **ip == address)?;
+        Some(Arc::clone(condition))
+    }
+
+    /// The addresses from the one at `first`, without those that are out; one that is to be tried in
+    /// front.
+    fn in_order(&self, first: usize, now: Tick, wanted: Wanted) -> Vec<IpAddr> {
+        let all = self.with_conditions().cycle().skip(first);
+        let mut order: Vec<_> = all.take(self.addresses.len()).collect();
+        let mut trials = order.iter();
+        let trial = trials.position(|(_, condition)| condition.takes_trial(now, wanted));
+        let trial = trial.map(|place| order.remove(place));
+        let is_in = |of: &AddressCondition| !of.is_out(now, wanted.is_checked);
+        if trial.is_some() || order.iter().any(|(_, condition)| is_in(condition)) {
+            order.retain(|(_, condition)| is_in(condition));
+        }
+        let order = trial.into_iter().chain(order);
+        order.map(|(ip, _)| *ip).collect()
+    }
+
     fn is_settled(&self) -> bool {
         !self.addresses.is_empty() || self.failure.is_some()
     }
@@ -58,6 +128,7 @@ impl Default for NameAddresses {
         Self {
             known: watch::Sender::new(Known::default()),
             turns: AtomicUsize::new(0),
+            begun: Instant::now(),
         }
     }
 }
@@ -73,12 +144,16 @@ impl NameAddresses {
         self.known.borrow().addresses.contains(&address)
     }
 
-    /// The addresses for a connect, another one first each time. Waits only while the very first
-    /// look-up is under way.
+    /// The addresses for a connect, another one first each time; those that are out only when all are,
+    /// but for one that this connect is to try. Waits only while the very first look-up is under way.
     ///
     /// # Errors
     /// When none is known: why.
-    pub(crate) async fn for_connect(&self, port: u16) -> Result<Vec<SocketAddr>, Arc<str>> {
+    pub(crate) async fn for_connect(
+        &self,
+        port: u16,
+        wanted: Wanted,
+    ) -> Result<Vec<SocketAddr>, Arc<str>> {
         let mut watched = self.known.subscribe();
         let known = watched.wait_for(Known::is_settled).await;
         // The sender is here, so that the wait can't end without.
@@ -87,9 +162,48 @@ impl NameAddresses {
             return Err(known.failure.unwrap_or_else(|| "not looked up yet".into()));
         }
         let first = self.turns.fetch_add(1, Relaxed) % known.addresses.len();
-        let (before, from) = known.addresses.split_at_checked(first).unwrap_or_default();
-        let order = from.iter().chain(before);
-        Ok(order.map(|&ip| SocketAddr::new(ip, port)).collect())
+        let mut order = known.in_order(first, self.now(), wanted);
+        order.sort_by_key(|address| Some(*address) == wanted.but);
+        let order = order.into_iter().map(|ip| SocketAddr::new(ip, port));
+        Ok(order.collect())
+    }
+
+    /// Does something with what is known of an address, if the name stands for others too.
+    pub(crate) fn with_condition<T>(
+        &self,
+        address: IpAddr,
+        then: impl FnOnce(&AddressCondition, Tick) -> T,
+    ) -> Option<T> {
+        let known = self.known.borrow();
+        let place = known.addresses.binary_search(&address).ok()?;
+        let condition = known.conditions.get(place)?;
+        (known.addresses.len() > 1).then(|| then(condition, self.now()))
+    }
+
+    /// Whether connects leave an address out.
+    pub(crate) fn is_out(&self, address: IpAddr, is_checked: bool) -> bool {
+        let is_out = self.with_condition(address, |of, now| of.is_out(now, is_checked));
+        is_out.unwrap_or(false)
+    }
+
+    /// Those that connects leave out.
+    pub(crate) fn out(&self, is_checked: bool) -> Vec<IpAddr> {
+        let known = self.known();
+        let is_out = |address: &&IpAddr| self.is_out(**address, is_checked);
+        known.addresses.iter().filter(is_out).copied().collect()
+    }
+
+    /// Whether the name stands for an address that connects don't leave out, beside this one.
+    pub(crate) fn has_another(&self, address: IpAddr, is_checked: bool) -> bool {
+        let (known, now) = (self.known.borrow(), self.now());
+        let mut all = known.with_conditions();
+        all.any(|(other, condition)| *other != address && !condition.is_out(now, is_checked))
+    }
+
+    /// A clock of its own: nobody compares what it says with another one.
+    fn now(&self) -> Tick {
+        let millis = self.begun.elapsed().as_millis();
+        Tick::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
     }
 
     /// Notes an answer; whether the addresses are not what they were.
@@ -102,6 +216,8 @@ impl NameAddresses {
             let is_modified = is_new || known.failure.is_some();
             known.failure = None;
             if is_new {
+                let of = |ip: &IpAddr| known.condition(*ip).unwrap_or_default();
+                known.conditions = addresses.iter().map(of).collect();
                 known.addresses = addresses.into();
             }
             is_modified
@@ -173,13 +289,18 @@ fn options(options: &mut ResolverOpts) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::Ejection;
 
     fn ips(texts: &[&str]) -> Vec<IpAddr> {
         texts.iter().map(|text| text.parse().unwrap()).collect()
     }
 
     async fn order(name: &NameAddresses) -> Vec<String> {
-        let addresses = name.for_connect(80).await.unwrap();
+        order_for(name, Wanted::default()).await
+    }
+
+    async fn order_for(name: &NameAddresses, wanted: Wanted) -> Vec<String> {
+        let addresses = name.for_connect(80, wanted).await.unwrap();
         addresses.iter().map(ToString::to_string).collect()
     }
 
@@ -190,6 +311,61 @@ mod tests {
         assert_eq!(order(&name).await, ["10.0.0.1:80", "10.0.0.2:80"]);
         assert_eq!(order(&name).await, ["10.0.0.2:80", "10.0.0.1:80"]);
         assert_eq!(order(&name).await, ["10.0.0.1:80", "10.0.0.2:80"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_that_fails_is_left_out_and_tried_again() {
+        let name = NameAddresses::default();
+        let (one, other) = ("10.0.0.1:80", "10.0.0.2:80");
+        name.found(ips(&["10.0.0.1", "10.0.0.2"]));
+        let period = Duration::from_secs(10);
+        let ejection = Ejection::new(2, period).ok();
+        let bad = ips(&["10.0.0.1"])[0];
+        let fail = || name.with_condition(bad, |of, now| of.health.failed(None, now, ejection));
+        let wanted = Wanted {
+            trial: period,
+            ..Wanted::default()
+        };
+        assert_eq!((fail(), fail()), (Some(false), Some(true)));
+        for _ in 0..2 {
+            assert_eq!(order_for(&name, wanted).await, [other]);
+        }
+        assert!(name.has_another(bad, false) && name.is_out(bad, false));
+        assert_eq!(name.out(false), [bad]);
+        tokio::time::advance(period).await;
+        assert_eq!(order_for(&name, wanted).await, [one, other], "its trial");
+        assert_eq!(order_for(&name, wanted).await, [other], "one at a time");
+        // What is known of it stays while it does.
+        name.found(ips(&["10.0.0.1", "10.0.0.2", "10.0.0.3"]));
+        assert_eq!(name.out(false), [bad]);
+        name.with_condition(bad, |of, _| of.health.answered());
+        assert_eq!(order_for(&name, wanted).await.len(), 3);
+    }
+
+    #[tokio::test]
+    async fn an_address_to_be_avoided_is_the_last() {
+        let name = NameAddresses::default();
+        name.found(ips(&["10.0.0.1", "10.0.0.2"]));
+        let wanted = Wanted {
+            but: Some(ips(&["10.0.0.1"])[0]),
+            ..Wanted::default()
+        };
+        for _ in 0..2 {
+            let order = order_for(&name, wanted).await;
+            assert_eq!(order, ["10.0.0.2:80", "10.0.0.1:80"]);
+        }
+    }
+
+    #[tokio::test]
+    async fn all_are_used_when_all_are_out() {
+        let name = NameAddresses::default();
+        name.found(ips(&["10.0.0.1", "10.0.0.2"]));
+        let ejection = Ejection::new(1, Duration::from_secs(10)).ok();
+        for ip in ips(&["10.0.0.1", "10.0.0.2"]) {
+            name.with_condition(ip, |of, now| of.health.failed(None, now, ejection));
+        }
+        assert_eq!(name.out(false).len(), 2);
+        assert_eq!(order(&name).await.len(), 2);
     }
 
     #[tokio::test]
@@ -210,13 +386,14 @@ mod tests {
     async fn a_name_that_was_never_found_is_an_error_at_once() {
         let name = NameAddresses::default();
         name.failed("no such name");
-        assert_eq!(name.for_connect(80).await, Err("no such name".into()));
+        let addresses = name.for_connect(80, Wanted::default()).await;
+        assert_eq!(addresses, Err("no such name".into()));
     }
 
     #[tokio::test]
     async fn a_connect_waits_for_the_first_answer() {
         let name = NameAddresses::default();
-        let (connect, ()) = tokio::join!(name.for_connect(80), async {
+        let (connect, ()) = tokio::join!(name.for_connect(80, Wanted::default()), async {
             tokio::task::yield_now().await;
             name.found(ips(&["10.0.0.1"]));
         });

@@ -4,29 +4,34 @@ use palisade_transport::Connection;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 
-use crate::connect::{Introduction, connect};
+use crate::connect::{Introduction, Way, connect};
 use crate::server::Server;
 use crate::settings::{CheckPace, HttpProbe, Probe, Protocol};
 
 /// The longest head of an answer to a check.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 
-/// Checks `server` in at most the timeout of `pace`.
+/// Checks `server`, at the address that `way` leads to, in at most the timeout of `pace`.
 ///
 /// # Errors
 /// Why the server is not well, for an operator.
-pub(crate) async fn check(server: &Server, probe: &Probe, pace: CheckPace) -> Result<(), String> {
-    let checked = timeout(pace.timeout(), ask(server, probe, pace)).await;
+pub(crate) async fn check(
+    server: &Server,
+    way: Way,
+    probe: &Probe,
+    pace: CheckPace,
+) -> Result<(), String> {
+    let checked = timeout(pace.timeout(), ask(server, way, probe, pace)).await;
     checked.unwrap_or_else(|_| Err(format!("no answer in {:?}", pace.timeout())))
 }
 
-async fn ask(server: &Server, probe: &Probe, pace: CheckPace) -> Result<(), String> {
+async fn ask(server: &Server, way: Way, probe: &Probe, pace: CheckPace) -> Result<(), String> {
     let introduction = server
         .proxy_protocol
         .map_or(Introduction::None, Introduction::Own);
     // HTTP/1.1 is what checks are asked in.
     let deadline = Instant::now() + pace.timeout();
-    let connected = connect(server, introduction, Protocol::Http1, deadline).await;
+    let connected = connect(server, way, introduction, Protocol::Http1, deadline).await;
     let (mut connection, _) = connected.map_err(|error| error.to_string())?;
     let Probe::Http(probe) = probe else {
         return Ok(());

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::mem;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
@@ -13,11 +13,11 @@ use tokio::time::Instant;
 
 use crate::address::{ServerAddress, Target};
 use crate::check_state::CheckState;
-use crate::connect::ProxySource;
+use crate::connect::{ProxySource, Way};
 use crate::health::{Due, Health, Standing, Trial};
 use crate::http2::{Http2Connections, Http2Slot};
 use crate::keep_alive::{IdleConnections, Kept};
-use crate::names::NameAddresses;
+use crate::names::{NameAddresses, Wanted};
 use crate::open_connections::{OpenConnection, OpenConnections};
 use crate::queue::Queue;
 use crate::rendezvous::ServerHash;
@@ -85,8 +85,67 @@ impl Server {
     fn leads_to(&self, address: SocketAddr) -> bool {
         match self.address.target() {
             Target::Socket(_) => true,
-            Target::Name { .. } => self.condition.name.contains(address.ip()),
+            Target::Name { .. } => {
+                let (name, ip) = (&self.condition.name, address.ip());
+                name.contains(ip) && !name.is_out(ip, self.health_check.is_some())
+            }
         }
+    }
+
+    /// What a connect that goes this way wants of the addresses of the server's name.
+    pub(crate) fn wanted_addresses(&self, way: Way) -> Wanted {
+        let but = match way {
+            Way::But(address) => Some(address.ip()),
+            Way::Any | Way::Only(_) => None,
+        };
+        Wanted {
+            but,
+            is_checked: self.health_check.is_some(),
+            trial: self.ejection.unwrap_or_default().period(),
+        }
+    }
+
+    /// All addresses of its name, if it has several.
+    pub(crate) fn several_addresses(&self) -> Vec<SocketAddr> {
+        let Target::Name { port, .. } = self.address.target() else {
+            return Vec::new();
+        };
+        let known = self.condition.name.known().addresses;
+        let several = known.iter().filter(|_| known.len() > 1);
+        several.map(|ip| SocketAddr::new(*ip, *port)).collect()
+    }
+
+    /// No connection could be made to one of its addresses.
+    #[cold]
+    pub(crate) fn address_failed(&self, address: SocketAddr) {
+        self.note_at(address, |health, now| {
+            health.failed(None, now, self.ejection)
+        });
+    }
+
+    /// Notes something about one of several addresses; whether that ejected it, or `None` for an
+    /// only one.
+    fn note_at(
+        &self,
+        address: SocketAddr,
+        note: impl FnOnce(&Health, Tick) -> bool,
+    ) -> Option<bool> {
+        if !self.address.is_name() {
+            return None;
+        }
+        let name = &self.condition.name;
+        let ejected = name.with_condition(address.ip(), |of, now| note(&of.health, now))?;
+        if ejected {
+            self.leave(address.ip());
+        }
+        Some(ejected)
+    }
+
+    /// Gives no request to the connections that lead to an address.
+    #[cold]
+    pub(crate) fn leave(&self, address: IpAddr) {
+        self.idle.keep_only(|other| other.ip() != address);
+        self.http2.keep_only(|other| other.ip() != address);
     }
 
     /// What requests and, where the pool has them, checks say.
@@ -200,6 +259,10 @@ impl InFlight {
     /// Hot path: runs per request, allocates nothing.
     pub fn answered(&mut self, now: Tick) {
         self.trial = None;
+        self.note_at_address(|health, _| {
+            health.answered();
+            false
+        });
         if self.server.condition.health.answered() {
             self.server.back(now);
         }
@@ -209,12 +272,22 @@ impl InFlight {
     ///
     /// Hot path: runs per request, allocates nothing.
     pub fn completed(&self) {
+        self.note_at_address(|health, _| {
+            health.completed();
+            false
+        });
         self.server.condition.health.completed();
     }
 
     /// The server broke the connection, spoke no HTTP or let a timeout pass, at `now`. Returns
-    /// whether this ejected it.
+    /// whether this ejected it, or the address that the connection leads to: as long as others of the
+    /// server's name work, that alone is to blame.
     pub fn failed(&mut self, now: Tick) -> bool {
+        let ejection = self.server.ejection;
+        let at_address = self.note_at_address(|health, now| health.failed(None, now, ejection));
+        if let (Some(ejected), None) = (at_address, self.trial) {
+            return ejected;
+        }
         let health = &self.server.condition.health;
         let ejected = health.failed(self.trial.take(), now, self.server.ejection);
         self.note(ejected)
@@ -222,8 +295,29 @@ impl InFlight {
 
     /// The same, when its answer had begun.
     pub fn broke_off(&self, now: Tick) -> bool {
+        let ejection = self.server.ejection;
+        let at_address = self.note_at_address(|health, now| health.broke_off(now, ejection));
+        if let Some(ejected) = at_address {
+            return ejected;
+        }
         let health = &self.server.condition.health;
         self.note(health.broke_off(now, self.server.ejection))
+    }
+
+    /// The address that its connection leads to, where the server's name has another one that works.
+    #[must_use]
+    pub fn one_address_of_several(&self) -> Option<SocketAddr> {
+        let (server, address) = (&self.server, self.address?);
+        let is_checked = server.health_check.is_some();
+        let has_another = || server.condition.name.has_another(address.ip(), is_checked);
+        (server.address.is_name() && has_another()).then_some(address)
+    }
+
+    /// Notes something about the address that its connection leads to; whether that ejected it, or
+    /// `None` where the server's name has no other one that works.
+    fn note_at_address(&self, note: impl FnOnce(&Health, Tick) -> bool) -> Option<bool> {
+        let ejected = self.server.note_at(self.address?, note)?;
+        self.one_address_of_several().map(|_| ejected)
     }
 
     fn note(&self, ejected: bool) -> bool {

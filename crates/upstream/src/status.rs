@@ -69,6 +69,8 @@ pub struct CheckStatus {
 pub struct NameStatus {
     /// The addresses that are used.
     pub addresses: Arc<[IpAddr]>,
+    /// Those of several that get no new connections: checks or requests took them out.
+    pub out: Vec<IpAddr>,
     /// Why the last look-up failed; `None` when it didn't.
     pub failure: Option<Arc<str>>,
 }
@@ -122,6 +124,7 @@ impl Server {
         let known = self.condition.name.known();
         NameStatus {
             addresses: known.addresses,
+            out: self.condition.name.out(self.health_check.is_some()),
             failure: known.failure,
         }
     }

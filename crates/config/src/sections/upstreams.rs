@@ -80,7 +80,7 @@ static SERVERS: Key<ListOf<ServerKind>, Required> = Key::new(
         max: SERVERS_MAX,
     },
     Required,
-    "The servers: `ADDRESS:PORT`, `[IPV6]:PORT` or `HOST:PORT` (all its addresses are used, looked up again when DNS says so), or a mapping with a weight.",
+    "The servers: `ADDRESS:PORT`, `[IPV6]:PORT` or `HOST:PORT` (all its addresses are used but for those that fail, looked up again when DNS says so), or a mapping with a weight.",
 );
 static BALANCE: Key<Choice<Balance>, Defaulted> = Key::new(
     "balance",

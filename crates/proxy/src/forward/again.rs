@@ -73,7 +73,7 @@ impl Forwarding<'_> {
     pub(super) fn goes_again(
         &self,
         lost: Lost,
-        server: &Server,
+        server: &InFlight,
         body: &ReadAhead,
         tries: &mut Tries,
         need: &mut Need,
@@ -82,7 +82,7 @@ impl Forwarding<'_> {
         if lost.error.is_unprocessed() {
             return body.is_untouched()
                 && !self.has_answered
-                && self.goes_back(lost, server, tries, need);
+                && self.goes_back(lost, server.server(), tries, need);
         }
         if !lost.error.is_break() || !self.may_try_again(body) {
             return false;
@@ -93,12 +93,17 @@ impl Forwarding<'_> {
         }
         // Once at most: a request that breaks servers shall not go round them.
         let is_alone = self.backend.pool().servers().len() < 2;
-        let goes_elsewhere = !tries.was_sent_elsewhere && !is_alone && self.may_retry();
-        if goes_elsewhere {
+        let address = server.one_address_of_several().filter(|_| is_alone);
+        let is_elsewhere = !is_alone || address.is_some();
+        let goes = is_elsewhere && !tries.was_sent_elsewhere && self.may_retry();
+        if goes {
             tries.was_sent_elsewhere = true;
-            need.tried.add(server);
+            match address {
+                Some(address) => (need.but, need.reuse) = (Some(address), false),
+                None => need.tried.add(server.server()),
+            }
         }
-        goes_elsewhere
+        goes
     }
 
     /// Whether a request about which nothing was done is sent once more.
