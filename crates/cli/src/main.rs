@@ -26,6 +26,7 @@ mod run;
 mod saved;
 mod signals;
 mod systemd;
+mod tasks;
 mod upgrade;
 mod usage;
 mod workers;

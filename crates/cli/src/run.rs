@@ -11,6 +11,7 @@ use palisade_config::Loaded;
 use palisade_proxy::{Clock, Shared};
 use palisade_telemetry::Report;
 use palisade_vocabulary::{FailurePolicy, Mode};
+use tokio::runtime::Handle;
 use tokio::spawn;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -28,7 +29,9 @@ use crate::reload_thread::ReloadThread;
 use crate::signals::{EarlySignals, Signals, Told};
 use crate::upgrade::{Upgrade, Upgraded};
 use crate::workers::Workers;
-use crate::{Exit, announce, attend, confinement, demo, feed, lists, load, orphans, systemd};
+use crate::{
+    Exit, announce, attend, confinement, demo, feed, lists, load, orphans, systemd, tasks,
+};
 
 /// How long logs may take to be written out at the end.
 const FLUSH_TIME: Duration = Duration::from_secs(5);
@@ -167,6 +170,9 @@ impl Start {
         let pulse = Pulse::new();
         let listeners = process.listeners;
         let workers = Workers::start(self.threads, &listeners, &shared, &report, &pulse)?;
+        let runtimes = [workers.runtimes(), &[Handle::current()]].concat();
+        let (metrics, draining) = (Arc::clone(&shared.metrics), shared.draining.clone());
+        spawn(tasks::count(runtimes, metrics, draining));
         let doors = Arc::new(process.doors.serve(Arc::clone(&admin))?);
         announce::doors("start", &doors.at(), &*report);
         announce::listeners("start", &listeners.open(), &*report);

@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use palisade_proxy::{Listener, Listeners, Shared};
 use palisade_telemetry::Report;
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -22,7 +23,10 @@ use crate::pulse::Pulse;
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// The threads that serve connections.
-pub(crate) struct Workers(Vec<JoinHandle<()>>);
+pub(crate) struct Workers {
+    threads: Vec<JoinHandle<()>>,
+    runtimes: Vec<Handle>,
+}
 
 /// What a thread needs.
 #[derive(Clone)]
@@ -42,6 +46,7 @@ impl Workers {
         pulse: &Pulse,
     ) -> Result<Self> {
         let mut threads = Vec::with_capacity(count);
+        let mut runtimes = Vec::with_capacity(count);
         for number in 0..count {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -52,6 +57,7 @@ impl Workers {
                 shared: Arc::clone(shared),
                 report: Arc::clone(report),
             };
+            runtimes.push(runtime.handle().clone());
             let beat = pulse.beat();
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{number}"))
@@ -67,12 +73,17 @@ impl Workers {
                 .context("can't start a thread")?;
             threads.push(thread);
         }
-        Ok(Self(threads))
+        Ok(Self { threads, runtimes })
+    }
+
+    /// The runtime of each.
+    pub(crate) fn runtimes(&self) -> &[Handle] {
+        &self.runtimes
     }
 
     /// Waits until all are done with what they are at.
     pub(crate) fn join(self) {
-        for thread in self.0 {
+        for thread in self.threads {
             // A panic was told when it happened.
             let _ = thread.join();
         }

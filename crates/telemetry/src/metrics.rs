@@ -66,6 +66,7 @@ pub struct Metrics {
     dropped_lines: IntCounterVec,
     write_errors: IntCounterVec,
     confinement: IntGaugeVec,
+    tasks: IntGauge,
     pub(crate) requests: RequestMetrics,
     pub(crate) decisions: DecisionMetrics,
     /// Connections of clients.
@@ -111,6 +112,10 @@ impl Metrics {
                 "palisade_confinement",
                 "1 where the process gave up what this layer keeps from it",
                 &["layer"],
+            )?,
+            tasks: registrar.gauge(
+                "palisade_tasks",
+                "Tasks at work: of connections, of requests over HTTP/2, and of the process itself",
             )?,
             requests: RequestMetrics::register(&registrar)?,
             decisions: DecisionMetrics::register(&registrar, labels)?,
@@ -199,6 +204,11 @@ impl Metrics {
         let layer = self.confinement.get_metric_with_label_values(&[layer])?;
         layer.set(i64::from(holds));
         Ok(())
+    }
+
+    /// Sets how many tasks there are.
+    pub fn set_tasks(&self, tasks: usize) {
+        self.tasks.set(i64::try_from(tasks).unwrap_or(i64::MAX));
     }
 
     /// Shows no metrics of a sink any more: settings without it came.
