@@ -9,8 +9,20 @@ use std::time::Duration;
 /// # Errors
 /// When the process isn't there any more.
 pub fn resident_bytes(pid: u32) -> io::Result<u64> {
+    memory_of(pid, "VmRSS:")
+}
+
+/// The most bytes of memory that ever were resident (`VmHWM` of proc(5)).
+///
+/// # Errors
+/// As [`resident_bytes`].
+pub fn peak_resident_bytes(pid: u32) -> io::Result<u64> {
+    memory_of(pid, "VmHWM:")
+}
+
+fn memory_of(pid: u32, name: &str) -> io::Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
     kib.map(|kib| kib * 1024).ok_or_else(no_such_line)
 }

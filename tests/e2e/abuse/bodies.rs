@@ -25,21 +25,41 @@ fn read_all(tcp: &mut TcpStream) -> String {
 
 #[test]
 fn slow_bodies_end_at_their_deadline() {
-    let siege = Siege::begin(", deadlines: { body: 1s }");
+    // Without a least rate, which would end them too.
+    let listener = ", deadlines: { body: 1s }, limits: { body_bytes_per_second: 0 }";
+    let siege = Siege::begin(listener);
     let _held = siege.under("500 slow bodies", || {
-        let head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nx";
-        let held: Vec<_> = (0..500)
-            .map(|at| {
-                let mut tcp = connect(&siege, at);
-                tcp.write_all(head.as_bytes()).unwrap();
-                tcp
-            })
-            .collect();
+        let held = send_to_each(&siege, 500, "x");
         wait_for("all of them to be refused", || {
             (siege.refusals("body_too_slow") >= 500.0).then_some(())
         });
         held
     });
+}
+
+#[test]
+fn bodies_that_stop_midway_are_not_kept() {
+    let siege = Siege::begin(", deadlines: { body: 3s }");
+    // 300 MB, which memory must not have.
+    let _held = siege.under("500 bodies that stop after 600 KB", || {
+        let held = send_to_each(&siege, 500, &"x".repeat(600_000));
+        wait_for("all of them to be refused", || {
+            (siege.refusals("body_too_slow") >= 500.0).then_some(())
+        });
+        held
+    });
+}
+
+/// Begins a body of 1 MB on so many connections.
+fn send_to_each(siege: &Siege, count: u32, beginning: &str) -> Vec<TcpStream> {
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n";
+    let connections = (0..count).map(|at| {
+        let mut tcp = connect(siege, at);
+        tcp.write_all(head.as_bytes()).unwrap();
+        tcp.write_all(beginning.as_bytes()).unwrap();
+        tcp
+    });
+    connections.collect()
 }
 
 #[test]
@@ -74,16 +94,26 @@ fn who_reads_nothing_of_an_answer_is_cut_off_and_counted() {
 
 #[test]
 fn tiny_chunks_are_joined() {
+    const BYTES: usize = 200_000;
     let siege = Siege::begin("");
-    siege.under("4 bodies of 50,000 chunks of a byte", || {
-        let body = format!("{}0\r\n\r\n", "1\r\nx\r\n".repeat(50_000));
+    siege.under("4 bodies of 200,000 chunks of a byte", || {
+        let body = format!("{}0\r\n\r\n", "1\r\nx\r\n".repeat(BYTES));
         for at in 0..4 {
             let mut tcp = connect(&siege, at);
-            tcp.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap();
+            tcp.write_all(b"POST /chunks HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap();
             tcp.write_all(body.as_bytes()).unwrap();
             assert!(read_all(&mut tcp).starts_with("HTTP/1.1 200 "));
         }
     });
+    let seen = siege.backend.requests();
+    let posts = seen
+        .iter()
+        .filter(|request| request.line.contains("/chunks"));
+    for post in posts {
+        assert_eq!(post.body.len(), BYTES);
+        // As many as there are reads of the socket: each brings thousands.
+        assert!(post.chunks < BYTES / 100, "{} chunks", post.chunks);
+    }
 }
 
 #[test]
@@ -102,6 +132,13 @@ fn chunk_extensions_have_a_bound() {
         wait_for("the counter", || {
             (siege.refusals("body_malformed") >= 20.0).then_some(())
         });
+        // One that is whole, and within what anybody would read of it.
+        let body = format!("1;{}\r\nx\r\n0\r\n\r\n", "x".repeat(2_000));
+        let mut tcp = connect(&siege, 20);
+        tcp.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+            .unwrap();
+        tcp.write_all(body.as_bytes()).unwrap();
+        assert!(read_all(&mut tcp).starts_with("HTTP/1.1 400 "));
     });
 }
 
@@ -151,11 +188,22 @@ fn pipelined_requests_are_answered_one_after_another() {
 
 #[test]
 fn pipelined_requests_whose_answers_nobody_reads_do_not_pile_up() {
-    let siege = Siege::begin(", deadlines: { idle: 1s }");
+    // 60 MB of answers to each connection, of which the kernel keeps a few for its two ends.
+    let large = format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: 30000\r\n\r\n{}",
+        "x".repeat(30_000)
+    );
+    let small = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    let backend = Backend::with(move |request, tcp| {
+        let is_large = request.line.contains("/large");
+        let answer = if is_large { &*large } else { small };
+        tcp.write_all(answer.as_bytes()).is_ok()
+    });
+    let siege = Siege::begin_before(backend, ", deadlines: { idle: 1s }");
     siege.under(
-        "20 connections of pipelined requests, no answer read",
+        "20 connections of 2,000 pipelined requests, no answer read",
         || {
-            let requests = "GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(2_000);
+            let requests = "GET /large HTTP/1.1\r\nHost: a\r\n\r\n".repeat(2_000);
             let held: Vec<_> = (0..20)
                 .map(|at| {
                     let mut tcp = connect(&siege, at);
@@ -165,12 +213,18 @@ fn pipelined_requests_whose_answers_nobody_reads_do_not_pile_up() {
                     tcp
                 })
                 .collect();
-            wait_for("all of them to end", || {
-                (siege.metric("palisade_connections_open") <= 4.0).then_some(())
+            wait_for("all of them to be cut off", || {
+                (siege.metric("palisade_stalled_answers_total") >= 20.0).then_some(())
             });
             held
         },
     );
+    let asked = siege.backend.requests();
+    let asked = asked
+        .iter()
+        .filter(|request| request.line.contains("/large"));
+    let asked = asked.count();
+    assert!(asked < 20 * 2_000 / 4, "{asked} were forwarded");
 }
 
 #[test]

@@ -1,8 +1,7 @@
 //! Connections that do nothing, or begin and don't go on.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
-use std::time::Duration;
 
 use palisade_testkit::crowd::{Crowd, Speech, connect_from};
 use tempfile::TempDir;
@@ -39,6 +38,39 @@ fn a_flood_from_one_address_takes_its_own_slots_alone() {
     assert!(siege.metric("palisade_connections_open") < 110.0);
     assert!(siege.metric("palisade_connections_evicted_total") < 0.5);
     drop(held);
+}
+
+#[test]
+fn who_has_too_many_connections_takes_nobody_elses_place() {
+    let listener = ", limits: { connections: 120, connections_per_address: 100 }";
+    let siege = Siege::begin(listener);
+    wait_for("the innocent to leave", || {
+        (siege.metric("palisade_connections_open") < 0.5).then_some(())
+    });
+    let speech = Speech {
+        per_address: 20,
+        ..Speech::default()
+    };
+    let mut others = Crowd::open(siege.address(), 20, &speech).unwrap();
+    let own = open_from_one(&siege, 100);
+    wait_for("all slots to be taken", || {
+        (siege.metric("palisade_connections_open") > 119.5).then_some(())
+    });
+    let too_many = open_from_one(&siege, 500);
+    wait_for("the counter", || {
+        let refused = "palisade_connections_refused_total{slots=\"address\"}";
+        (siege.metric(refused) > 499.5).then_some(())
+    });
+    assert!(siege.metric("palisade_connections_evicted_total") < 0.5);
+    assert_eq!(others.ask(), 20, "each still has its connection");
+    drop((own, too_many));
+}
+
+/// So many connections of one address that others don't have, silent.
+fn open_from_one(siege: &Siege, count: usize) -> Vec<TcpStream> {
+    let address = Ipv4Addr::new(127, 100, 0, 1);
+    let connections = (0..count).map(|_| connect_from(address, siege.address()).unwrap());
+    connections.collect()
 }
 
 #[test]
@@ -174,7 +206,8 @@ fn idle_websockets_end() {
     let backend = Backend::with(|_, tcp| {
         let switch = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n";
         let _ = tcp.write_all(switch.as_bytes());
-        std::thread::sleep(Duration::from_secs(20));
+        // It says nothing more, and never ends by itself.
+        let _ = tcp.read(&mut [0]);
         false
     });
     let palisade = Palisade::start(&format!(

@@ -3,6 +3,8 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
+use std::sync::Mutex;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
 use palisade_testkit::crowd::connect_from;
@@ -21,6 +23,7 @@ const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 
 /// RFC 9113 section 7.
+const REFUSED_STREAM: u32 = 7;
 const ENHANCE_YOUR_CALM: u32 = 11;
 
 /// `GET http://a/`, and `POST` (RFC 7541, the static table).
@@ -54,6 +57,8 @@ impl Attacker {
         let tcp = connect_from(Ipv4Addr::from(from), siege.address()).unwrap();
         tcp.set_write_timeout(Some(Duration::from_millis(500)))
             .unwrap();
+        // Less than an idle connection has: what ends later has not ended because of a flood.
+        tcp.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         let mut attacker = Self(tcp);
         attacker.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
         attacker.send(&frame(SETTINGS, 0, 0, settings));
@@ -63,6 +68,30 @@ impl Attacker {
     /// Sends, as far as anybody takes it.
     fn send(&mut self, bytes: &[u8]) -> bool {
         self.0.write_all(bytes).is_ok()
+    }
+
+    /// The next frame: its kind, its stream and its payload; none where the connection ends.
+    fn next(&mut self) -> Option<(u8, u32, Vec<u8>)> {
+        let mut head = [0; 9];
+        match self.0.read_exact(&mut head) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => panic!("nothing more came"),
+            Err(_) => return None,
+            Ok(()) => {}
+        }
+        let [l0, l1, l2, kind, _, stream @ ..] = head;
+        let mut payload = vec![0; u32::from_be_bytes([0, l0, l1, l2]) as usize];
+        self.0.read_exact(&mut payload).ok()?;
+        Some((kind, u32::from_be_bytes(stream), payload))
+    }
+
+    /// Waits until so many streams were refused, as having not been begun (RFC 9113 section 8.7).
+    fn wait_for_refused(&mut self, count: usize) {
+        let mut refused = 0;
+        while refused < count {
+            let (kind, _, payload) = self.next().expect("it goes on");
+            let is_refusal = kind == RST_STREAM && payload == REFUSED_STREAM.to_be_bytes();
+            refused += usize::from(is_refusal);
+        }
     }
 
     /// Reads to the end; the code of the GOAWAY that came, if one did.
@@ -147,20 +176,50 @@ fn rapid_reset() {
 }
 
 #[test]
+fn resets_are_counted_however_slowly_they_come() {
+    // So few at a time, and in all, that no other bound is near.
+    let (backend, _release) = holding_backend();
+    let siege = Siege::begin_before(backend, ", limits: { http2: { resets_per_second: 1 } }");
+    let mut attacker = Attacker::at(&siege, 0);
+    for at in 0..60_u32 {
+        let stream = 2 * at + 1;
+        let is_open = attacker.send(&get(stream));
+        if !is_open || siege.refusals("http2_reset_flood") > 0.5 {
+            break;
+        }
+        attacker.send(&frame(RST_STREAM, 0, stream, &[0, 0, 0, 8]));
+    }
+    let code = attacker.goaway();
+    assert!(
+        code.is_none_or(|code| code == ENHANCE_YOUR_CALM),
+        "{code:?}"
+    );
+    wait_for("the counter", || {
+        (siege.refusals("http2_reset_flood") > 0.5).then_some(())
+    });
+    assert!(siege.refusals("http2_frame_flood") < 0.5);
+}
+
+#[test]
 fn resets_that_the_server_is_made_to_send() {
-    // A window that grows by nothing is an error of the stream (RFC 9113 section 6.9).
+    // A field that HTTP/2 doesn't know is an error of the stream (RFC 9113 section 8.2.2).
+    let malformed = [GET, b"\x00\x0aconnection\x05close"].concat();
     let siege = Siege::begin("");
-    siege.under("made to reset: 5 times 3,000 requests", || {
+    siege.under("made to reset: 5 times 1,000 requests", || {
         for number in 0..5 {
             let mut attacker = Attacker::at(&siege, number);
-            let bytes = (0..3_000_u32).flat_map(|at| {
-                let stream = 2 * at + 1;
-                [get(stream), frame(WINDOW_UPDATE, 0, stream, &[0; 4])].concat()
-            });
-            let bytes: Vec<u8> = bytes.collect();
+            let heads = (0..1_000_u32).map(|at| frame(HEADERS, 5, 2 * at + 1, &malformed));
+            let bytes = heads.collect::<Vec<_>>().concat();
             bytes.chunks(4096).all(|piece| attacker.send(piece));
-            assert!(attacker.goaway().is_none_or(|code| code != 0));
+            let code = attacker.goaway();
+            assert!(
+                code.is_none_or(|code| code == ENHANCE_YOUR_CALM),
+                "{code:?}"
+            );
         }
+        wait_for("the counter", || {
+            (siege.refusals("http2_reset_flood") >= 5.0).then_some(())
+        });
     });
 }
 
@@ -265,24 +324,32 @@ fn continuations() {
     );
 }
 
+/// A field of 4,000 bytes goes into the table, and then costs a byte each time (RFC 7541 section 6.1).
+fn swelling(fields: usize) -> Vec<u8> {
+    let mut value = vec![0x40, 1, b'x', 0x7f, 0xa1, 0x1e];
+    value.extend([b'y'; 4_000]);
+    [GET, &value, &vec![0xbe; fields - 1]].concat()
+}
+
 #[test]
 fn field_blocks_that_swell() {
-    // A field of 4,000 bytes goes into the table, and then costs a byte each time (RFC 7541 section
-    // 6.1).
     let siege = Siege::begin("");
-    siege.under("HPACK bombs: 20 times 16,000 fields of 4,000 bytes", || {
-        let mut value = vec![0x40, 1, b'x', 0x7f, 0xa1, 0x1e];
-        value.extend([b'y'; 4_000]);
-        let block = [GET, &value, &[0xbe; 12_000]].concat();
-        for number in 0..20 {
-            let mut attacker = Attacker::at(&siege, number);
-            attacker.send(&frame(HEADERS, 1, 1, &block[..16_000]));
-            attacker.send(&frame(CONTINUATION, 4, 1, &block[16_000..]));
-            // Refused or reset, and no more is made of it; then it may go.
-            let mut answer = [0; 4096];
-            assert!(attacker.0.read(&mut answer).unwrap() > 0);
-        }
-    });
+    // Over what a head may have in bytes, by little and by much, and in fields.
+    for fields in [9, 90, 12_000] {
+        let block = swelling(fields);
+        let name = format!("HPACK bombs: 20 times {fields} fields of 4,000 bytes");
+        siege.under(&name, || {
+            for number in 0..20 {
+                let mut attacker = Attacker::at(&siege, number);
+                let (first, more) = block.split_at(block.len().min(16_000));
+                attacker.send(&frame(HEADERS, 1, 1, first));
+                attacker.send(&frame(CONTINUATION, 4, 1, more));
+                // Refused, or reset, or the connection ends; and no more is made of it.
+                while attacker.next().is_some_and(|(_, stream, _)| stream != 1) {}
+            }
+        });
+    }
+    assert!(siege.refusals("head_too_large") >= 20.0);
     let asked = siege.backend.requests();
     assert!(
         asked
@@ -310,29 +377,62 @@ fn tables_that_a_client_wants_huge_stay_small() {
     });
 }
 
-#[test]
-fn streams_beyond_those_that_there_may_be_are_refused() {
-    let backend = Backend::with(|request, tcp| {
+/// Answers the innocent, and nobody else before it is released: when the sender goes.
+fn holding_backend() -> (Backend, SyncSender<()>) {
+    let (release, held) = sync_channel::<()>(0);
+    let held = Mutex::new(held);
+    let backend = Backend::with(move |request, tcp| {
         if request.header("host") == Some("a") {
-            std::thread::sleep(Duration::from_millis(500));
+            let _ = held.lock().unwrap().recv();
         }
         tcp.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
             .is_ok()
     });
+    (backend, release)
+}
+
+#[test]
+fn streams_beyond_those_that_there_may_be_are_refused() {
+    let (backend, release) = holding_backend();
     let siege = Siege::begin_before(backend, ", limits: { http2: { streams: 10 } }");
+    let of_attackers = || {
+        let asked = siege.backend.requests();
+        let of_attackers = asked
+            .iter()
+            .filter(|request| request.header("host") == Some("a"));
+        of_attackers.count()
+    };
     siege.under("10 times 100 requests at a time, of 10", || {
         let mut attackers: Vec<_> = (0..10).map(|number| Attacker::at(&siege, number)).collect();
         for attacker in &mut attackers {
             let all: Vec<u8> = (0..100).flat_map(|at| get(2 * at + 1)).collect();
             attacker.send(&all);
         }
-        siege.wait_for_answers(10);
+        for attacker in &mut attackers {
+            attacker.wait_for_refused(90);
+        }
+        wait_for("the others at the backend", || {
+            (of_attackers() >= 100).then_some(())
+        });
+        assert_eq!(of_attackers(), 100);
+        assert!(siege.refusals("http2_reset_flood") < 0.5, "so far");
+
+        // Whoever goes on makes the server reset, which is as good as to reset.
+        for attacker in &mut attackers {
+            let more: Vec<u8> = (100..300).flat_map(|at| get(2 * at + 1)).collect();
+            attacker.send(&more);
+            let code = attacker.goaway();
+            assert!(
+                code.is_none_or(|code| code == ENHANCE_YOUR_CALM),
+                "{code:?}"
+            );
+        }
+        wait_for("the counter", || {
+            (siege.refusals("http2_reset_flood") >= 10.0).then_some(())
+        });
     });
-    let asked = siege.backend.requests();
-    let of_attackers = asked
-        .iter()
-        .filter(|request| request.header("host") == Some("a"));
-    assert!(of_attackers.count() <= 10 * 20);
+    assert_eq!(of_attackers(), 100);
+    drop(release);
 }
 
 /// A backend with a large page, and a small one for the innocent.

@@ -17,11 +17,11 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use palisade_testkit::crowd::{Crowd, Speech};
-use palisade_testkit::process::{processor_time, resident_bytes};
+use palisade_testkit::process::{peak_resident_bytes, processor_time, resident_bytes};
 
 use crate::harness::{Backend, Palisade, wait_for};
 
-/// Resident memory of the whole process under any of these attacks, in MiB.
+/// Resident memory of the whole process at any time of any of these attacks, in MiB.
 const RESIDENT_MIB_MAX: u64 = 192;
 
 /// What an innocent client waits at most, whatever else the machine does; it is milliseconds.
@@ -79,12 +79,12 @@ sites: [{{ upstream: app }}]
         let during = self.innocent.start();
         let held = attack();
         let p99 = during.finish();
-        let resident = resident_bytes(pid).unwrap();
+        let resident = peak_resident_bytes(pid).unwrap();
         let processor = processor_time(pid).unwrap() - processor_before;
         let grown = resident.saturating_sub(resident_before) / 1024;
         println!(
             "{name}: the innocent's p99 {:?} before, {p99:?} meanwhile; {processor:?} of processor, \
-             {grown} KiB more memory, {} MiB in all",
+             {grown} KiB more memory at most, {} MiB in all",
             self.before,
             resident >> 20
         );

@@ -33,6 +33,8 @@ pub(crate) struct BackendRequest {
     pub(crate) head: String,
     /// The body; chunks joined.
     pub(crate) body: Vec<u8>,
+    /// In how many chunks the body came, the last one left out.
+    pub(crate) chunks: usize,
     /// What came on the connection before the head: a PROXY header.
     pub(crate) before: Vec<u8>,
 }
@@ -146,16 +148,17 @@ fn read_request(tcp: &mut TcpStream, received: &mut Vec<u8>) -> Option<BackendRe
     };
     let head: Vec<u8> = received.drain(..end + 4).take(end).collect();
     let head = String::from_utf8_lossy(&head).into_owned();
-    let body = if header(&head, "transfer-encoding").is_some() {
+    let (body, chunks) = if header(&head, "transfer-encoding").is_some() {
         read_chunks(tcp, received)?
     } else {
         let length = header(&head, "content-length").map_or(0, |length| length.parse().unwrap());
-        take(tcp, received, length)?
+        (take(tcp, received, length)?, 0)
     };
     Some(BackendRequest {
         line: head.lines().next().unwrap_or_default().to_owned(),
         head,
         body,
+        chunks,
         before,
     })
 }
@@ -180,8 +183,9 @@ fn read_proxy_header(tcp: &mut TcpStream, received: &mut Vec<u8>) -> Option<Vec<
     take(tcp, received, length)
 }
 
-fn read_chunks(tcp: &mut TcpStream, received: &mut Vec<u8>) -> Option<Vec<u8>> {
-    let mut body = Vec::new();
+/// The body, and how many chunks it came in.
+fn read_chunks(tcp: &mut TcpStream, received: &mut Vec<u8>) -> Option<(Vec<u8>, usize)> {
+    let (mut body, mut chunks) = (Vec::new(), 0);
     loop {
         let end = loop {
             match received.windows(2).position(|window| window == b"\r\n") {
@@ -194,8 +198,9 @@ fn read_chunks(tcp: &mut TcpStream, received: &mut Vec<u8>) -> Option<Vec<u8>> {
         body.extend(take(tcp, received, length)?);
         take(tcp, received, 2)?;
         if length == 0 {
-            return Some(body);
+            return Some((body, chunks));
         }
+        chunks += 1;
     }
 }
 
