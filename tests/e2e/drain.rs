@@ -53,8 +53,11 @@ fn wait_for_the_drain(palisade: &Palisade) {
 #[test]
 fn readyz_says_no_before_anything_closes() {
     let backend = Backend::start();
-    let mut palisade = palisade(&backend, "{ delay: 1500ms, drain_time: 1s }");
+    let mut palisade = palisade(&backend, "{ delay: 3s, drain_time: 1s }");
     assert_eq!(palisade.metrics_door("/readyz").status, 200);
+    let door = palisade.metrics_address().to_string();
+    let health = || Palisade::execute(&["health", "--address", &door]);
+    assert_eq!(health().status.code(), Some(0));
     let mut idle = palisade.connect();
     assert_eq!(idle.send(REQUEST).answer().expect("an answer").status, 200);
 
@@ -64,6 +67,10 @@ fn readyz_says_no_before_anything_closes() {
         (answer.status == 503).then(|| answer.text())
     });
     assert_eq!(said, "draining: the process ends\n");
+    let unwell = health();
+    assert_eq!(unwell.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&unwell.stderr).into_owned();
+    assert!(told.contains("not ready: draining"), "{told}");
     assert_eq!(palisade.metrics_door("/healthz").status, 200);
     let answer = idle.send(REQUEST).answer().expect("an answer");
     assert_eq!(answer.status, 200);
@@ -142,6 +149,33 @@ fn a_client_that_was_told_to_come_again_may_do_so() {
     let answer = connection.send(REQUEST).answer().expect("an answer");
     assert_eq!(answer.header("Connection"), Some("close"));
     assert!(connection.is_closed());
+    assert_eq!(palisade.wait(), Some(0));
+}
+
+#[test]
+fn whoever_is_connected_when_the_listener_closes_is_served() {
+    let backend = Backend::start();
+    let mut palisade = Palisade::start(&format!(
+        "
+shutdown: {{ drain_time: 20s }}
+listeners: [{{ address: 127.0.0.1:0, limits: {{ connections_per_address: 1000 }} }}]
+upstreams: {{ app: {{ servers: [\"{backend}\"] }} }}
+sites: [{{ upstream: app }}]
+"
+    ));
+    // The kernel connects them while the process stands still: it is told to end before it has
+    // accepted most of them.
+    palisade.signal("STOP");
+    let mut clients: Vec<_> = (0..500).map(|_| palisade.connect()).collect();
+    for client in &mut clients {
+        client.send(REQUEST);
+    }
+    palisade.signal("TERM");
+    palisade.signal("CONT");
+    for client in &mut clients {
+        assert_eq!(client.answer().expect("an answer").status, 200);
+    }
+    drop(clients);
     assert_eq!(palisade.wait(), Some(0));
 }
 

@@ -1,7 +1,7 @@
 //! What systemd is told and what it opens (sd_notify(3), sd_listen_fds(3)).
 
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -204,6 +204,12 @@ admin: {{ socket: admin.sock }}
     ];
     let path = admin.to_str().unwrap().to_owned();
     let _service = activate(&file, &[&sockets[..], &[path]].concat(), &log);
+    // A file that takes another's place may have its inode.
+    let file_of = |path: &Path| {
+        let file = std::fs::metadata(path).ok()?;
+        Some((file.ino(), file.ctime(), file.ctime_nsec()))
+    };
+    let opened = wait_for("systemd's admin socket", || file_of(&admin));
     // Who connects first starts it.
     let answer = wait_for("systemd's socket", || {
         let mut connection = std::net::TcpStream::connect(listener).ok()?;
@@ -226,6 +232,7 @@ admin: {{ socket: admin.sock }}
     );
     let listed = Palisade::execute(&["decisions", "--socket", admin.to_str().unwrap(), "list"]);
     assert!(listed.status.success(), "{listed:?}");
+    assert_eq!(file_of(&admin), Some(opened), "the socket that was there");
     // Whatever mode systemd gave it.
     let mode = std::fs::metadata(&admin).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);

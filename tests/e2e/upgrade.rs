@@ -1,15 +1,19 @@
 //! SIGQUIT: another process takes this one's place, and no client notices.
 
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::harness::{Authority, Backend, Lapi, Load, Palisade, TlsClient, wait_for};
+use crate::harness::{
+    Authority, Backend, Lapi, Load, Manner, Palisade, ScriptedLapi, TlsClient, wait_for,
+};
 
 /// A Palisade and those that take its place; all stopped when dropped.
 pub(crate) struct Dynasty {
@@ -227,6 +231,102 @@ crowdsec: {{ lapi_url: \"{url}\", api_key: {key}, update_interval: 1s, on_failur
     assert!(!socket.exists(), "the last one removes it");
 }
 
+#[test]
+fn decisions_go_along_while_lapi_is_away() {
+    let (lapi, backend) = (ScriptedLapi::start(), Backend::start());
+    let asking = lapi.asking();
+    // Nothing is saved, and LAPI says nothing to the new process.
+    let first = Palisade::start(&format!(
+        "
+listeners: [{{ address: 127.0.0.1:0, proxy_protocol: {{ mode: required, from: [127.0.0.0/8] }} }}]
+upstreams: {{ app: {{ servers: [\"{backend}\"] }} }}
+sites: [{{ upstream: app }}]
+crowdsec: {{ {asking} }}
+"
+    ));
+    lapi.ban("198.18.74.1", "4h");
+    let mut dynasty = Dynasty::of(first);
+    let status = |dynasty: &Dynasty| dynasty.first.get_from("198.18.74.1", "/").status;
+    wait_for("the ban", || (status(&dynasty) == 403).then_some(()));
+    lapi.set(Manner::Resets);
+    dynasty.upgrade();
+    assert_eq!(status(&dynasty), 403);
+    dynasty.stop();
+}
+
+/// A LAPI without decisions, which never answers those who have the key `new`.
+fn lapi_of_two_keys() -> Backend {
+    Backend::with(|request, tcp| {
+        if request.header("x-api-key") == Some("new") {
+            // Until whoever asks goes away.
+            let _ = tcp.read(&mut [0]);
+            return false;
+        }
+        let body = "{\"new\":null,\"deleted\":null}";
+        let length = body.len();
+        write!(
+            tcp,
+            "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}"
+        )
+        .is_ok()
+    })
+}
+
+#[test]
+fn meanwhile_one_process_asks_lapi_and_nobody_changes_decisions() {
+    let (lapi, backend) = (lapi_of_two_keys(), Backend::start());
+    let (_folder, binary) = own_binary();
+    let settings = |key: &str| {
+        format!(
+            "
+sandbox: false
+shutdown: {{ upgrade_time: 6s }}
+listeners: [{{ address: 127.0.0.1:0 }}]
+upstreams: {{ app: {{ servers: [\"{backend}\"] }} }}
+sites: [{{ upstream: app }}]
+crowdsec: {{ lapi_url: \"http://{lapi}/\", api_key: {key}, update_interval: 1s, on_failure: {{ policy: closed, after: 10m }} }}
+admin: {{ socket: admin.sock }}
+"
+        )
+    };
+    let asked_by = |key: &str| {
+        let requests = lapi.requests();
+        let by = requests
+            .iter()
+            .filter(|request| request.header("x-api-key") == Some(key));
+        by.count()
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let first = Palisade::start_as(Command::new(&binary), directory, &settings("old"));
+    wait_for("a poll", || (asked_by("old") > 1).then_some(()));
+    // The new process is given everything, and waits for LAPI's first answer to it.
+    let good = binary.with_extension("good");
+    std::fs::rename(&binary, &good).unwrap();
+    let file = first.directory().join("new.yaml");
+    std::fs::write(&file, settings("new")).unwrap();
+    let run = format!("exec {} run --config {}", good.display(), file.display());
+    replace_by_script(&binary, &run);
+    let dynasty = Dynasty::of(first);
+    dynasty.signal("QUIT");
+    wait_for("the new one to ask", || (asked_by("new") > 0).then_some(()));
+
+    let (asked, begun) = (asked_by("old"), Instant::now());
+    let config = dynasty.first.settings();
+    let add = ["decisions", "--config", config.to_str().unwrap(), "add"];
+    let output = Palisade::execute(&[&add[..], &["198.18.75.1"]].concat());
+    assert!(!output.status.success(), "{output:?}");
+    wait_for("two intervals of the old one", || {
+        (begun.elapsed() > Duration::from_millis(2_500)).then_some(())
+    });
+    assert_eq!(asked_by("old"), asked);
+
+    dynasty.wait_for("it failed, this process goes on", 1);
+    wait_for("the old one to ask again", || {
+        (asked_by("old") > asked).then_some(())
+    });
+    dynasty.first.decisions(&["add", "198.18.75.1"]);
+}
+
 /// A binary in a folder of its own, for others to be put in its place.
 fn own_binary() -> (TempDir, std::path::PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -310,6 +410,12 @@ admin: {{ socket: admin.sock }}
         let said = self.dynasty.first.stderr();
         let is_told = |line: &String| line.contains(failed) && line.contains(told);
         assert!(said.iter().any(is_told), "{told}: {said:#?}");
+        let mut begun = said
+            .iter()
+            .filter_map(|line| line.split("is to take this one's place\" pid=").nth(1));
+        let pid = begun.next_back().and_then(|rest| rest.split(' ').next());
+        let process = format!("/proc/{}", pid.expect("one was begun"));
+        assert!(!Path::new(&process).exists(), "{process} is ended");
         let metric = self.dynasty.first.metric("palisade_upgrade_failures_total");
         assert_eq!(metric.to_string(), self.failures.to_string());
     }
