@@ -298,6 +298,29 @@ fn resets_pass_both_ways() {
     palisade.wait_for_access(|line| line.contains("/break") && line.contains(" 200 4 "));
 }
 
+#[test]
+fn a_client_that_only_waits_may_reset_too() {
+    let backend = Http2Backend::start();
+    let palisade = start(&backend);
+    run(async {
+        let client = client(&palisade).await;
+        for (path, begins) in [("/hang", false), ("/hang-midway", true)] {
+            // Its request is there whole: nothing more of it is read.
+            let mut exchange = client.begin("GET", path, &[], true).await;
+            if begins {
+                exchange.head().await.unwrap();
+                exchange.part().await.unwrap().unwrap();
+            } else {
+                wait_on(|| (backend.seen().begun.contains(path)).then_some(())).await;
+            }
+            exchange.sending.send_reset(Reason::CANCEL);
+            drop(exchange);
+            wait_on(|| backend.seen().resets.get(path).copied()).await;
+            assert_eq!(backend.seen().resets[path], Reason::CANCEL);
+        }
+    });
+}
+
 /// `wait_for` in a test that runs tasks of its own.
 async fn wait_on<T>(mut ask: impl FnMut() -> Option<T>) -> T {
     loop {

@@ -434,7 +434,8 @@ impl Nginx {
             "daemon off; master_process off; error_log {path}/error.log; pid {path}/pid;
 events {{}}
 http {{
-  access_log {path}/access.log; client_body_temp_path {path}/b; proxy_temp_path {path}/p;
+  log_format own '$request $status $sent_http_content_encoding';
+  access_log {path}/access.log own; client_body_temp_path {path}/b; proxy_temp_path {path}/p;
   fastcgi_temp_path {path}/f; uwsgi_temp_path {path}/u; scgi_temp_path {path}/s;
   gzip on; gzip_types text/plain; gzip_min_length 1; default_type text/plain;
   server {{ listen 127.0.0.1:{port}; root {path}/www; }}
@@ -504,6 +505,7 @@ allow_lists: {{ ok: {{ file: ok.txt }} }}
     });
     assert_eq!(palisade.get_from("198.51.100.50", "/").status, 200);
     wait_for("a 304", || nginx.log().contains(" 304 ").then_some(()));
+    assert!(nginx.log().contains(" 200 gzip\n"), "{}", nginx.log());
     nginx.serve("203.0.113.9\n");
     wait_for_status(&palisade, "203.0.113.9", 403);
     wait_for_status(&palisade, "198.51.100.99", 200);

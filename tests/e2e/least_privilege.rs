@@ -44,6 +44,20 @@ fn the_process_gives_up_what_it_has_no_use_for_and_says_so() {
     let kernel = fs::read_to_string(format!("/proc/{}/status", palisade.pid())).unwrap();
     assert!(kernel.contains("Seccomp:\t2"), "{kernel}");
     assert!(kernel.contains("NoNewPrivs:\t1"), "{kernel}");
+    // A link in a folder that it writes in leads nowhere else (landlock(7)).
+    let (log, elsewhere) = (
+        palisade.directory().join("access.log"),
+        tempfile::tempdir().unwrap(),
+    );
+    let outside = elsewhere.path().join("access.log");
+    fs::remove_file(&log).unwrap();
+    std::os::unix::fs::symlink(&outside, &log).unwrap();
+    wait_for("the log to be opened in vain", || {
+        assert_eq!(palisade.get("/").status, 200);
+        let said = palisade.stderr().join("\n");
+        said.contains("can't open the log again").then_some(())
+    });
+    assert!(!outside.exists());
     // What would leave keys in a file elsewhere leaves none here, even without a limit to its size.
     let limits = Rlimit {
         current: None,

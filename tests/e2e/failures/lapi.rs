@@ -1,6 +1,6 @@
 //! LAPI itself: away, back, slow to go away, and unwilling.
 
-use std::io;
+use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -53,10 +53,11 @@ fn lapi_is_killed_and_restarted_five_times() {
     banned.finish().assert_flawless();
 }
 
-/// The way to LAPI, which can be cut.
+/// The way to LAPI, which can be cut, or lose what comes back.
 struct Link {
     address: SocketAddr,
     is_cut: Arc<AtomicBool>,
+    loses_answers: Arc<AtomicBool>,
     open: Arc<Mutex<Vec<TcpStream>>>,
 }
 
@@ -66,23 +67,32 @@ impl Link {
         let link = Self {
             address: listener.local_addr().unwrap(),
             is_cut: Arc::default(),
+            loses_answers: Arc::default(),
             open: Arc::default(),
         };
         let (is_cut, open) = (Arc::clone(&link.is_cut), Arc::clone(&link.open));
+        let loses_answers = Arc::clone(&link.loses_answers);
         std::thread::spawn(move || {
             for near in listener.incoming().flatten() {
                 if is_cut.load(Ordering::Relaxed) {
                     continue;
                 }
                 let far = TcpStream::connect(target).unwrap();
-                for (from, to) in [(&near, &far), (&far, &near)] {
-                    let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-                    std::thread::spawn(move || io::copy(&mut from, &mut to));
-                }
+                let both = || (near.try_clone().unwrap(), far.try_clone().unwrap());
+                let (mut from, mut to) = both();
+                std::thread::spawn(move || io::copy(&mut from, &mut to));
+                let (to, from) = both();
+                let loses_answers = Arc::clone(&loses_answers);
+                std::thread::spawn(move || bring_back(from, to, &loses_answers));
                 open.lock().unwrap().extend([near, far]);
             }
         });
         link
+    }
+
+    /// From now on answers are lost on their way, or come through.
+    fn lose_answers(&self, loses: bool) {
+        self.loses_answers.store(loses, Ordering::Relaxed);
     }
 
     fn cut(&self) {
@@ -96,6 +106,48 @@ impl Link {
     fn mend(&self) {
         self.is_cut.store(false, Ordering::Relaxed);
     }
+}
+
+/// Brings what LAPI says back, or breaks the connection off once it says something.
+fn bring_back(mut from: TcpStream, mut to: TcpStream, loses: &AtomicBool) {
+    let mut piece = [0; 4096];
+    loop {
+        let length = from.read(&mut piece).unwrap_or(0);
+        let goes_on = length > 0 && !loses.load(Ordering::Relaxed);
+        if !goes_on || to.write_all(&piece[..length]).is_err() {
+            break;
+        }
+    }
+    for tcp in [from, to] {
+        // The other end may have gone already.
+        let _ = tcp.shutdown(std::net::Shutdown::Both);
+    }
+}
+
+#[test]
+fn an_answer_that_is_lost_on_its_way_loses_no_decision() {
+    let (lapi, backend) = (Lapi::start(), Backend::start());
+    let address = lapi.url().replace("http://", "").replace('/', "");
+    let link = Link::to(address.parse().unwrap());
+    let url = format!("http://{}/", link.address);
+    let palisade = Palisade::start(&settings(&backend, &asking(&lapi, &url)));
+    let old = lapi.ban("198.51.100.1", "4h");
+    wait_for_status(&palisade, "198.51.100.1", 403);
+    let load = innocent_load(&palisade).start();
+
+    // LAPI has told what is new, and doesn't tell it again to who asks for that alone.
+    link.lose_answers(true);
+    lapi.delete(&old);
+    lapi.ban("198.51.100.2", "4h");
+    let truncated = "palisade_lapi_polls_total{result=\"truncated\"}";
+    let failed = palisade.metric(truncated);
+    wait_for_more_of(&palisade, truncated, failed + 1.0);
+    assert_eq!(palisade.get_from("198.51.100.1", "/").status, 403);
+    assert_eq!(palisade.get_from("198.51.100.2", "/").status, 200);
+    link.lose_answers(false);
+    wait_for_status(&palisade, "198.51.100.2", 403);
+    wait_for_status(&palisade, "198.51.100.1", 200);
+    load.finish().assert_flawless();
 }
 
 #[test]

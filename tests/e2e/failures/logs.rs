@@ -69,7 +69,7 @@ fn a_log_whose_folder_is_gone_goes_on_where_it_was() {
     let (here, away) = (folder.path().join("logs"), folder.path().join("away"));
     fs::create_dir(&here).unwrap();
     let logs = "logs: { access: { path: logs/access.log, format: combined } }";
-    let palisade = Palisade::start_with_logs(folder, &settings(&backend, logs));
+    let mut palisade = Palisade::start_with_logs(folder, &settings(&backend, logs));
     let load = innocent_load(&palisade).start();
     wait_for_lines(&here.join("access.log"));
     fs::rename(&here, &away).unwrap();
@@ -82,7 +82,11 @@ fn a_log_whose_folder_is_gone_goes_on_where_it_was() {
     assert!(palisade.metric(&errors) > 0.0);
     fs::rename(&away, &here).unwrap();
     wait_for_lines(&here.join("access.log"));
-    load.finish().assert_flawless();
+    let report = load.finish();
+    report.assert_flawless();
+    palisade.signal("TERM");
+    assert_eq!(palisade.wait(), Some(0));
+    assert_eq!(lines(&here.join("access.log")), report.answers());
 }
 
 #[test]
@@ -103,6 +107,8 @@ access: { rules: [{ id: blocks, match: { path: /blocked }, action: block }] }";
     wait_until_said(&palisade, "can't write to the log");
     assert_eq!(palisade.get_from("192.0.2.1", "/blocked").status, 403);
     wait_for_more_of(&palisade, &errors("/dev/full"), 0.0);
+    // The same lines are tried again and again.
+    wait_for_more_of(&palisade, &errors(access.to_str().unwrap()), 3.0);
     load.wait_for_more(20);
     let dropped = format!(
         "palisade_log_lines_dropped_total{{sink=\"{}\"}}",
@@ -200,16 +206,13 @@ fn a_standard_error_that_nobody_reads_blocks_nothing() {
     let backend = Backend::start();
     let mut palisade = Palisade::start(&settings(&backend, ""));
     let load = innocent_load(&palisade).start();
-    palisade.read_stderr(false);
-    // Whatever the pipe takes is in it now.
     let error = format!("/proc/{}/fd/2", palisade.pid());
     let mut pipe = OpenOptions::new()
         .write(true)
         .custom_flags(O_NONBLOCK)
         .open(error)
         .unwrap();
-    while pipe.write(&[b'\n'; 4096]).is_ok() {}
-    while pipe.write(b"\n").is_ok() {}
+    fill(&palisade, &mut pipe);
 
     // Each of these tells the operator something.
     let text = fs::read_to_string(palisade.settings()).unwrap();
@@ -232,11 +235,23 @@ fn a_standard_error_that_nobody_reads_blocks_nothing() {
     palisade.read_stderr(true);
     wait_until_said(&palisade, "the new settings are in use");
     load.finish().assert_flawless();
-    palisade.read_stderr(false);
-    while pipe.write(&[b'\n'; 4096]).is_ok() {}
-    while pipe.write(b"\n").is_ok() {}
+    fill(&palisade, &mut pipe);
     palisade.signal("TERM");
     assert_eq!(palisade.wait(), Some(0));
+}
+
+/// Sees to it that nobody reads standard error, and that its pipe takes nothing more.
+#[track_caller]
+fn fill(palisade: &Palisade, pipe: &mut File) {
+    palisade.read_stderr(false);
+    // Who reads stops with the next line. Whatever it took later would be room in the pipe.
+    let read = palisade.stderr().len();
+    pipe.write_all(b"\n").unwrap();
+    wait_for("the last line to be read", || {
+        (palisade.stderr().len() > read).then_some(())
+    });
+    while pipe.write(&[b'\n'; 4096]).is_ok() {}
+    while pipe.write(b"\n").is_ok() {}
 }
 
 /// Of `fcntl.h` of Linux, on every machine that Rust runs on but MIPS and SPARC.
