@@ -516,7 +516,11 @@ fn an_address_that_fails_its_checks_is_left_out() {
         tcp.write_all(answer).is_ok()
     });
     let dns = Dns::start(&["127.0.0.2", "127.0.0.3"]);
-    let more = format!("resolver: {}, {CHECK}", dns.address());
+    // Each request has a connection of its own, and with it the next address.
+    let more = format!(
+        "resolver: {}, {CHECK}, keep_alive: {{ idle_connections: 0 }}",
+        dns.address()
+    );
     let palisade = in_front_of(&[format!("app.test:{port}")], &more);
     let out = |expected: serde_json::Value| {
         wait_for("the address to be out, or back", || {

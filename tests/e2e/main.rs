@@ -38,6 +38,7 @@ mod least_privilege;
 mod limits;
 mod local_decisions;
 mod nginx;
+mod own_doors;
 mod proxy_protocol;
 mod regressions;
 mod reload;

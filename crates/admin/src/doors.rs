@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use palisade_config::{AdminSettings, MetricsSettings};
+use palisade_upstream::{OwnDoor, OwnDoors};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -51,6 +52,7 @@ pub struct OpenSocket {
 pub struct Doors {
     bound: Vec<BoundDoor>,
     hosts: LoopbackHosts,
+    own_doors: Arc<OwnDoors>,
 }
 
 /// A door that is open and not yet served.
@@ -61,6 +63,8 @@ struct BoundDoor {
     /// With the real port, where the settings say 0.
     at: DoorAt,
     socket: BoundSocket,
+    /// Tells those who connect to servers that this is none; nothing for a Unix socket.
+    own: Option<OwnDoor>,
 }
 
 #[derive(Debug)]
@@ -77,6 +81,7 @@ struct WatchedDoor {
     /// The same socket, for another process.
     copy: OwnedFd,
     file: Option<SocketFile>,
+    own: Option<OwnDoor>,
 }
 
 /// The doors that are being served.
@@ -85,6 +90,7 @@ pub struct OpenDoors {
     /// Where they are served.
     runtime: Handle,
     hosts: Arc<ArcSwap<LoopbackHosts>>,
+    own_doors: Arc<OwnDoors>,
     serving: Mutex<Serving>,
 }
 
@@ -101,6 +107,7 @@ struct OpenDoor {
     copy: OwnedFd,
     /// Removed first, when the door closes: who comes then finds no socket rather than a dead one.
     file: Option<SocketFile>,
+    own: Option<OwnDoor>,
     stop: watch::Sender<bool>,
 }
 
@@ -161,27 +168,30 @@ impl Doors {
         metrics: Option<&MetricsSettings>,
         admin: Option<&AdminSettings>,
     ) -> Result<Self, DoorError> {
-        Self::take(metrics, admin, &mut |_| None)
+        Self::take(metrics, admin, Arc::default(), &mut |_| None)
     }
 
-    /// Opens the doors, on the sockets that `open` has for them where it has any.
+    /// Opens the doors, on the sockets that `open` has for them where it has any. From when one is
+    /// open until it is closed it is in `own_doors`, those that a reload opens too.
     ///
     /// # Errors
     /// As [`Self::bind`].
     pub fn take(
         metrics: Option<&MetricsSettings>,
         admin: Option<&AdminSettings>,
+        own_doors: Arc<OwnDoors>,
         open: &mut dyn FnMut(&DoorAt) -> Option<OpenSocket>,
     ) -> Result<Self, DoorError> {
         let bound = wanted(metrics, admin)
             .into_iter()
             .map(|door| match open(&door) {
-                Some(socket) => BoundDoor::take(door, socket),
-                None => BoundDoor::bind(door),
+                Some(socket) => BoundDoor::take(door, socket, &own_doors),
+                None => BoundDoor::bind(door, &own_doors),
             });
         Ok(Self {
             bound: bound.collect::<Result<_, _>>()?,
             hosts: hosts_of(admin),
+            own_doors,
         })
     }
 
@@ -195,6 +205,7 @@ impl Doors {
             context,
             runtime: Handle::current(),
             hosts: Arc::new(ArcSwap::from_pointee(self.hosts.clone())),
+            own_doors: self.own_doors,
             serving: Mutex::default(),
         };
         let wanted = self.bound.iter().map(|door| door.named.clone()).collect();
@@ -230,7 +241,7 @@ impl OpenDoors {
         let serving = self.serving.lock();
         let is_new = |at: &&DoorAt| serving.open.iter().all(|open| open.named != **at);
         let new = wanted.iter().filter(is_new).map(|at| {
-            let bound = BoundDoor::bind(at.clone())?;
+            let bound = BoundDoor::bind(at.clone(), &self.own_doors)?;
             Ok::<_, DoorError>(bound.on(&self.runtime)?)
         });
         Ok(DoorChange {
@@ -257,6 +268,7 @@ impl OpenDoors {
                 at: door.at,
                 copy: door.copy,
                 file: door.file,
+                own: door.own,
                 stop,
             });
         }
@@ -310,6 +322,9 @@ impl OpenDoors {
             if let Some(file) = door.file.take() {
                 file.leave();
             }
+            if let Some(own) = &door.own {
+                own.leave();
+            }
         }
         self.close().await;
     }
@@ -328,6 +343,8 @@ impl OpenDoor {
     fn close(self) {
         drop(self.file);
         self.stop.send_replace(true);
+        // Nothing is accepted any more: somebody else may listen there.
+        drop(self.own);
     }
 }
 
@@ -345,7 +362,7 @@ fn hosts_of(admin: Option<&AdminSettings>) -> LoopbackHosts {
 }
 
 impl BoundDoor {
-    fn bind(named: DoorAt) -> Result<Self, DoorError> {
+    fn bind(named: DoorAt, own_doors: &Arc<OwnDoors>) -> Result<Self, DoorError> {
         let (at, socket) = match &named {
             DoorAt::Metrics(address) => {
                 let (socket, address) = bind("metrics", *address)?;
@@ -363,11 +380,28 @@ impl BoundDoor {
                 (named.clone(), BoundSocket::Unix(socket))
             }
         };
-        Ok(Self { named, at, socket })
+        Ok(Self::new(named, at, socket, own_doors))
+    }
+
+    fn new(named: DoorAt, at: DoorAt, socket: BoundSocket, own_doors: &Arc<OwnDoors>) -> Self {
+        let own = match &at {
+            DoorAt::Metrics(address) | DoorAt::Admin(address) => Some(own_doors.open(*address)),
+            DoorAt::Socket(_) => None,
+        };
+        Self {
+            named,
+            at,
+            socket,
+            own,
+        }
     }
 
     /// The door of a socket that is open already.
-    fn take(named: DoorAt, socket: OpenSocket) -> Result<Self, DoorError> {
+    fn take(
+        named: DoorAt,
+        socket: OpenSocket,
+        own_doors: &Arc<OwnDoors>,
+    ) -> Result<Self, DoorError> {
         let OpenSocket { fd, is_ours } = socket;
         let tcp = |fd: OwnedFd| {
             let listener = TcpListener::from(fd);
@@ -393,7 +427,7 @@ impl BoundDoor {
                 (named.clone(), BoundSocket::Unix(socket))
             }
         };
-        Ok(Self { named, at, socket })
+        Ok(Self::new(named, at, socket, own_doors))
     }
 
     /// The same door, watched by `runtime`.
@@ -418,6 +452,7 @@ impl BoundDoor {
             acceptor,
             copy,
             file,
+            own: self.own,
         })
     }
 }

@@ -176,6 +176,8 @@ struct Server {
     health_check: Option<HealthCheck>,
     /// Nothing for a server that is named by its address.
     name: Option<Name>,
+    /// Palisade's own door that it leads to, where nothing is sent; nothing for what is a server.
+    own_door: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -388,6 +390,7 @@ fn server(server: ServerStatus, now: Tick) -> Server {
             out: name.out,
             failure: name.failure.map(|why| why.to_string()),
         }),
+        own_door: server.own_door.map(|door| door.to_string()),
     }
 }
 

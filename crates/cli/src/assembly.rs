@@ -20,7 +20,7 @@ use palisade_proxy::{Clock, Generation, Listener, Listeners, Shared};
 use palisade_telemetry::{
     GeoDatabase, MetricLabels, Metrics, OperatorLog, Report, Sink, Telemetry,
 };
-use palisade_upstream::Upstreams;
+use palisade_upstream::{OwnDoors, Upstreams};
 use tokio::sync::watch;
 
 use crate::inheritance::Inheritance;
@@ -53,7 +53,9 @@ impl Process {
         let metrics = metrics()?;
         let report: Arc<dyn Report> = Arc::new(OperatorLog::stderr(metrics.sink(&Sink::Stderr)?)?);
         let (drain, draining) = watch::channel(false);
-        let shared = shared(settings, metrics, &report, draining, clock)?;
+        let own_doors = Arc::<OwnDoors>::default();
+        let none = Upstreams::beside(Arc::clone(&own_doors));
+        let shared = shared(settings, &none, metrics, &report, draining, clock)?;
         confinement::tell(&confinement, settings, &shared.metrics, &*report)?;
         let now = shared.clock.now();
         let saved_in = settings.state_directory.as_deref();
@@ -87,7 +89,7 @@ impl Process {
         let table = &shared.state.decisions;
         let lists = lists::lists(table, saved_in, shared.clock, &report);
         lists.change(ListsChange::prepare(settings.lists.clone()).context("can't ask for lists")?);
-        let (listeners, doors) = open(settings, &mut inheritance)?;
+        let (listeners, doors) = open(settings, own_doors, &mut inheritance)?;
         inheritance.close_rest(&*report);
         let reload = Arc::new(ReloadStatus::default());
         reload.loaded(&loaded.sources.hash(), now);
@@ -118,7 +120,11 @@ impl Process {
     }
 }
 
-fn open(settings: &Settings, inheritance: &mut Inheritance) -> Result<(Listeners, Doors)> {
+fn open(
+    settings: &Settings,
+    own_doors: Arc<OwnDoors>,
+    inheritance: &mut Inheritance,
+) -> Result<(Listeners, Doors)> {
     let listeners = settings.listeners.iter().map(|settings| {
         match inheritance.take_listener(settings.address) {
             Some(socket) => Listener::from_socket(settings.clone(), socket),
@@ -130,6 +136,7 @@ fn open(settings: &Settings, inheritance: &mut Inheritance) -> Result<(Listeners
     let doors = Doors::take(
         settings.metrics.as_ref(),
         settings.admin.as_ref(),
+        own_doors,
         &mut |door| inheritance.take_door(door),
     );
     let doors = doors.map_err(|error| refused::door(&error, settings))?;
@@ -146,6 +153,7 @@ fn metrics() -> Result<Arc<Metrics>> {
 
 fn shared(
     settings: &Settings,
+    upstreams: &Upstreams,
     metrics: Arc<Metrics>,
     report: &Arc<dyn Report>,
     draining: watch::Receiver<bool>,
@@ -155,7 +163,7 @@ fn shared(
         .context("can't open the logs")?;
     let state = State::new(Arc::new(DecisionTable::new()));
     state.crowdsec.configure(settings.crowdsec.is_some());
-    let generation = generation(1, settings, &Upstreams::default(), telemetry)?;
+    let generation = generation(1, settings, upstreams, telemetry)?;
     metrics.snapshot.started(1);
     tell_geo(&settings.geo, &metrics);
     Ok(Arc::new(Shared {

@@ -16,11 +16,11 @@ use futures_util::future::join_all;
 use palisade_vocabulary::Tick;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::address::Target;
 use crate::check_state::{Change, CheckFailure};
-use crate::connect::Way;
+use crate::connect::{ConnectError, Way};
 use crate::names::look_up;
 use crate::pool::Pool;
 use crate::probe::check;
@@ -64,6 +64,8 @@ pub enum ServerNews {
     NameLost(Arc<str>),
     /// Its name can be looked up again, and stands for what it did.
     NameFound,
+    /// It is one of this process's own doors.
+    OwnDoor(SocketAddr),
 }
 
 impl ServerNews {
@@ -72,7 +74,7 @@ impl ServerNews {
     pub const fn is_trouble(&self) -> bool {
         matches!(
             self,
-            Self::Down(_) | Self::AddressDown(..) | Self::NameLost(_)
+            Self::Down(_) | Self::AddressDown(..) | Self::NameLost(_) | Self::OwnDoor(_)
         )
     }
 }
@@ -99,6 +101,11 @@ impl fmt::Display for ServerNews {
                 "the server's name can't be looked up, what is known of it stays: {why}"
             ),
             Self::NameFound => f.write_str("the server's name can be looked up again"),
+            Self::OwnDoor(door) => write!(
+                f,
+                "an address of the server is not used: {}",
+                ConnectError::OwnDoor(*door)
+            ),
         }
     }
 }
@@ -141,7 +148,13 @@ impl Attendance {
     pub fn attend(&mut self, upstreams: &Upstreams) {
         let mut old = std::mem::take(&mut self.tasks);
         for pool in upstreams.iter() {
-            for server in pool.servers().iter().filter(|server| server.is_attended()) {
+            for server in pool.servers() {
+                if let Some(door) = server.own_door() {
+                    self.tell(pool.name(), server, ServerNews::OwnDoor(door));
+                }
+                if !server.is_attended() {
+                    continue;
+                }
                 let key = (Arc::clone(pool.name()), Arc::clone(server.label()));
                 let attended = (Arc::clone(server), pool.settings().resolver);
                 let task = match old.remove(&key) {
@@ -160,6 +173,10 @@ impl Attendance {
     #[must_use]
     pub fn servers(&self) -> usize {
         self.tasks.len()
+    }
+
+    fn tell(&self, pool: &Arc<str>, server: &Server, news: ServerNews) {
+        tell(&*self.observer, pool, server, news);
     }
 
     fn start(&self, pool: &Pool, attended: Attended) -> Task {
@@ -224,8 +241,12 @@ impl Attendant {
     /// Checks the server, and where its name has several addresses each of them: one that is well is
     /// enough for the server to be.
     async fn check(&self, server: &Server, settings: &HealthCheck) -> Result<(), String> {
-        let addresses = server.several_addresses();
         let (probe, pace) = (&settings.probe, settings.pace);
+        if server.address.is_name() {
+            // The first check decides by itself: it is to be one of all addresses.
+            let _ = timeout(pace.timeout(), server.condition.name.settled()).await;
+        }
+        let addresses = server.several_addresses();
         if addresses.is_empty() {
             return check(server, Way::Any, probe, pace).await;
         }
@@ -337,18 +358,25 @@ impl Attendant {
                 .keep_only(|address| name.contains(address.ip()));
             let addresses = name.known().addresses;
             self.tell(server, ServerNews::Addresses(addresses));
+            if let Some(door) = server.own_door() {
+                self.tell(server, ServerNews::OwnDoor(door));
+            }
         } else if was_lost {
             self.tell(server, ServerNews::NameFound);
         }
     }
 
     fn tell(&self, server: &Server, news: ServerNews) {
-        (self.observer)(&ServerEvent {
-            pool: Arc::clone(&self.pool),
-            server: Arc::clone(server.label()),
-            news,
-        });
+        tell(&*self.observer, &self.pool, server, news);
     }
+}
+
+fn tell(observer: &Observe, pool: &Arc<str>, server: &Server, news: ServerNews) {
+    observer(&ServerEvent {
+        pool: Arc::clone(pool),
+        server: Arc::clone(server.label()),
+        news,
+    });
 }
 
 /// Whether new settings change nothing about looking the server's name up.

@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::address::Target;
 use crate::http2::{self, HTTP2_CONNECTIONS_MAX, OpenedHttp2};
+use crate::own_doors::OwnDoors;
 use crate::server::Server;
 use crate::settings::{Protocol, ProxyVersion};
 use crate::tls::ALPN_HTTP2;
@@ -121,10 +122,14 @@ async fn connect_tcp(
     deadline: Instant,
 ) -> Result<(TcpStream, SocketAddr), ConnectError> {
     if let Way::Only(socket) = way {
-        return Ok((connect_socket(socket, deadline).await?, socket));
+        let tcp = connect_socket(socket, &server.own_doors, deadline).await?;
+        return Ok((tcp, socket));
     }
     match server.address.target() {
-        Target::Socket(socket) => Ok((connect_socket(*socket, deadline).await?, *socket)),
+        Target::Socket(socket) => {
+            let tcp = connect_socket(*socket, &server.own_doors, deadline).await?;
+            Ok((tcp, *socket))
+        }
         Target::Name { port, .. } => {
             let wanted = server.wanted_addresses(way);
             let addresses = server.condition.name.for_connect(*port, wanted);
@@ -133,7 +138,7 @@ async fn connect_tcp(
                 .map_err(|_| ConnectError::Timeout(ConnectStep::Lookup))?
                 .map_err(|error| ConnectError::Dns(error.to_string()))?;
             addresses.truncate(ADDRESSES_MAX);
-            connect_any(addresses, deadline, |address| {
+            connect_any(addresses, &server.own_doors, deadline, |address| {
                 server.address_failed(address)
             })
             .await
@@ -145,6 +150,7 @@ async fn connect_tcp(
 /// is left: one dead address doesn't use it up. `failed` is told of each that is to blame.
 async fn connect_any(
     addresses: Vec<SocketAddr>,
+    own_doors: &OwnDoors,
     deadline: Instant,
     failed: impl Fn(SocketAddr),
 ) -> Result<(TcpStream, SocketAddr), ConnectError> {
@@ -153,7 +159,7 @@ async fn connect_any(
         let now = Instant::now();
         let to_try = u32::try_from(addresses.len().saturating_sub(tried)).unwrap_or(u32::MAX);
         let share = deadline.saturating_duration_since(now) / to_try.max(1);
-        match connect_socket(*address, now + share).await {
+        match connect_socket(*address, own_doors, now + share).await {
             Ok(tcp) => return Ok((tcp, *address)),
             Err(error) => {
                 if error.blames_server() {
@@ -166,7 +172,14 @@ async fn connect_any(
     Err(last)
 }
 
-async fn connect_socket(address: SocketAddr, deadline: Instant) -> Result<TcpStream, ConnectError> {
+async fn connect_socket(
+    address: SocketAddr,
+    own_doors: &OwnDoors,
+    deadline: Instant,
+) -> Result<TcpStream, ConnectError> {
+    if let Some(door) = own_doors.behind(address) {
+        return Err(ConnectError::OwnDoor(door));
+    }
     timeout_at(deadline, TcpStream::connect(address))
         .await
         .map_err(|_| ConnectError::Timeout(ConnectStep::Tcp))?
@@ -242,6 +255,12 @@ pub enum ConnectError {
     /// The host name has no address.
     #[error("its name can't be looked up: {0}")]
     Dns(String),
+    /// It is one of this process's own doors.
+    #[error(
+        "it is Palisade's own admin or metrics door ({0}), which would be open to every client; \
+         expected where a server listens: correct what its name stands for, or the upstream's `servers`"
+    )]
+    OwnDoor(SocketAddr),
     /// The server's certificate is not believed.
     #[error(
         "TLS: {0}; expected a certificate for the upstream's server_name from an authority that it trusts"
@@ -276,6 +295,7 @@ impl ConnectError {
             Self::Timeout(_) => "timeout",
             Self::Unreachable(_) => "unreachable",
             Self::Dns(_) => "dns",
+            Self::OwnDoor(_) => "own_door",
             Self::Certificate(_) => "certificate",
             Self::Tls(_) => "tls",
             Self::NotHttp2(_) => "not_http2",
@@ -364,7 +384,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_without_addresses_is_an_error() {
-        let error = connect_any(Vec::new(), Instant::now(), drop)
+        let error = connect_any(Vec::new(), &OwnDoors::default(), Instant::now(), drop)
             .await
             .unwrap_err();
         assert_eq!(error.label(), "dns");
@@ -375,10 +395,25 @@ mod tests {
         let (_hold, refusing) = crate::tests::backend::refusing();
         let (_listener, good) = crate::tests::backend::listener().await;
         let deadline = Instant::now() + Duration::from_secs(60);
-        let (tcp, address) = connect_any(vec![refusing, good], deadline, drop)
+        let own_doors = OwnDoors::default();
+        let (tcp, address) = connect_any(vec![refusing, good], &own_doors, deadline, drop)
             .await
             .unwrap();
         assert_eq!((tcp.peer_addr().unwrap(), address), (good, good));
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_an_own_door_is_passed_over() {
+        let (listener, door) = crate::tests::backend::listener().await;
+        let (_listener, good) = crate::tests::backend::listener().await;
+        let own_doors = std::sync::Arc::<OwnDoors>::default();
+        let _open = own_doors.open(door);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let connected = connect_any(vec![door, good], &own_doors, deadline, drop).await;
+        assert_eq!(connected.unwrap().1, good);
+        let refused = connect_any(vec![door], &own_doors, deadline, drop).await;
+        assert_eq!(refused.unwrap_err().label(), "own_door");
+        crate::tests::backend::assert_untouched(listener);
     }
 
     #[tokio::test(start_paused = true)]
@@ -386,7 +421,10 @@ mod tests {
         let (_listener, good) = crate::tests::backend::listener().await;
         let (_full, _waiting, dead) = crate::tests::backend::full_backlog().await;
         let deadline = Instant::now() + Duration::from_secs(2);
-        let (tcp, _) = connect_any(vec![dead, good], deadline, drop).await.unwrap();
+        let own_doors = OwnDoors::default();
+        let (tcp, _) = connect_any(vec![dead, good], &own_doors, deadline, drop)
+            .await
+            .unwrap();
         assert_eq!(tcp.peer_addr().unwrap(), good);
     }
 }

@@ -18,6 +18,7 @@
 //! | `attendance` | what runs beside the requests: checks and look-ups |
 //! | `check_state`, `probe` | what checks found out; one check |
 //! | `names` | the addresses of host names |
+//! | `own_doors` | where no connection may lead |
 //! | `keep_alive` | idle connections |
 //! | `open_connections` | how many there are of one server, idle or not |
 //! | `http2` | connections that many requests share |
@@ -34,6 +35,7 @@ mod http2;
 mod keep_alive;
 mod names;
 mod open_connections;
+mod own_doors;
 mod pool;
 mod probe;
 mod queue;
@@ -56,6 +58,7 @@ pub use attendance::{Attendance, ServerEvent, ServerNews};
 pub use check_state::CheckFailure;
 pub use connect::{ConnectError, ConnectStep, ProxySource};
 pub use http2::{HTTP2_CONNECTIONS_MAX, Http2Slot, STREAM_WINDOW_BYTES, STREAMS_MAX};
+pub use own_doors::{OwnDoor, OwnDoors};
 pub use pool::{NoServer, Pool, Tried};
 pub use server::{InFlight, Server};
 pub use settings::{

@@ -168,6 +168,12 @@ impl NameAddresses {
         Ok(order.collect())
     }
 
+    /// Completes when the first look-up has ended.
+    pub(crate) async fn settled(&self) {
+        // The sender is here, so that the wait can't end without.
+        let _ = self.known.subscribe().wait_for(Known::is_settled).await;
+    }
+
     /// Does something with what is known of an address, if the name stands for others too.
     pub(crate) fn with_condition<T>(
         &self,

@@ -10,6 +10,7 @@ use palisade_vocabulary::{Ip, Tick};
 use crate::health::Standing;
 use crate::http2::Http2Connections;
 use crate::keep_alive::IdleConnections;
+use crate::own_doors::OwnDoors;
 use crate::queue::Queue;
 use crate::rendezvous::{ClientHash, ServerHash};
 use crate::retry_budget::RetryBucket;
@@ -52,10 +53,12 @@ pub enum NoServer {
 }
 
 impl Pool {
-    /// The pool of `settings`, with what `old` knows of the same servers.
+    /// The pool of `settings`, with what `old` knows of the same servers. None of them may be one of
+    /// `own_doors`.
     pub(crate) fn build(
         settings: PoolSettings,
         roots: &mut SystemRoots,
+        own_doors: &Arc<OwnDoors>,
         old: Option<&Pool>,
     ) -> Result<Self, SettingsError> {
         let tls = settings
@@ -85,6 +88,7 @@ impl Pool {
                     connections_max: limit.connections_max(),
                     queue: Arc::clone(&condition.queue),
                 }),
+                own_doors: Arc::clone(own_doors),
                 place,
                 condition: past.condition(&label),
                 idle: past.idle(&label),

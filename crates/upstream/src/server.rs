@@ -19,6 +19,7 @@ use crate::http2::{Http2Connections, Http2Slot};
 use crate::keep_alive::{IdleConnections, Kept};
 use crate::names::{NameAddresses, Wanted};
 use crate::open_connections::{OpenConnection, OpenConnections};
+use crate::own_doors::OwnDoors;
 use crate::queue::Queue;
 use crate::rendezvous::ServerHash;
 use crate::settings::{Ejection, HealthCheck, KeepAlive, ProxyVersion, SlowStart, Weight};
@@ -39,6 +40,8 @@ pub struct Server {
     pub(crate) health_check: Option<HealthCheck>,
     pub(crate) slow_start: Option<SlowStart>,
     pub(crate) limit: Option<Limit>,
+    /// Where it must not lead.
+    pub(crate) own_doors: Arc<OwnDoors>,
     /// The place in the pool, which the schedule and the set of tried servers count by.
     pub(crate) place: u8,
     pub(crate) condition: Arc<Condition>,
@@ -79,6 +82,19 @@ impl Server {
     /// Whether something about it is found out beside the requests.
     pub(crate) fn is_attended(&self) -> bool {
         self.health_check.is_some() || self.address.is_name()
+    }
+
+    /// One of this process's own doors that it stands for now, if it does: nothing is sent there.
+    pub(crate) fn own_door(&self) -> Option<SocketAddr> {
+        let behind = |address| self.own_doors.behind(address);
+        match self.address.target() {
+            Target::Socket(socket) => behind(*socket),
+            Target::Name { port, .. } => {
+                let known = self.condition.name.known().addresses;
+                let mut addresses = known.iter().map(|&ip| SocketAddr::new(ip, *port));
+                addresses.find_map(behind)
+            }
+        }
     }
 
     /// Whether new connections may lead to `address`: one that its name, if it has one, stands for.

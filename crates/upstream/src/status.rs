@@ -1,6 +1,6 @@
 //! What `/status` shows of pools.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,6 +51,8 @@ pub struct ServerStatus {
     pub check: Option<CheckStatus>,
     /// What is known of its name; `None` for one that is named by its address.
     pub name: Option<NameStatus>,
+    /// This process's own door that it leads to, where nothing is sent; `None` for what is a server.
+    pub own_door: Option<SocketAddr>,
 }
 
 /// What checks say of a server.
@@ -108,6 +110,7 @@ impl Server {
             http2_connections: self.http2.len(),
             check: self.health_check.as_ref().map(|_| self.check_status()),
             name: self.address.is_name().then(|| self.name_status()),
+            own_door: self.own_door(),
         }
     }
 

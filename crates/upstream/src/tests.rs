@@ -5,6 +5,7 @@ mod attendance;
 pub(crate) mod backend;
 mod deadlines;
 mod http2;
+mod own_doors;
 mod proxy_header;
 mod queue;
 mod reload;

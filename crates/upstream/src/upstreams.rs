@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use palisade_vocabulary::Tick;
 
+use crate::own_doors::OwnDoors;
 use crate::pool::Pool;
 use crate::settings::{PoolSettings, SettingsError};
 use crate::status::PoolStatus;
@@ -17,6 +18,7 @@ use crate::tls::SystemRoots;
 #[derive(Debug, Default)]
 pub struct Upstreams {
     pools: BTreeMap<Arc<str>, Arc<Pool>>,
+    own_doors: Arc<OwnDoors>,
 }
 
 /// Why pools can't be built.
@@ -37,6 +39,15 @@ pub enum BuildError {
 }
 
 impl Upstreams {
+    /// No pools yet. No server of those that [come](Self::rebuild) may be one of `own_doors`.
+    #[must_use]
+    pub fn beside(own_doors: Arc<OwnDoors>) -> Self {
+        Self {
+            own_doors,
+            ..Self::default()
+        }
+    }
+
     /// The pools of `settings`. Reads the system's authorities from disk when a pool trusts them.
     ///
     /// # Errors
@@ -57,16 +68,19 @@ impl Upstreams {
         for settings in settings {
             let name = Arc::clone(&settings.name);
             let old = self.get(&name).map(|pool| &**pool);
-            let pool =
-                Pool::build(settings, &mut roots, old).map_err(|error| BuildError::Pool {
-                    pool: Arc::clone(&name),
-                    error,
-                })?;
+            let pool = Pool::build(settings, &mut roots, &self.own_doors, old);
+            let pool = pool.map_err(|error| BuildError::Pool {
+                pool: Arc::clone(&name),
+                error,
+            })?;
             if pools.insert(Arc::clone(&name), Arc::new(pool)).is_some() {
                 return Err(BuildError::PoolTwice(name));
             }
         }
-        Ok(Self { pools })
+        Ok(Self {
+            pools,
+            own_doors: Arc::clone(&self.own_doors),
+        })
     }
 
     /// The pool with the name `name`. A request has its pool from its route, which looked it up

@@ -162,6 +162,7 @@ fn expected_status(address: SocketAddr) -> Value {
         "servers": [{
             "address": "127.0.0.1:9000",
             "name": null,
+            "own_door": null,
             "up": true,
             "health_check": null,
             "weight": 1,

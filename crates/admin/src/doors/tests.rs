@@ -138,6 +138,37 @@ async fn a_change_that_fails_changes_nothing() {
 }
 
 #[tokio::test]
+async fn an_open_door_is_no_server() {
+    let TestDoors {
+        doors,
+        metrics,
+        admin,
+        ..
+    } = TestDoors::open().await;
+    let is_door = |address| doors.own_doors.behind(address).is_some();
+    assert!(is_door(metrics) && is_door(admin));
+    // Where the next one will be is known once it is bound.
+    let elsewhere = metrics_at("127.0.0.2:0".parse().unwrap());
+    let change = doors.prepare(Some(&elsewhere), None).unwrap();
+    let DoorAt::Metrics(moved) = change.new[0].at else {
+        panic!("a metrics door was asked for")
+    };
+    assert!(is_door(moved), "clients may connect already");
+    drop(change);
+    assert!(!is_door(moved) && is_door(metrics), "nothing has changed");
+    let change = doors.prepare(Some(&elsewhere), None).unwrap();
+    doors.change(change);
+    assert!(!is_door(metrics) && !is_door(admin));
+    let at = doors.at();
+    let [DoorAt::Metrics(moved)] = at[..] else {
+        panic!("{at:?}")
+    };
+    assert!(is_door(moved));
+    doors.leave().await;
+    assert!(is_door(moved), "another process serves it");
+}
+
+#[tokio::test]
 async fn other_names_count_at_a_door_that_stays() {
     let doors = TestDoors::open().await;
     let ask = async |host: &str| {

@@ -28,7 +28,7 @@ fn pool_with(balance: Balance, weights: &[u16], change: impl FnOnce(&mut PoolSet
     settings.balance = balance;
     settings.ejection = Some(Ejection::new(1, Duration::from_secs(10)).unwrap());
     change(&mut settings);
-    Pool::build(settings, &mut SystemRoots::default(), None).unwrap()
+    Pool::build(settings, &mut SystemRoots::default(), &Arc::default(), None).unwrap()
 }
 
 fn client(n: u32) -> Ip {

@@ -23,6 +23,14 @@ pub(crate) async fn listener() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
+/// Asserts that nobody has connected: a connection would be there already, since it is on loopback.
+pub(crate) fn assert_untouched(listener: TcpListener) -> std::net::TcpListener {
+    let listener = listener.into_std().unwrap();
+    let accepted = listener.accept();
+    assert_eq!(accepted.unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    listener
+}
+
 /// A port where nothing listens, and that nobody else gets while the socket lives.
 pub(crate) fn refusing() -> (TcpSocket, SocketAddr) {
     let socket = TcpSocket::new_v4().unwrap();
