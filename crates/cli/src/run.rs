@@ -11,7 +11,6 @@ use palisade_config::Loaded;
 use palisade_proxy::{Clock, Shared};
 use palisade_telemetry::Report;
 use palisade_vocabulary::{FailurePolicy, Mode};
-use tokio::runtime::Handle;
 use tokio::spawn;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -143,16 +142,7 @@ impl Start {
     async fn begin(self) -> Result<Serving> {
         let process = self.process;
         let (shared, admin, report) = (process.shared, process.admin, process.report);
-        let counting = feed::keep_house(Arc::clone(&shared), shared.draining.clone());
-        let catching_up = feed::catch_up(Arc::clone(&admin), shared.draining.clone());
-        let house = spawn(async move {
-            tokio::join!(counting, catching_up);
-        });
-        spawn(lists::pass_on(
-            Arc::clone(&admin.lists),
-            Arc::clone(&shared.metrics),
-            shared.draining.clone(),
-        ));
+        let house = keep_house(&admin);
         if self.settings_file.is_none() {
             demo::decide(&admin)?;
         }
@@ -170,9 +160,10 @@ impl Start {
         let pulse = Pulse::new();
         let listeners = process.listeners;
         let workers = Workers::start(self.threads, &listeners, &shared, &report, &pulse)?;
-        let runtimes = [workers.runtimes(), &[Handle::current()]].concat();
-        let (metrics, draining) = (Arc::clone(&shared.metrics), shared.draining.clone());
-        spawn(tasks::count(runtimes, metrics, draining));
+        spawn(tasks::count(
+            workers.runtimes().to_vec(),
+            Arc::clone(&shared),
+        ));
         let doors = Arc::new(process.doors.serve(Arc::clone(&admin))?);
         announce::doors("start", &doors.at(), &*report);
         announce::listeners("start", &listeners.open(), &*report);
@@ -212,6 +203,21 @@ impl Start {
             signals: self.signals,
         })
     }
+}
+
+/// What goes on beside the requests until the process drains; ends when it has.
+fn keep_house(admin: &Arc<AdminContext>) -> JoinHandle<()> {
+    let shared = &admin.shared;
+    let counting = feed::keep_house(Arc::clone(shared), shared.draining.clone());
+    let catching_up = feed::catch_up(Arc::clone(admin), shared.draining.clone());
+    spawn(lists::pass_on(
+        Arc::clone(&admin.lists),
+        Arc::clone(&shared.metrics),
+        shared.draining.clone(),
+    ));
+    spawn(async move {
+        tokio::join!(counting, catching_up);
+    })
 }
 
 /// Waits for LAPI's first answer, which the process whose place this one takes has had; where

@@ -3,19 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use palisade_telemetry::Metrics;
+use palisade_proxy::Shared;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
 use tokio::time::interval;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Counts the tasks of `runtimes`, until the process drains.
-pub(crate) async fn count(
-    runtimes: Vec<Handle>,
-    metrics: Arc<Metrics>,
-    mut draining: watch::Receiver<bool>,
-) {
+/// Counts the tasks of `runtimes` and of the one that this is called on, until the process drains.
+pub(crate) async fn count(mut runtimes: Vec<Handle>, shared: Arc<Shared>) {
+    runtimes.push(Handle::current());
+    let mut draining = shared.draining.clone();
     let mut tick = interval(INTERVAL);
     loop {
         tokio::select! {
@@ -25,6 +22,6 @@ pub(crate) async fn count(
         let tasks = runtimes
             .iter()
             .map(|runtime| runtime.metrics().num_alive_tasks());
-        metrics.set_tasks(tasks.sum());
+        shared.metrics.set_tasks(tasks.sum());
     }
 }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use palisade_vocabulary::Tick;
 use parking_lot::Mutex;
 use prometheus::proto::MetricFamily;
-use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Registry, TextEncoder};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
 
 pub use connections::ConnectionMetrics;
 pub use decisions::DecisionCount;
