@@ -19,8 +19,9 @@ use tokio::time::timeout;
 use crate::certificates::TlsAcceptor;
 use crate::listener::Listener;
 use crate::shared::Shared;
-use crate::slots::{AddressSlot, TotalSlot, Wait};
+use crate::slots::{AddressSlot, TotalSlot};
 use crate::terms::Terms;
+use crate::waiting::Wait;
 use crate::{http1, http2};
 
 /// What all requests of a connection have in common.

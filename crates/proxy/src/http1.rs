@@ -19,7 +19,7 @@ use crate::observe;
 use crate::request::{self, Incoming};
 use crate::respond;
 use crate::respond::{PageForm, page};
-use crate::slots::{Evicted, Wait};
+use crate::waiting::{Evicted, Wait};
 
 /// A head is read in pieces of this size; most fit one.
 const READ_BYTES: usize = 4096;

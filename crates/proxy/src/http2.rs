@@ -22,8 +22,8 @@ use crate::http2_floods::Flood;
 use crate::observe;
 use crate::request::{self, Incoming};
 use crate::respond::{PageForm, page};
-use crate::slots::{Evicted, Wait};
 use crate::stream_resets::StreamResets;
+use crate::waiting::{Evicted, Wait};
 use crate::watched::{Seen, Watched};
 
 /// Requests of one connection at a time, those included whose stream the client has reset: so many
@@ -90,7 +90,13 @@ async fn serve_requests(
         tokio::select! {
             biased;
             accepted = accept(connection, facts, seen) => match accepted {
-                Ok(Some(Ok((request, respond)))) => {
+                Ok(Some(Ok((request, mut respond)))) => {
+                    if facts.slot.must_end() {
+                        // It came just when its connection was given up: nothing was done.
+                        respond.send_reset(Reason::REFUSED_STREAM);
+                        facts.shared.metrics.connections.evicted();
+                        break Reason::NO_ERROR;
+                    }
                     seen.resets.accepted(respond.stream_id().into());
                     take_on(request, respond, facts, requests);
                 }

@@ -28,6 +28,7 @@ mod stream_resets;
 mod terms;
 mod tunnel;
 mod upstream;
+mod waiting;
 mod watched;
 
 pub use certificates::TlsError;

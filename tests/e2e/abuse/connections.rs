@@ -91,6 +91,33 @@ fn a_flood_of_idle_connections_locks_nobody_out() {
 }
 
 #[test]
+fn waves_of_clients_that_ask_on_do_not_get_past_the_limit() {
+    let siege = Siege::begin(", limits: { connections: 300, connections_per_address: 10000 }");
+    let waves = || {
+        let mut held: Vec<TcpStream> = Vec::new();
+        for _ in 0..10 {
+            let older = held.iter().map(|tcp| tcp.try_clone().unwrap());
+            let mut older: Vec<_> = older.step_by(2).collect();
+            // Some are evicted just when they ask.
+            let asking = std::thread::spawn(move || {
+                for tcp in &mut older {
+                    let _ = tcp.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+                }
+            });
+            held.extend(open(&siege, 300, 20, b""));
+            asking.join().unwrap();
+        }
+        held
+    };
+    let held = siege.under("10 waves of 300 connections, older ones ask on", waves);
+    assert!(siege.metric("palisade_connections_evicted_total") >= 2_000.0);
+    wait_for("those that were evicted to end", || {
+        (siege.metric("palisade_connections_open") <= 301.0).then_some(())
+    });
+    drop(held);
+}
+
+#[test]
 fn a_flood_of_silent_connections_locks_nobody_out() {
     let siege = Siege::begin(", limits: { connections: 300 }, deadlines: { head: 60s }");
     let held = siege.under("flood of silent connections from 50 addresses", || {

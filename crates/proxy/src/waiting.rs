@@ -1,0 +1,319 @@
+//! Who waits for its client, in order: where there is too much of something, whoever has waited
+//! longest is made to end.
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Poll, Waker};
+
+use parking_lot::Mutex;
+
+/// Spreads those that wait, so that they seldom wait for one another.
+const SHARDS: usize = 16;
+
+/// All that wait.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    /// Numbers members and waits, in their order.
+    next_number: AtomicU64,
+    shards: [Mutex<BTreeMap<Rank, Waiter>>; SHARDS],
+}
+
+/// What a client is waited for. Who waits for the first ends before who waits for the second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Wait {
+    /// For a request to begin: a client loses nothing that it could not have again.
+    Request,
+    /// For the rest of a PROXY header, of a handshake or of a head.
+    Rest,
+}
+
+/// The lowest ends first.
+type Rank = (Wait, u64);
+
+#[derive(Debug)]
+struct Waiter {
+    waker: Waker,
+    is_leaving: Arc<AtomicBool>,
+}
+
+/// Somebody else needed what the one that waited had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Evicted;
+
+impl Waiting {
+    pub(crate) fn join(self: &Arc<Self>) -> Member {
+        Member {
+            shard: usize::try_from(self.number()).unwrap_or(0) % SHARDS,
+            waiting: Arc::clone(self),
+            is_leaving: Arc::default(),
+        }
+    }
+
+    /// Makes the member end that has waited longest for its client; whether one waited. Each success
+    /// is one member that ends: one that has ceased to wait meanwhile makes another end instead.
+    pub(crate) fn evict(&self) -> bool {
+        // Ends: each round takes somebody out, or another thread did.
+        while let Some((rank, shard)) = self.longest() {
+            let mut waiters = shard.lock();
+            let Some(waiter) = waiters.remove(&rank) else {
+                continue;
+            };
+            let was_leaving = waiter.is_leaving.swap(true, Ordering::AcqRel);
+            drop(waiters);
+            waiter.waker.wake();
+            // A member can wait in several places, and ends once.
+            if !was_leaving {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn longest(&self) -> Option<(Rank, &Mutex<BTreeMap<Rank, Waiter>>)> {
+        let firsts = self.shards.iter().filter_map(|shard| {
+            let rank = *shard.lock().first_key_value()?.0;
+            Some((rank, shard))
+        });
+        firsts.min_by_key(|(rank, _)| *rank)
+    }
+
+    fn number(&self) -> u64 {
+        self.next_number.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// One that waits now and then.
+#[derive(Debug)]
+pub(crate) struct Member {
+    waiting: Arc<Waiting>,
+    /// Where it waits.
+    shard: usize,
+    /// It was made to end, and [`Waiting::evict`] has counted on it.
+    is_leaving: Arc<AtomicBool>,
+}
+
+impl Member {
+    /// Completes with `event`, for which the client is waited for, unless the member has to end
+    /// before.
+    pub(crate) async fn wait<T>(
+        &self,
+        wait: Wait,
+        event: impl Future<Output = T>,
+    ) -> Result<T, Evicted> {
+        let mut event = pin!(event);
+        let mut place = None;
+        let output = poll_fn(|cx| {
+            if let Poll::Ready(output) = event.as_mut().poll(cx) {
+                return Poll::Ready(Some(output));
+            }
+            let place = place.get_or_insert_with(|| Place {
+                member: self,
+                rank: (wait, self.waiting.number()),
+            });
+            match place.keep(cx.waker()) {
+                true => Poll::Pending,
+                false => Poll::Ready(None),
+            }
+        })
+        .await;
+        // From here on nobody can evict it, so that what is asked next is the last word.
+        drop(place);
+        match output {
+            Some(output) if !self.must_end() => Ok(output),
+            _ => Err(Evicted),
+        }
+    }
+
+    /// Whether it has to end though its client just did what was waited for: it was evicted in that
+    /// moment, and nobody else waits who could go instead.
+    pub(crate) fn must_end(&self) -> bool {
+        if !self.is_leaving() {
+            return false;
+        }
+        if !self.waiting.evict() {
+            return true;
+        }
+        self.is_leaving.store(false, Ordering::Release);
+        false
+    }
+
+    /// Whether it was made to end.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.is_leaving.load(Ordering::Acquire)
+    }
+
+    fn waiters(&self) -> Option<&Mutex<BTreeMap<Rank, Waiter>>> {
+        self.waiting.shards.get(self.shard)
+    }
+}
+
+/// A place among those that wait; given up when dropped.
+struct Place<'a> {
+    member: &'a Member,
+    rank: Rank,
+}
+
+impl Place<'_> {
+    /// Takes or keeps the place; whether the member may go on.
+    fn keep(&self, waker: &Waker) -> bool {
+        let Some(waiters) = self.member.waiters() else {
+            return true;
+        };
+        let mut waiters = waiters.lock();
+        match waiters.get_mut(&self.rank) {
+            Some(waiter) => waiter.waker.clone_from(waker),
+            None if self.member.is_leaving() => return false,
+            None => {
+                let waiter = Waiter {
+                    waker: waker.clone(),
+                    is_leaving: Arc::clone(&self.member.is_leaving),
+                };
+                waiters.insert(self.rank, waiter);
+            }
+        }
+        true
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if let Some(waiters) = self.member.waiters() {
+            waiters.lock().remove(&self.rank);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+    use std::future::{pending, ready};
+    use std::sync::Barrier;
+    use std::thread;
+    use tokio::sync::oneshot;
+
+    /// Begins to wait; gives up what came of it at once.
+    macro_rules! begin {
+        ($wait:ident) => {
+            assert_eq!($wait.as_mut().now_or_never(), None, "nothing came yet")
+        };
+    }
+
+    #[test]
+    fn who_has_waited_longest_for_a_request_goes_first() {
+        let waiting = Arc::new(Waiting::default());
+        let [busy, second, first] = std::array::from_fn(|_| waiting.join());
+        let mut rest = Box::pin(busy.wait(Wait::Rest, pending::<()>()));
+        let mut longest = Box::pin(first.wait(Wait::Request, pending::<()>()));
+        let mut younger = Box::pin(second.wait(Wait::Request, pending::<()>()));
+        begin!(rest);
+        begin!(longest);
+        begin!(younger);
+        assert!(waiting.evict());
+        assert_eq!(longest.as_mut().now_or_never(), Some(Err(Evicted)));
+        begin!(younger);
+        assert!(waiting.evict());
+        assert_eq!(younger.as_mut().now_or_never(), Some(Err(Evicted)));
+        begin!(rest);
+        assert!(waiting.evict());
+        assert_eq!(rest.as_mut().now_or_never(), Some(Err(Evicted)));
+        assert!(!waiting.evict(), "nobody waits any more");
+    }
+
+    #[test]
+    fn who_stops_waiting_is_not_evicted() {
+        let waiting = Arc::new(Waiting::default());
+        let member = waiting.join();
+        let over = member.wait(Wait::Request, ready(7));
+        assert_eq!(over.now_or_never(), Some(Ok(7)));
+        let given_up = member.wait(Wait::Request, pending::<()>());
+        assert_eq!(given_up.now_or_never(), None);
+        assert!(!waiting.evict());
+    }
+
+    #[test]
+    fn who_is_evicted_just_when_its_client_speaks_makes_another_end() {
+        let waiting = Arc::new(Waiting::default());
+        let [first, second] = std::array::from_fn(|_| waiting.join());
+        let (speak, speaks) = oneshot::channel();
+        let mut longest = Box::pin(first.wait(Wait::Request, speaks));
+        let mut other = Box::pin(second.wait(Wait::Rest, pending::<()>()));
+        begin!(longest);
+        begin!(other);
+        assert!(waiting.evict());
+        speak.send(7).unwrap();
+        assert_eq!(longest.as_mut().now_or_never(), Some(Ok(Ok(7))));
+        assert_eq!(other.as_mut().now_or_never(), Some(Err(Evicted)));
+    }
+
+    #[test]
+    fn and_ends_where_nobody_else_waits() {
+        let waiting = Arc::new(Waiting::default());
+        let member = waiting.join();
+        let (speak, speaks) = oneshot::channel();
+        let mut only = Box::pin(member.wait(Wait::Request, speaks));
+        begin!(only);
+        assert!(waiting.evict());
+        speak.send(7).unwrap();
+        assert_eq!(only.as_mut().now_or_never(), Some(Err(Evicted)));
+    }
+
+    #[test]
+    fn a_wait_that_is_given_up_does_not_save_who_was_evicted() {
+        let waiting = Arc::new(Waiting::default());
+        let member = waiting.join();
+        let mut given_up = Box::pin(member.wait(Wait::Request, pending::<()>()));
+        begin!(given_up);
+        assert!(waiting.evict());
+        drop(given_up);
+        assert!(member.must_end());
+        let again = member.wait(Wait::Request, pending::<()>());
+        assert_eq!(again.now_or_never(), Some(Err(Evicted)));
+    }
+
+    #[test]
+    fn who_waits_in_several_places_ends_once() {
+        let waiting = Arc::new(Waiting::default());
+        let [many, other] = std::array::from_fn(|_| waiting.join());
+        let mut one = Box::pin(many.wait(Wait::Rest, pending::<()>()));
+        let mut two = Box::pin(many.wait(Wait::Rest, pending::<()>()));
+        let mut of_other = Box::pin(other.wait(Wait::Rest, pending::<()>()));
+        begin!(one);
+        begin!(two);
+        begin!(of_other);
+        assert!(waiting.evict() && waiting.evict());
+        assert_eq!(of_other.as_mut().now_or_never(), Some(Err(Evicted)));
+        assert!(!waiting.evict(), "two members are not three");
+        assert_eq!(one.as_mut().now_or_never(), Some(Err(Evicted)));
+        assert_eq!(two.as_mut().now_or_never(), Some(Err(Evicted)));
+    }
+
+    #[test]
+    fn each_eviction_ends_one_however_the_threads_meet() {
+        for _ in 0..2_000 {
+            let waiting = Arc::new(Waiting::default());
+            let start = Barrier::new(4);
+            let ended = thread::scope(|scope| {
+                let clients = std::array::from_fn::<_, 3, _>(|_| {
+                    let (member, start) = (waiting.join(), &start);
+                    scope.spawn(move || {
+                        let (speak, speaks) = oneshot::channel();
+                        let mut wait = Box::pin(member.wait(Wait::Request, speaks));
+                        assert!(wait.as_mut().now_or_never().is_none());
+                        start.wait();
+                        speak.send(()).unwrap();
+                        wait.as_mut().now_or_never() == Some(Err(Evicted))
+                    })
+                });
+                start.wait();
+                let evicted = usize::from(waiting.evict()) + usize::from(waiting.evict());
+                let ended = clients.map(|client| usize::from(client.join().unwrap()));
+                (evicted, ended.iter().sum::<usize>())
+            });
+            assert_eq!(ended.0, ended.1, "evicted, and ended");
+        }
+    }
+}
