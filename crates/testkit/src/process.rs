@@ -9,18 +9,27 @@ use std::time::Duration;
 /// # Errors
 /// When the process isn't there any more.
 pub fn resident_bytes(pid: u32) -> io::Result<u64> {
-    memory_of(pid, "VmRSS:")
+    status_bytes(pid, "VmRSS:")
 }
 
-/// The most bytes of memory that ever were resident (`VmHWM` of proc(5)).
+/// The most bytes of memory that were resident at any time (`VmHWM`) since [`forget_peak`], or since
+/// the process began where that could not be done.
 ///
 /// # Errors
 /// As [`resident_bytes`].
 pub fn peak_resident_bytes(pid: u32) -> io::Result<u64> {
-    memory_of(pid, "VmHWM:")
+    status_bytes(pid, "VmHWM:")
 }
 
-fn memory_of(pid: u32, name: &str) -> io::Result<u64> {
+/// Lets [`peak_resident_bytes`] begin anew (`clear_refs` of proc(5)).
+///
+/// # Errors
+/// When the process isn't there any more, or isn't this user's to look into.
+pub fn forget_peak(pid: u32) -> io::Result<()> {
+    fs::write(format!("/proc/{pid}/clear_refs"), "5")
+}
+
+fn status_bytes(pid: u32, name: &str) -> io::Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());

@@ -17,7 +17,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use palisade_testkit::crowd::{Crowd, Speech};
-use palisade_testkit::process::{peak_resident_bytes, processor_time, resident_bytes};
+use palisade_testkit::process::{forget_peak, peak_resident_bytes, processor_time, resident_bytes};
 
 use crate::harness::{Backend, Palisade, wait_for};
 
@@ -75,24 +75,24 @@ sites: [{{ upstream: app }}]
     fn under<T>(&self, name: &str, attack: impl FnOnce() -> T) -> T {
         let pid = self.palisade.pid();
         let resident_before = resident_bytes(pid).unwrap();
+        // Where it may not be done, what was before counts too, which was less.
+        let _ = forget_peak(pid);
         let processor_before = processor_time(pid).unwrap();
         let during = self.innocent.start();
         let held = attack();
         let p99 = during.finish();
-        let resident = peak_resident_bytes(pid).unwrap();
+        // Not what is resident now: by now the attackers may be gone.
+        let peak = peak_resident_bytes(pid).unwrap();
         let processor = processor_time(pid).unwrap() - processor_before;
-        let grown = resident.saturating_sub(resident_before) / 1024;
+        let grown = peak.saturating_sub(resident_before) / 1024;
         println!(
             "{name}: the innocent's p99 {:?} before, {p99:?} meanwhile; {processor:?} of processor, \
-             {grown} KiB more memory at most, {} MiB in all",
+             {grown} KiB more memory at its peak, {} MiB in all",
             self.before,
-            resident >> 20
+            peak >> 20
         );
         assert!(p99 < PATIENCE, "{name}: {p99:?}");
-        assert!(
-            resident >> 20 <= RESIDENT_MIB_MAX,
-            "{name}: {resident} bytes"
-        );
+        assert!(peak >> 20 <= RESIDENT_MIB_MAX, "{name}: {} MiB", peak >> 20);
         held
     }
 
