@@ -103,6 +103,22 @@ impl BodyReader {
         Ok(part)
     }
 
+    /// Reads up to about `bytes_max` more into `bytes`; whether that was the end. Cancel safe.
+    pub(crate) async fn read_into(
+        &mut self,
+        bytes: &mut BytesMut,
+        bytes_max: usize,
+        from: &mut impl ReadRequest,
+    ) -> Result<bool, BodyFailure> {
+        while bytes.len() < bytes_max {
+            match self.next(from).await? {
+                Some(part) => bytes.extend_from_slice(&part),
+                None => return Ok(true),
+            }
+        }
+        Ok(false)
+    }
+
     /// The next parts, as far as they are there already; `None` at the end. Cancel safe.
     pub(crate) async fn next_joined(
         &mut self,

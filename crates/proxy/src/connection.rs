@@ -21,7 +21,7 @@ use crate::listener::Listener;
 use crate::shared::Shared;
 use crate::slots::{AddressSlot, TotalSlot};
 use crate::terms::Terms;
-use crate::waiting::Wait;
+use crate::waiting::{BoundedWaiting, Evicted, Wait};
 use crate::{http1, http2};
 
 /// What all requests of a connection have in common.
@@ -43,8 +43,10 @@ pub(crate) struct ConnectionFacts {
     pub(crate) scheme: Scheme,
     pub(crate) tls: Option<TlsSide>,
     pub(crate) slot: TotalSlot,
-    /// Given back when the last request is over, as the slot is.
-    _held: (AddressSlot, OpenConnection),
+    pub(crate) address: AddressSlot,
+    waiting_requests: Arc<BoundedWaiting>,
+    /// Ends when the last request is over, as the slots do.
+    _open: OpenConnection,
 }
 
 /// What TLS settled.
@@ -54,6 +56,16 @@ pub(crate) struct TlsSide {
 }
 
 impl ConnectionFacts {
+    /// Completes with `event`, for which a request of this connection waits for its client with memory
+    /// in its hands, unless too many do.
+    pub(crate) async fn wait_with_memory<T>(
+        &self,
+        event: impl Future<Output = T>,
+    ) -> Result<T, Evicted> {
+        let max = self.listener.settings.limits.waiting_requests;
+        self.waiting_requests.wait(max, event).await
+    }
+
     /// Whether the connection's certificate is one for `host` (RFC 9110 section 15.5.20); yes
     /// without TLS.
     pub(crate) fn certificate_is_for(&self, host: &str) -> bool {
@@ -134,8 +146,10 @@ pub(crate) async fn serve(
         listener: terms,
         shared,
         draining: listener.draining(),
+        waiting_requests: Arc::clone(&listener.waiting_requests),
         slot,
-        _held: (address, open),
+        address,
+        _open: open,
     };
     speak(connection, facts).await;
 }

@@ -50,6 +50,11 @@ pub(crate) async fn forward(
     let mut ending = match result {
         Ok(done) => Ending::forwarded(done),
         Err(Failure::ClientGone(sent)) => Ending::client_gone(sent),
+        Err(Failure::Evicted(sent)) => {
+            context.facts.shared.metrics.connections.request_evicted();
+            downstream.abort(Reason::ENHANCE_YOUR_CALM);
+            Ending::cut_off((sent.status, sent.bytes))
+        }
         Err(Failure::Banned(sent, cause)) => {
             downstream.abort(Reason::INTERNAL_ERROR);
             Ending::banned(sent, cause)
@@ -95,6 +100,8 @@ pub(crate) struct Sent {
 enum Failure {
     /// The client went away with as much of the answer as that.
     ClientGone(Sent),
+    /// Too many requests waited for their clients, or others needed the connection of this one.
+    Evicted(Sent),
     /// A new decision ended a long answer, of which the client had some.
     Banned(Sent, Cause),
     /// The request's body breaks a rule.

@@ -12,6 +12,7 @@ use h2::{Reason, RecvStream};
 use http::Request;
 use palisade_hygiene::h2::{check_parts, join_cookies};
 use palisade_hygiene::{HeadLimits, RefusalReason};
+use palisade_telemetry::StreamRefusal;
 use palisade_transport::Connection;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -22,6 +23,7 @@ use crate::http2_floods::Flood;
 use crate::observe;
 use crate::request::{self, Incoming};
 use crate::respond::{PageForm, page};
+use crate::slots::StreamSlot;
 use crate::stream_resets::StreamResets;
 use crate::waiting::{Evicted, Wait};
 use crate::watched::{Seen, Watched};
@@ -32,8 +34,8 @@ const REQUESTS_PER_STREAM_MAX: usize = 2;
 
 /// How much of a request's body a client may send before we have read any of it, for one request
 /// and for all of a connection (RFC 9113 section 5.2).
-const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
-const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
+const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
 
 /// How much of an answer h2 keeps for a client that doesn't take it.
 const SEND_BUFFER_BYTES_MAX: usize = 32 * 1024;
@@ -167,8 +169,8 @@ fn tell_resets(facts: &ConnectionFacts, resets: &StreamResets) {
     }
 }
 
-/// Begins to serve a request, unless the connection has too many that aren't over: a stream that
-/// the client resets is over for HTTP/2 at once, but not for whoever is at it.
+/// Begins to serve a request, unless the connection or its address has too many that aren't over: a
+/// stream that the client resets is over for HTTP/2 at once, but not for whoever is at it.
 fn take_on(
     request: Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
@@ -176,13 +178,31 @@ fn take_on(
     requests: &mut JoinSet<()>,
 ) {
     while requests.try_join_next().is_some() {}
-    let streams = facts.listener.settings.limits.http2.streams;
-    let requests_max = usize::try_from(streams).unwrap_or(usize::MAX);
-    match requests.len() < requests_max.saturating_mul(REQUESTS_PER_STREAM_MAX) {
-        true => drop(requests.spawn(serve_stream(request, respond, Arc::clone(facts)))),
-        // RFC 9113 section 8.7: nothing was done, the client may try again.
-        false => respond.send_reset(Reason::REFUSED_STREAM),
+    match stream_slot(facts, requests.len()) {
+        Ok(slot) => {
+            let facts = Arc::clone(facts);
+            requests.spawn(async move {
+                serve_stream(request, respond, facts).await;
+                drop(slot);
+            });
+        }
+        Err(refusal) => {
+            facts.shared.metrics.connections.stream_refused(refusal);
+            // RFC 9113 section 8.7: nothing was done, the client may try again.
+            respond.send_reset(Reason::REFUSED_STREAM);
+        }
     }
+}
+
+/// Room for one more request, on a connection that is at `requests`.
+fn stream_slot(facts: &ConnectionFacts, requests: usize) -> Result<StreamSlot, StreamRefusal> {
+    let limits = &facts.listener.settings.limits.http2;
+    let streams = usize::try_from(limits.streams).unwrap_or(usize::MAX);
+    if requests >= streams.saturating_mul(REQUESTS_PER_STREAM_MAX) {
+        return Err(StreamRefusal::Connection);
+    }
+    let slot = facts.address.take_stream(limits.streams_per_address);
+    slot.ok_or(StreamRefusal::Address)
 }
 
 /// Tells of a connection that ended because the client broke the rules of HTTP/2.

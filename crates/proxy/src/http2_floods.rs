@@ -160,9 +160,9 @@ mod tests {
 
     fn floods() -> Floods {
         Floods::new(&Http2Limits {
-            streams: 100,
             resets_per_second: 2,
             frames_per_second: 3,
+            ..Http2Limits::default()
         })
     }
 

@@ -18,6 +18,7 @@ use crate::settings::ListenerSettings;
 use crate::shared::Shared;
 use crate::slots::ConnectionSlots;
 use crate::terms::Terms;
+use crate::waiting::BoundedWaiting;
 
 /// How many connections the kernel keeps for us until we accept them.
 const BACKLOG: i32 = 65_535;
@@ -34,6 +35,8 @@ pub struct Listener {
     address: SocketAddr,
     terms: ArcSwap<Terms>,
     pub(crate) slots: Arc<ConnectionSlots>,
+    /// Requests that wait for their client with memory in their hands.
+    pub(crate) waiting_requests: Arc<BoundedWaiting>,
     /// Nothing once it is closed: new clients are refused then, not left to wait.
     socket: ArcSwapOption<std::net::TcpListener>,
     /// One for each loop that has a copy of the socket, besides this one.
@@ -128,6 +131,7 @@ impl Listener {
             address,
             terms: ArcSwap::from_pointee(terms),
             slots: ConnectionSlots::new(),
+            waiting_requests: Arc::default(),
             socket: ArcSwapOption::from_pointee(socket),
             copies: Arc::default(),
             draining: watch::Sender::new(false),

@@ -111,7 +111,8 @@ impl Ending {
         }
     }
 
-    /// The process ended before the request did. What the client had of the answer by then it knows.
+    /// The process ended before the request did, or others needed what it held. What the client had of
+    /// the answer by then it knows.
     pub(crate) fn cut_off(sent: (u16, u64)) -> Self {
         Self::new(Outcome::CutOff, sent)
     }

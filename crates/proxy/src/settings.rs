@@ -96,6 +96,9 @@ pub struct Limits {
     pub connections: usize,
     /// Connections at a time of one address: the PROXY source where there is one, else the TCP peer.
     pub connections_per_address: usize,
+    /// Requests at a time that wait for their client with memory in their hands: parts of a body that no
+    /// backend has yet, or of an answer that the client doesn't take.
+    pub waiting_requests: usize,
     /// A request's head.
     pub head_bytes: ByteSize,
     /// A request's header fields.
@@ -115,6 +118,8 @@ pub struct Limits {
 pub struct Http2Limits {
     /// Requests at a time (RFC 9113 section 5.1.2).
     pub streams: u32,
+    /// Requests at a time of all connections of one address.
+    pub streams_per_address: usize,
     /// Requests that the client resets, or has us reset, in a second, beyond as many as it takes the
     /// answers of.
     pub resets_per_second: u32,
@@ -126,6 +131,7 @@ impl Default for Http2Limits {
     fn default() -> Self {
         Self {
             streams: 100,
+            streams_per_address: 1_000,
             resets_per_second: 20,
             frames_per_second: 200,
         }
@@ -140,6 +146,7 @@ impl Default for Limits {
         Self {
             connections: 20_000,
             connections_per_address: 200,
+            waiting_requests: 4_000,
             head_bytes: ByteSize::kib(32),
             headers: 100,
             target_bytes: ByteSize::kib(8),

@@ -25,8 +25,15 @@ const SHARDS: usize = 64;
 pub(crate) struct ConnectionSlots {
     total: AtomicUsize,
     hasher: std::hash::RandomState,
-    shards: Vec<Mutex<HashMap<Ip, usize>>>,
+    shards: Vec<Mutex<HashMap<Ip, OfAddress>>>,
     waiting: Arc<Waiting>,
+}
+
+/// What one address has.
+#[derive(Debug, Default)]
+struct OfAddress {
+    connections: usize,
+    streams: Arc<AtomicUsize>,
 }
 
 impl ConnectionSlots {
@@ -63,15 +70,16 @@ impl ConnectionSlots {
         let Some(shard) = self.shard(address) else {
             return Err(SlotRefusal::Address);
         };
-        let mut counts = shard.lock();
-        let count = counts.entry(address).or_insert(0);
-        if *count >= per_address_max {
+        let mut addresses = shard.lock();
+        let held = addresses.entry(address).or_default();
+        if held.connections >= per_address_max {
             return Err(SlotRefusal::Address);
         }
-        *count += 1;
+        held.connections += 1;
         Ok(AddressSlot {
             slots: Arc::clone(self),
             address,
+            streams: Arc::clone(&held.streams),
         })
     }
 
@@ -80,7 +88,7 @@ impl ConnectionSlots {
         self.waiting.evict()
     }
 
-    fn shard(&self, address: Ip) -> Option<&Mutex<HashMap<Ip, usize>>> {
+    fn shard(&self, address: Ip) -> Option<&Mutex<HashMap<Ip, OfAddress>>> {
         let hash = usize::try_from(self.hasher.hash_one(address) % SHARDS as u64).unwrap_or(0);
         self.shards.get(hash)
     }
@@ -112,6 +120,27 @@ impl Drop for TotalSlot {
 pub(crate) struct AddressSlot {
     slots: Arc<ConnectionSlots>,
     address: Ip,
+    /// Requests over HTTP/2 that all connections of the address are at.
+    streams: Arc<AtomicUsize>,
+}
+
+impl AddressSlot {
+    /// A request over HTTP/2, of which an address may have `max` at a time; given back when dropped.
+    pub(crate) fn take_stream(&self, max: usize) -> Option<StreamSlot> {
+        let before = self.streams.fetch_add(1, Ordering::Relaxed);
+        let slot = StreamSlot(Arc::clone(&self.streams));
+        (before < max).then_some(slot)
+    }
+}
+
+/// A request's part of what its address may have.
+#[derive(Debug)]
+pub(crate) struct StreamSlot(Arc<AtomicUsize>);
+
+impl Drop for StreamSlot {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Drop for AddressSlot {
@@ -119,11 +148,11 @@ impl Drop for AddressSlot {
         let Some(shard) = self.slots.shard(self.address) else {
             return;
         };
-        let mut counts = shard.lock();
-        if let Some(count) = counts.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.address);
+        let mut addresses = shard.lock();
+        if let Some(held) = addresses.get_mut(&self.address) {
+            held.connections -= 1;
+            if held.connections == 0 {
+                addresses.remove(&self.address);
             }
         }
     }
@@ -171,6 +200,19 @@ mod tests {
         drop(held);
         assert!(slots.take_for(a, 1).is_ok());
         assert!(slots.shards.iter().all(|shard| shard.lock().is_empty()));
+    }
+
+    #[test]
+    fn the_streams_of_an_address_are_bounded_over_its_connections() {
+        let slots = ConnectionSlots::new();
+        let [a, b] = ["192.0.2.1", "192.0.2.2"].map(|ip| ip.parse::<Ip>().unwrap());
+        let [one, two, other] = [a, a, b].map(|ip| slots.take_for(ip, 9).unwrap());
+        let held = [one.take_stream(2), two.take_stream(2)];
+        assert!(held.iter().all(Option::is_some));
+        assert!(one.take_stream(2).is_none() && two.take_stream(2).is_none());
+        assert!(other.take_stream(2).is_some());
+        drop(held);
+        assert!(one.take_stream(1).is_some(), "given back, also the refused");
     }
 
     #[test]

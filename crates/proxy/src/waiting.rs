@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Poll, Waker};
 
+use futures_util::poll;
 use parking_lot::Mutex;
 
 /// Spreads those that wait, so that they seldom wait for one another.
@@ -186,6 +187,45 @@ impl Drop for Place<'_> {
     }
 }
 
+/// Those of which only so many may wait, since each holds memory while it does. How many is asked with
+/// each: a reload can change it, and the count stays.
+#[derive(Debug, Default)]
+pub(crate) struct BoundedWaiting {
+    waiting: Arc<Waiting>,
+    count: AtomicUsize,
+}
+
+impl BoundedWaiting {
+    /// Completes with `event`, for which the client is waited for, unless too many wait. One more than
+    /// `max` makes the one end that has waited longest. An event that is there already costs nothing.
+    pub(crate) async fn wait<T>(
+        &self,
+        max: usize,
+        event: impl Future<Output = T>,
+    ) -> Result<T, Evicted> {
+        let mut event = pin!(event);
+        if let Poll::Ready(output) = poll!(event.as_mut()) {
+            return Ok(output);
+        }
+        let before = self.count.fetch_add(1, Ordering::Relaxed);
+        let _counted = Counted(&self.count);
+        if before >= max {
+            // None to be found means that those who are over the bound are about to end.
+            self.waiting.evict();
+        }
+        self.waiting.join().wait(Wait::Rest, event).await
+    }
+}
+
+/// One that is counted, until it is dropped.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -289,6 +329,25 @@ mod tests {
         assert!(!waiting.evict(), "two members are not three");
         assert_eq!(one.as_mut().now_or_never(), Some(Err(Evicted)));
         assert_eq!(two.as_mut().now_or_never(), Some(Err(Evicted)));
+    }
+
+    #[test]
+    fn one_more_than_may_wait_ends_the_one_that_has_waited_longest() {
+        let waiting = BoundedWaiting::default();
+        let mut longest = Box::pin(waiting.wait(2, pending::<()>()));
+        let mut second = Box::pin(waiting.wait(2, pending::<()>()));
+        begin!(longest);
+        begin!(second);
+        let at_once = waiting.wait(2, ready(7));
+        assert_eq!(at_once.now_or_never(), Some(Ok(7)));
+        begin!(longest);
+        let mut third = Box::pin(waiting.wait(2, pending::<()>()));
+        begin!(third);
+        assert_eq!(longest.as_mut().now_or_never(), Some(Err(Evicted)));
+        begin!(second);
+        begin!(third);
+        drop((longest, second, third));
+        assert_eq!(waiting.count.load(Ordering::Relaxed), 0);
     }
 
     #[test]

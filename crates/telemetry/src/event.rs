@@ -77,7 +77,7 @@ pub enum Outcome {
     UpstreamFailed,
     /// The client went away first.
     ClientAborted,
-    /// It was not over when the time ended that a process has to drain.
+    /// It was not over when the time ended that a process has to drain, or others needed what it held.
     CutOff,
 }
 

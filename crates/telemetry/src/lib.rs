@@ -25,7 +25,7 @@ pub use format::LINE_BYTES_MAX;
 pub use metrics::{
     BackendProtocol, ConnectionMetrics, DecisionCount, GeoDatabase, GeoMetrics, HandshakeFailure,
     LapiMetrics, ListReading, MetricLabels, Metrics, MetricsError, ServerGauges, SinkMetrics,
-    SlotRefusal, SnapshotMetrics, UpstreamMetrics,
+    SlotRefusal, SnapshotMetrics, StreamRefusal, UpstreamMetrics,
 };
 pub use report::{Fields, Level, OperatorLog, Report};
 pub use settings::{AccessFormat, AccessLogSettings, LogSettings, Sink};

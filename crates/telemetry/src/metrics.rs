@@ -23,7 +23,7 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, Tex
 pub use connections::ConnectionMetrics;
 pub use decisions::DecisionCount;
 pub(crate) use decisions::DecisionMetrics;
-pub use labels::{GeoDatabase, HandshakeFailure, SlotRefusal};
+pub use labels::{GeoDatabase, HandshakeFailure, SlotRefusal, StreamRefusal};
 pub use lapi::LapiMetrics;
 use lists::ListFamilies;
 pub use lists::ListReading;

@@ -95,7 +95,7 @@ fn waves_of_clients_that_ask_on_do_not_get_past_the_limit() {
     let siege = Siege::begin(", limits: { connections: 300, connections_per_address: 10000 }");
     let waves = || {
         let mut held: Vec<TcpStream> = Vec::new();
-        for _ in 0..10 {
+        for wave in 1..=30 {
             let older = held.iter().map(|tcp| tcp.try_clone().unwrap());
             let mut older: Vec<_> = older.step_by(2).collect();
             // Some are evicted just when they ask.
@@ -104,12 +104,16 @@ fn waves_of_clients_that_ask_on_do_not_get_past_the_limit() {
                     let _ = tcp.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
                 }
             });
-            held.extend(open(&siege, 300, 20, b""));
+            held.extend(open(&siege, 100, 20, b""));
             asking.join().unwrap();
+            wait_for("all of the wave to be accepted", || {
+                let accepted = siege.metric("palisade_connections_accepted_total");
+                (accepted >= f64::from(100 * wave)).then_some(())
+            });
         }
         held
     };
-    let held = siege.under("10 waves of 300 connections, older ones ask on", waves);
+    let held = siege.under("30 waves of 100 connections, older ones ask on", waves);
     assert!(siege.metric("palisade_connections_evicted_total") >= 2_000.0);
     wait_for("those that were evicted to end", || {
         (siege.metric("palisade_connections_open") <= 301.0).then_some(())

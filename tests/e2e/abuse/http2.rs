@@ -54,7 +54,11 @@ impl Attacker {
 
     fn with_settings(siege: &Siege, number: u32, settings: &[u8]) -> Self {
         let from = u32::from(Ipv4Addr::new(127, 1, 0, 1)) + number;
-        let tcp = connect_from(Ipv4Addr::from(from), siege.address()).unwrap();
+        Self::from(Ipv4Addr::from(from), siege, settings)
+    }
+
+    fn from(address: Ipv4Addr, siege: &Siege, settings: &[u8]) -> Self {
+        let tcp = connect_from(address, siege.address()).unwrap();
         tcp.set_write_timeout(Some(Duration::from_millis(500)))
             .unwrap();
         // Less than an idle connection has: what ends later has not ended because of a flood.
@@ -461,9 +465,7 @@ fn check_windows(name: &str, window: u32) {
     let _held = siege.under(name, || {
         let held: Vec<_> = (0..10)
             .map(|number| {
-                // SETTINGS_INITIAL_WINDOW_SIZE.
-                let settings = [&[0, 4][..], &window.to_be_bytes()].concat();
-                let mut attacker = Attacker::with_settings(&siege, number, &settings);
+                let mut attacker = Attacker::with_settings(&siege, number, &initial_window(window));
                 let all: Vec<u8> = (0..50).flat_map(|at| get(2 * at + 1)).collect();
                 attacker.send(&all);
                 attacker
@@ -474,6 +476,91 @@ fn check_windows(name: &str, window: u32) {
         });
         held
     });
+}
+
+/// SETTINGS_INITIAL_WINDOW_SIZE.
+fn initial_window(bytes: u32) -> Vec<u8> {
+    [&[0, 4][..], &bytes.to_be_bytes()].concat()
+}
+
+/// One address asks for 100 large answers on each of 200 connections and takes none of them, which is
+/// all that it may by default.
+#[track_caller]
+fn check_all_of_an_address(name: &str, window: u32) {
+    const REFUSED: &str = "palisade_streams_refused_total{slots=\"address\"}";
+    let siege = Siege::begin_before(large_backend(), "");
+    let _held = siege.under(name, || {
+        let requests: Vec<u8> = (0..100).flat_map(|at| get(2 * at + 1)).collect();
+        let held: Vec<_> = (0..200)
+            .map(|_| {
+                let address = Ipv4Addr::new(127, 1, 0, 1);
+                let mut attacker = Attacker::from(address, &siege, &initial_window(window));
+                attacker.send(&requests);
+                attacker
+            })
+            .collect();
+        wait_for("the counter", || {
+            (siege.metric(REFUSED) >= 19_000.0).then_some(())
+        });
+        held
+    });
+    assert!(siege.metric("palisade_requests_evicted_total") < 0.5);
+}
+
+#[test]
+fn an_address_that_asks_for_all_it_may_into_closed_windows() {
+    check_all_of_an_address("20,000 answers of 2 MB into windows of nothing", 0);
+}
+
+#[test]
+fn an_address_that_asks_for_all_it_may_into_a_closed_connection() {
+    // Windows are wide open, and nothing is read.
+    check_all_of_an_address("20,000 answers of 2 MB that nobody reads", 0x7fff_ffff);
+}
+
+#[test]
+fn many_addresses_that_ask_for_much_end_one_another() {
+    let listener = ", limits: { waiting_requests: 200 }";
+    let siege = Siege::begin_before(large_backend(), listener);
+    let _held = siege.under("2,000 answers of 2 MB, of which 200 may wait", || {
+        let requests: Vec<u8> = (0..100).flat_map(|at| get(2 * at + 1)).collect();
+        let held: Vec<_> = (0..20)
+            .map(|number| {
+                let mut attacker = Attacker::with_settings(&siege, number, &initial_window(0));
+                attacker.send(&requests);
+                attacker
+            })
+            .collect();
+        wait_for("the counter", || {
+            let evicted = siege.metric("palisade_requests_evicted_total");
+            (evicted >= 1_800.0).then_some(())
+        });
+        held
+    });
+    assert!(siege.metric("palisade_requests_evicted_total") <= 1_801.0);
+}
+
+#[test]
+fn bodies_that_never_end_hold_so_much_and_no_more() {
+    let siege = Siege::begin(", limits: { waiting_requests: 200 }");
+    let _held = siege.under("1,000 bodies of 60 KB, of which 200 may wait", || {
+        let data = frame(DATA, 0, 1, &[b'x'; 15_000]).repeat(4);
+        let body = [frame(HEADERS, 4, 1, POST), data].concat();
+        let held: Vec<_> = (0..1_000)
+            .map(|number| {
+                let mut attacker = Attacker::at(&siege, number / 10);
+                attacker.send(&body);
+                attacker
+            })
+            .collect();
+        wait_for("the counter", || {
+            let evicted = siege.metric("palisade_requests_evicted_total");
+            (evicted >= 800.0).then_some(())
+        });
+        held
+    });
+    let asked = siege.backend.requests();
+    assert!(!asked.iter().any(|request| request.line.starts_with("POST")));
 }
 
 #[test]

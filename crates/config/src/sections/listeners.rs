@@ -235,12 +235,14 @@ const LIMITS_TABLE: Table<Limits> = Table {
             fields.get(&CONNECTIONS),
             fields.get(&CONNECTIONS_PER_ADDRESS),
         );
+        let waiting_requests = fields.get(&WAITING_REQUESTS);
         let (head_bytes, headers) = (fields.get(&HEAD_BYTES), fields.get(&HEADERS));
         let (target_bytes, body_bytes) = (fields.get(&TARGET_BYTES), fields.get(&BODY_BYTES));
         let (rate, http2) = (fields.get(&BODY_RATE), fields.get(&HTTP2_LIMITS));
         Some(Limits {
             connections: connections?,
             connections_per_address: per_address?,
+            waiting_requests: waiting_requests?,
             head_bytes: head_bytes?,
             headers: headers?,
             target_bytes: target_bytes?,
@@ -257,6 +259,7 @@ static LIMITS_INFO: TableInfo = TableInfo {
     keys: &[
         &CONNECTIONS,
         &CONNECTIONS_PER_ADDRESS,
+        &WAITING_REQUESTS,
         &HEAD_BYTES,
         &HEADERS,
         &TARGET_BYTES,
@@ -284,6 +287,15 @@ static CONNECTIONS_PER_ADDRESS: Key<Integer<usize>, Defaulted> = Key::new(
     },
     Defaulted("200"),
     "Connections at a time of one address: the PROXY source where there is one, else the TCP peer. Behind a load balancer without the PROXY protocol all connections are the balancer's, so raise it there.",
+);
+static WAITING_REQUESTS: Key<Integer<usize>, Defaulted> = Key::new(
+    "waiting_requests",
+    Integer {
+        min: 1,
+        max: 1_000_000,
+    },
+    Defaulted("4000"),
+    "Requests at a time that wait for their client with memory in their hands, 100 KiB each: for a body that no backend has yet, or for a client that doesn't take its answer. One more ends the one that has waited longest. Raise it where more clients than that download slowly at a time.",
 );
 static HEAD_BYTES: Key<SizeIn, Defaulted> = Key::new(
     "head_bytes",
@@ -338,9 +350,11 @@ static HTTP2_LIMITS: Key<Table<Http2Limits>, Defaulted> = Key::new(
 const HTTP2_LIMITS_TABLE: Table<Http2Limits> = Table {
     info: &HTTP2_LIMITS_INFO,
     lower: |fields| {
+        let (streams, per_address) = (fields.get(&STREAMS), fields.get(&STREAMS_PER_ADDRESS));
         let (resets, frames) = (fields.get(&RESETS), fields.get(&FRAMES));
         Some(Http2Limits {
-            streams: fields.get(&STREAMS)?,
+            streams: streams?,
+            streams_per_address: per_address?,
             resets_per_second: resets?,
             frames_per_second: frames?,
         })
@@ -350,7 +364,7 @@ const HTTP2_LIMITS_TABLE: Table<Http2Limits> = Table {
 static HTTP2_LIMITS_INFO: TableInfo = TableInfo {
     name: "listeners.limits.http2",
     about: "How much one connection that speaks HTTP/2 may do. One that does more ends with ENHANCE_YOUR_CALM, and is counted as `http2_reset_flood` or `http2_frame_flood`.",
-    keys: &[&STREAMS, &RESETS, &FRAMES],
+    keys: &[&STREAMS, &STREAMS_PER_ADDRESS, &RESETS, &FRAMES],
     later: &[],
 };
 
@@ -359,6 +373,15 @@ static STREAMS: Key<Integer<u32>, Defaulted> = Key::new(
     Integer { min: 1, max: 1_000 },
     Defaulted("100"),
     "Requests at a time.",
+);
+static STREAMS_PER_ADDRESS: Key<Integer<usize>, Defaulted> = Key::new(
+    "streams_per_address",
+    Integer {
+        min: 1,
+        max: 1_000_000,
+    },
+    Defaulted("1000"),
+    "Requests at a time of all connections of one address (see `connections_per_address`). One more is refused with REFUSED_STREAM, so that the client may try again.",
 );
 static RESETS: Key<Integer<u32>, Defaulted> = Key::new(
     "resets_per_second",

@@ -1,5 +1,6 @@
 //! The answer, from its head to its end at the client.
 
+use std::pin::pin;
 use std::time::Instant;
 
 use http::{HeaderMap, StatusCode};
@@ -12,6 +13,7 @@ use super::{Failure, Forwarding, Sent};
 use crate::downstream::{Downstream, Gone, WriteAnswer};
 use crate::request::RECHECK_INTERVAL;
 use crate::upstream::{ReadAnswer, Upstream, UpstreamError};
+use crate::waiting::Evicted;
 use crate::{outgoing, tunnel};
 
 impl Forwarding<'_> {
@@ -19,13 +21,17 @@ impl Forwarding<'_> {
     pub(super) async fn pass_on(
         &self,
         mut upstream: Upstream,
-        body: ReadAhead,
+        mut body: ReadAhead,
         server: InFlight,
         downstream: &mut Downstream<'_>,
     ) -> Result<Sent, Failure> {
         let Some(head) = upstream.head() else {
             return Err(Failure::Backend { status: 502 });
         };
+        if self.sent_whole {
+            // Nobody needs it any more, and the answer may take long.
+            body = ReadAhead::default();
+        }
         let mut head = Box::new(head.clone());
         let mut sent = Sent {
             status: head.status.as_u16(),
@@ -163,8 +169,11 @@ impl Forwarding<'_> {
         sent: &mut Sent,
         recheck_at: &mut Instant,
     ) -> Result<(), Failure> {
-        if to.send_body(part).await.is_err() {
-            return Err(Failure::ClientGone(sent.clone()));
+        let sending = pin!(to.send_body(part));
+        match self.context.facts.wait_with_memory(sending).await {
+            Ok(Ok(())) => {}
+            Ok(Err(Gone)) => return Err(Failure::ClientGone(sent.clone())),
+            Err(Evicted) => return Err(Failure::Evicted(sent.clone())),
         }
         sent.bytes += part.len() as u64;
         let now = Instant::now();

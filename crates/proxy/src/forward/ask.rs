@@ -1,5 +1,7 @@
 //! The request, from what the client has sent of it to the head of the backend's answer.
 
+use std::pin::pin;
+
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use http::{HeaderMap, header};
@@ -7,11 +9,12 @@ use palisade_hygiene::Framing;
 use palisade_upstream::{Channel, Protocol};
 use palisade_vocabulary::Scheme;
 
-use super::{Failure, Forwarding};
+use super::{Failure, Forwarding, Sent};
 use crate::body::BodyReader;
 use crate::downstream::{Downstream, Gone, WriteAnswer};
 use crate::outgoing::{self, OutgoingBody};
 use crate::upstream::{AnswerKind, Http1, Http2, Upstream, UpstreamError};
+use crate::waiting::Evicted;
 
 /// How much of a body is read before a backend is asked for. A body that fits is judged to its last
 /// byte first: a malformed one never reaches a backend, and the request can be tried again.
@@ -86,7 +89,7 @@ impl From<UpstreamError> for AskError {
 }
 
 /// What became of a body, or a part of it.
-enum Sent {
+enum Passed {
     Whole,
     /// Not all of it: the final answer's head was read before.
     Answered,
@@ -114,29 +117,43 @@ impl Forwarding<'_> {
             reader.allow_pauses(self.backend.pool().timeouts().read());
         }
         let mut bytes = BytesMut::new();
-        while bytes.len() < READ_AHEAD_BYTES {
-            let part = reader.next(downstream);
-            let part = match waits {
-                true => Some(part.await?),
-                false => part.now_or_never().transpose()?,
-            };
-            match part {
-                // However small the client's chunks were, the backend gets them in one write.
-                Some(Some(part)) => bytes.extend_from_slice(&part),
-                Some(None) => {
-                    let trailers = self.request_trailers(downstream);
-                    return Ok(ReadAhead::whole(bytes.freeze(), trailers));
-                }
-                None => break,
+        let is_whole = match waits {
+            true => {
+                self.await_beginning(&mut reader, &mut bytes, downstream)
+                    .await?
             }
+            false => {
+                let read = reader.read_into(&mut bytes, READ_AHEAD_BYTES, downstream);
+                read.now_or_never().transpose()?.unwrap_or(false)
+            }
+        };
+        // However small the client's chunks were, the backend gets them in one write.
+        let bytes = bytes.freeze();
+        if is_whole {
+            let trailers = self.request_trailers(downstream);
+            return Ok(ReadAhead::whole(bytes, trailers));
         }
         Ok(ReadAhead {
-            bytes: bytes.freeze(),
+            bytes,
             rest: Some(reader),
             is_whole: false,
             is_touched: false,
             trailers: None,
         })
+    }
+
+    /// Waits for the beginning of a body; whether that is all of it.
+    async fn await_beginning(
+        &self,
+        reader: &mut BodyReader,
+        bytes: &mut BytesMut,
+        downstream: &mut Downstream<'_>,
+    ) -> Result<bool, Failure> {
+        let read = pin!(reader.read_into(bytes, READ_AHEAD_BYTES, downstream));
+        match self.context.facts.wait_with_memory(read).await {
+            Ok(read) => Ok(read?),
+            Err(Evicted) => Err(Failure::Evicted(Sent::default())),
+        }
     }
 
     /// A body without a declared length may be one half of a conversation: its sender may wait for
@@ -218,15 +235,15 @@ impl Forwarding<'_> {
         if !body.bytes.is_empty() {
             let bytes = body.bytes.clone();
             self.body_begun = true;
-            if let Sent::Broken = send_part(upstream, &bytes, downstream).await? {
+            if let Passed::Broken = send_part(upstream, &bytes, downstream).await? {
                 return Ok(true);
             }
         }
         if body.rest.is_some() {
             match self.send_rest(upstream, body, downstream).await? {
-                Sent::Whole => trailers = self.request_trailers(downstream),
-                Sent::Answered => return Ok(false),
-                Sent::Broken => return Ok(true),
+                Passed::Whole => trailers = self.request_trailers(downstream),
+                Passed::Answered => return Ok(false),
+                Passed::Broken => return Ok(true),
             }
         }
         self.body_begun |= trailers.is_some();
@@ -239,13 +256,13 @@ impl Forwarding<'_> {
         upstream: &mut Upstream,
         body: &mut ReadAhead,
         downstream: &mut Downstream<'_>,
-    ) -> Result<Sent, AskError> {
+    ) -> Result<Passed, AskError> {
         while let Some(rest) = &mut body.rest {
             let part = tokio::select! {
                 biased;
                 // It is the client's turn: its own deadlines hold, not the server's.
                 answer = upstream.read_head(None) => match self.is_final(answer?, downstream).await? {
-                    true => return Ok(Sent::Answered),
+                    true => return Ok(Passed::Answered),
                     false => continue,
                 },
                 part = rest.next_joined(downstream) => part.map_err(Failure::from)?,
@@ -257,11 +274,11 @@ impl Forwarding<'_> {
                 break;
             };
             self.body_begun = true;
-            if let Sent::Broken = send_part(upstream, &part, downstream).await? {
-                return Ok(Sent::Broken);
+            if let Passed::Broken = send_part(upstream, &part, downstream).await? {
+                return Ok(Passed::Broken);
             }
         }
-        Ok(Sent::Whole)
+        Ok(Passed::Whole)
     }
 
     /// Reads up to the head of the final answer, and passes informational ones on.
@@ -320,12 +337,12 @@ async fn send_part(
     upstream: &mut Upstream,
     part: &Bytes,
     downstream: &mut Downstream<'_>,
-) -> Result<Sent, Gone> {
+) -> Result<Passed, Gone> {
     tokio::select! {
         biased;
         sent = upstream.send_body(part) => Ok(match sent {
-            Ok(()) => Sent::Whole,
-            Err(_) => Sent::Broken,
+            Ok(()) => Passed::Whole,
+            Err(_) => Passed::Broken,
         }),
         () = downstream.gone() => Err(Gone),
     }

@@ -3,7 +3,7 @@
 use prometheus::{IntCounter, IntGauge, Result};
 
 use super::family::{By, Registrar};
-use super::labels::{HandshakeFailure, SlotRefusal};
+use super::labels::{HandshakeFailure, SlotRefusal, StreamRefusal};
 
 /// Counts the connections of clients.
 pub struct ConnectionMetrics {
@@ -12,6 +12,8 @@ pub struct ConnectionMetrics {
     refused: By<SlotRefusal, IntCounter>,
     evicted: IntCounter,
     stalled: IntCounter,
+    requests_evicted: IntCounter,
+    streams_refused: By<StreamRefusal, IntCounter>,
     handshake_failures: By<HandshakeFailure, IntCounter>,
 }
 
@@ -38,6 +40,15 @@ impl ConnectionMetrics {
             stalled: registrar.counter(
                 "palisade_stalled_answers_total",
                 "Answers broken off because the client took nothing of them for too long",
+            )?,
+            requests_evicted: registrar.counter(
+                "palisade_requests_evicted_total",
+                "Requests broken off because too many waited for their clients, or others needed their connection",
+            )?,
+            streams_refused: registrar.counters(
+                "palisade_streams_refused_total",
+                "Requests over HTTP/2 not begun because their connection or their address had as many as it may",
+                "slots",
             )?,
             handshake_failures: registrar.counters(
                 "palisade_tls_handshake_failures_total",
@@ -71,6 +82,16 @@ impl ConnectionMetrics {
     /// An answer was broken off: its client took nothing of it for too long.
     pub fn stalled(&self) {
         self.stalled.inc();
+    }
+
+    /// A request was broken off for others: too many waited for their clients.
+    pub fn request_evicted(&self) {
+        self.requests_evicted.inc();
+    }
+
+    /// A request over HTTP/2 was not begun.
+    pub fn stream_refused(&self, why: StreamRefusal) {
+        self.streams_refused.inc(why);
     }
 
     /// A TLS handshake failed.

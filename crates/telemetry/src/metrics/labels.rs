@@ -149,6 +149,17 @@ pub enum SlotRefusal {
 
 label!(SlotRefusal { Total => "total", Address => "address" });
 
+/// Why a request over HTTP/2 was not begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamRefusal {
+    /// Its connection has as many as it may that aren't over.
+    Connection,
+    /// All connections of its address have.
+    Address,
+}
+
+label!(StreamRefusal { Connection => "connection", Address => "address" });
+
 /// How a TLS handshake failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HandshakeFailure {

@@ -343,6 +343,13 @@ fn the_rest_is_counted() {
     metrics
         .connections
         .handshake_failed(HandshakeFailure::Timeout);
+    metrics.connections.stream_refused(StreamRefusal::Address);
+    metrics.connections.request_evicted();
+    check(
+        &metrics,
+        r#"palisade_streams_refused_total{slots="address"} 1"#,
+    );
+    check(&metrics, "palisade_requests_evicted_total 1");
     check(&metrics, "palisade_connections_open 1");
     check(&metrics, "palisade_connections_accepted_total 2");
     check(
