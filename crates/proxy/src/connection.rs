@@ -21,7 +21,7 @@ use crate::listener::Listener;
 use crate::shared::Shared;
 use crate::slots::{AddressSlot, TotalSlot};
 use crate::terms::Terms;
-use crate::waiting::{BoundedWaiting, Evicted, Wait};
+use crate::waiting::{BoundedWaiting, Evicted};
 use crate::{http1, http2};
 
 /// What all requests of a connection have in common.
@@ -113,7 +113,7 @@ pub(crate) async fn serve(
     if let Some(policy) = &terms.settings.proxy_protocol {
         let deadline = terms.settings.deadlines.proxy_header;
         let read = timeout(deadline, entry.read_proxy_header(&mut tcp, policy));
-        let Ok(read) = slot.wait(Wait::Rest, read).await else {
+        let Ok(read) = slot.wait(read).await else {
             return shared.metrics.connections.evicted();
         };
         if let Err(refusal) = read.unwrap_or(Err(ProxyRefusal::Deadline)) {
@@ -239,7 +239,7 @@ impl Entry {
         let acceptor = Arc::clone(acceptor);
         let handshake = Connection::accept_tls(tcp, buffered, Arc::clone(&acceptor.config));
         let handshake = timeout(terms.settings.deadlines.handshake, handshake);
-        let Ok(handshake) = slot.wait(Wait::Rest, handshake).await else {
+        let Ok(handshake) = slot.wait(handshake).await else {
             shared.metrics.connections.evicted();
             return None;
         };

@@ -19,7 +19,7 @@ use crate::observe;
 use crate::request::{self, Incoming};
 use crate::respond;
 use crate::respond::{PageForm, page};
-use crate::waiting::{Evicted, Wait};
+use crate::waiting::Evicted;
 
 /// A head is read in pieces of this size; most fit one.
 const READ_BYTES: usize = 4096;
@@ -92,6 +92,11 @@ pub(crate) async fn serve(
         let incoming = Incoming::http1(&clean, &head);
         let mut downstream = Downstream::Http1(Box::new(session));
         request::serve(&facts, &incoming, &mut downstream).await;
+        if facts.slot.is_leaving() {
+            // It was given up while its body was waited for.
+            facts.shared.metrics.connections.evicted();
+            return None;
+        }
         let Downstream::Http1(session) = downstream else {
             return None;
         };
@@ -137,7 +142,7 @@ async fn read_head(
 ) -> HeadRead {
     if buffered.is_empty() {
         let first = read_first(connection, buffered, facts, is_first);
-        match facts.slot.wait(Wait::Request, first).await {
+        match facts.slot.wait(first).await {
             Ok(true) => {}
             Ok(false) => return HeadRead::Closed,
             Err(Evicted) => return HeadRead::Evicted,
@@ -145,7 +150,7 @@ async fn read_head(
     }
     let deadline = Instant::now() + facts.listener.settings.deadlines.head;
     let rest = read_rest(connection, buffered, limits, deadline);
-    let rest = facts.slot.wait(Wait::Rest, rest).await;
+    let rest = facts.slot.wait(rest).await;
     rest.unwrap_or(HeadRead::Evicted)
 }
 

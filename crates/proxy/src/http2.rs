@@ -25,7 +25,7 @@ use crate::request::{self, Incoming};
 use crate::respond::{PageForm, page};
 use crate::slots::StreamSlot;
 use crate::stream_resets::StreamResets;
-use crate::waiting::{Evicted, Wait};
+use crate::waiting::Evicted;
 use crate::watched::{Seen, Watched};
 
 /// Requests of one connection at a time, those included whose stream the client has reset: so many
@@ -64,7 +64,7 @@ pub(crate) async fn serve(connection: Box<Connection>, facts: Arc<ConnectionFact
         .handshake(Watched::new(connection, &limits.http2, seen.clone()));
     // In memory of its own, which goes when the handshake is over.
     let handshake = Box::pin(timeout(facts.listener.settings.deadlines.head, handshake));
-    let mut connection = match facts.slot.wait(Wait::Rest, handshake).await {
+    let mut connection = match facts.slot.wait(handshake).await {
         Ok(Ok(Ok(connection))) => connection,
         Ok(Ok(Err(error))) => return tell_broken(&facts, &error),
         Ok(Err(_)) => return,
@@ -89,6 +89,11 @@ async fn serve_requests(
     let mut draining = facts.draining.clone();
     let mut is_ending = false;
     let reason = loop {
+        if facts.slot.is_leaving() {
+            // One of its requests was made to end, and their connection is what somebody needs.
+            facts.shared.metrics.connections.evicted();
+            break Reason::NO_ERROR;
+        }
         tokio::select! {
             biased;
             accepted = accept(connection, facts, seen) => match accepted {
@@ -114,7 +119,7 @@ async fn serve_requests(
                 connection.graceful_shutdown();
                 is_ending = true;
             }
-            waited = facts.slot.wait(Wait::Request, sleep(idle)), if requests.is_empty() => {
+            waited = facts.slot.wait(sleep(idle)), if requests.is_empty() => {
                 if waited == Err(Evicted) {
                     facts.shared.metrics.connections.evicted();
                     break Reason::NO_ERROR;

@@ -161,7 +161,7 @@ impl Drop for AddressSlot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::waiting::{Evicted, Wait};
+    use crate::waiting::Evicted;
     use futures_util::FutureExt;
 
     #[test]
@@ -183,7 +183,7 @@ mod tests {
     fn one_more_gets_the_place_of_one_that_waits() {
         let slots = ConnectionSlots::new();
         let [waits, _busy] = std::array::from_fn(|_| slots.take(2).unwrap());
-        let mut wait = Box::pin(waits.wait(Wait::Request, std::future::pending::<()>()));
+        let mut wait = Box::pin(waits.wait(std::future::pending::<()>()));
         assert_eq!(wait.as_mut().now_or_never(), None);
         let _third = slots.take(2).unwrap();
         assert_eq!(wait.as_mut().now_or_never(), Some(Err(Evicted)));

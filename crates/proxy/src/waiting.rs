@@ -19,20 +19,12 @@ const SHARDS: usize = 16;
 pub(crate) struct Waiting {
     /// Numbers members and waits, in their order.
     next_number: AtomicU64,
-    shards: [Mutex<BTreeMap<Rank, Waiter>>; SHARDS],
+    shards: [Mutex<Waiters>; SHARDS],
 }
 
-/// What a client is waited for. Who waits for the first ends before who waits for the second.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Wait {
-    /// For a request to begin: a client loses nothing that it could not have again.
-    Request,
-    /// For the rest of a PROXY header, of a handshake or of a head.
-    Rest,
-}
-
-/// The lowest ends first.
-type Rank = (Wait, u64);
+/// By their numbers: the first has waited longest. It doesn't matter what for, or a crowd that has begun
+/// something would outlive those who are about to begin.
+type Waiters = BTreeMap<u64, Waiter>;
 
 #[derive(Debug)]
 struct Waiter {
@@ -57,9 +49,9 @@ impl Waiting {
     /// is one member that ends: one that has ceased to wait meanwhile makes another end instead.
     pub(crate) fn evict(&self) -> bool {
         // Ends: each round takes somebody out, or another thread did.
-        while let Some((rank, shard)) = self.longest() {
+        while let Some((number, shard)) = self.longest() {
             let mut waiters = shard.lock();
-            let Some(waiter) = waiters.remove(&rank) else {
+            let Some(waiter) = waiters.remove(&number) else {
                 continue;
             };
             let was_leaving = waiter.is_leaving.swap(true, Ordering::AcqRel);
@@ -73,12 +65,12 @@ impl Waiting {
         false
     }
 
-    fn longest(&self) -> Option<(Rank, &Mutex<BTreeMap<Rank, Waiter>>)> {
+    fn longest(&self) -> Option<(u64, &Mutex<Waiters>)> {
         let firsts = self.shards.iter().filter_map(|shard| {
-            let rank = *shard.lock().first_key_value()?.0;
-            Some((rank, shard))
+            let number = *shard.lock().first_key_value()?.0;
+            Some((number, shard))
         });
-        firsts.min_by_key(|(rank, _)| *rank)
+        firsts.min_by_key(|(number, _)| *number)
     }
 
     fn number(&self) -> u64 {
@@ -99,11 +91,7 @@ pub(crate) struct Member {
 impl Member {
     /// Completes with `event`, for which the client is waited for, unless the member has to end
     /// before.
-    pub(crate) async fn wait<T>(
-        &self,
-        wait: Wait,
-        event: impl Future<Output = T>,
-    ) -> Result<T, Evicted> {
+    pub(crate) async fn wait<T>(&self, event: impl Future<Output = T>) -> Result<T, Evicted> {
         let mut event = pin!(event);
         let mut place = None;
         let output = poll_fn(|cx| {
@@ -112,7 +100,7 @@ impl Member {
             }
             let place = place.get_or_insert_with(|| Place {
                 member: self,
-                rank: (wait, self.waiting.number()),
+                number: self.waiting.number(),
             });
             match place.keep(cx.waker()) {
                 true => Poll::Pending,
@@ -146,7 +134,7 @@ impl Member {
         self.is_leaving.load(Ordering::Acquire)
     }
 
-    fn waiters(&self) -> Option<&Mutex<BTreeMap<Rank, Waiter>>> {
+    fn waiters(&self) -> Option<&Mutex<Waiters>> {
         self.waiting.shards.get(self.shard)
     }
 }
@@ -154,7 +142,7 @@ impl Member {
 /// A place among those that wait; given up when dropped.
 struct Place<'a> {
     member: &'a Member,
-    rank: Rank,
+    number: u64,
 }
 
 impl Place<'_> {
@@ -164,7 +152,7 @@ impl Place<'_> {
             return true;
         };
         let mut waiters = waiters.lock();
-        match waiters.get_mut(&self.rank) {
+        match waiters.get_mut(&self.number) {
             Some(waiter) => waiter.waker.clone_from(waker),
             None if self.member.is_leaving() => return false,
             None => {
@@ -172,7 +160,7 @@ impl Place<'_> {
                     waker: waker.clone(),
                     is_leaving: Arc::clone(&self.member.is_leaving),
                 };
-                waiters.insert(self.rank, waiter);
+                waiters.insert(self.number, waiter);
             }
         }
         true
@@ -182,7 +170,7 @@ impl Place<'_> {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         if let Some(waiters) = self.member.waiters() {
-            waiters.lock().remove(&self.rank);
+            waiters.lock().remove(&self.number);
         }
     }
 }
@@ -213,7 +201,7 @@ impl BoundedWaiting {
             // None to be found means that those who are over the bound are about to end.
             self.waiting.evict();
         }
-        self.waiting.join().wait(Wait::Rest, event).await
+        self.waiting.join().wait(event).await
     }
 }
 
@@ -243,23 +231,25 @@ mod tests {
     }
 
     #[test]
-    fn who_has_waited_longest_for_a_request_goes_first() {
+    fn who_has_waited_longest_goes_first() {
         let waiting = Arc::new(Waiting::default());
-        let [busy, second, first] = std::array::from_fn(|_| waiting.join());
-        let mut rest = Box::pin(busy.wait(Wait::Rest, pending::<()>()));
-        let mut longest = Box::pin(first.wait(Wait::Request, pending::<()>()));
-        let mut younger = Box::pin(second.wait(Wait::Request, pending::<()>()));
-        begin!(rest);
+        let members = std::array::from_fn::<_, 3, _>(|_| waiting.join());
+        // Not in the order in which they came.
+        let [mut third, mut longest, mut second] = members
+            .each_ref()
+            .map(|member| Box::pin(member.wait(pending::<()>())));
         begin!(longest);
-        begin!(younger);
+        begin!(second);
+        begin!(third);
+        begin!(longest);
         assert!(waiting.evict());
         assert_eq!(longest.as_mut().now_or_never(), Some(Err(Evicted)));
-        begin!(younger);
+        begin!(second);
         assert!(waiting.evict());
-        assert_eq!(younger.as_mut().now_or_never(), Some(Err(Evicted)));
-        begin!(rest);
+        assert_eq!(second.as_mut().now_or_never(), Some(Err(Evicted)));
+        begin!(third);
         assert!(waiting.evict());
-        assert_eq!(rest.as_mut().now_or_never(), Some(Err(Evicted)));
+        assert_eq!(third.as_mut().now_or_never(), Some(Err(Evicted)));
         assert!(!waiting.evict(), "nobody waits any more");
     }
 
@@ -267,9 +257,9 @@ mod tests {
     fn who_stops_waiting_is_not_evicted() {
         let waiting = Arc::new(Waiting::default());
         let member = waiting.join();
-        let over = member.wait(Wait::Request, ready(7));
+        let over = member.wait(ready(7));
         assert_eq!(over.now_or_never(), Some(Ok(7)));
-        let given_up = member.wait(Wait::Request, pending::<()>());
+        let given_up = member.wait(pending::<()>());
         assert_eq!(given_up.now_or_never(), None);
         assert!(!waiting.evict());
     }
@@ -279,8 +269,8 @@ mod tests {
         let waiting = Arc::new(Waiting::default());
         let [first, second] = std::array::from_fn(|_| waiting.join());
         let (speak, speaks) = oneshot::channel();
-        let mut longest = Box::pin(first.wait(Wait::Request, speaks));
-        let mut other = Box::pin(second.wait(Wait::Rest, pending::<()>()));
+        let mut longest = Box::pin(first.wait(speaks));
+        let mut other = Box::pin(second.wait(pending::<()>()));
         begin!(longest);
         begin!(other);
         assert!(waiting.evict());
@@ -294,7 +284,7 @@ mod tests {
         let waiting = Arc::new(Waiting::default());
         let member = waiting.join();
         let (speak, speaks) = oneshot::channel();
-        let mut only = Box::pin(member.wait(Wait::Request, speaks));
+        let mut only = Box::pin(member.wait(speaks));
         begin!(only);
         assert!(waiting.evict());
         speak.send(7).unwrap();
@@ -305,12 +295,12 @@ mod tests {
     fn a_wait_that_is_given_up_does_not_save_who_was_evicted() {
         let waiting = Arc::new(Waiting::default());
         let member = waiting.join();
-        let mut given_up = Box::pin(member.wait(Wait::Request, pending::<()>()));
+        let mut given_up = Box::pin(member.wait(pending::<()>()));
         begin!(given_up);
         assert!(waiting.evict());
         drop(given_up);
         assert!(member.must_end());
-        let again = member.wait(Wait::Request, pending::<()>());
+        let again = member.wait(pending::<()>());
         assert_eq!(again.now_or_never(), Some(Err(Evicted)));
     }
 
@@ -318,9 +308,9 @@ mod tests {
     fn who_waits_in_several_places_ends_once() {
         let waiting = Arc::new(Waiting::default());
         let [many, other] = std::array::from_fn(|_| waiting.join());
-        let mut one = Box::pin(many.wait(Wait::Rest, pending::<()>()));
-        let mut two = Box::pin(many.wait(Wait::Rest, pending::<()>()));
-        let mut of_other = Box::pin(other.wait(Wait::Rest, pending::<()>()));
+        let mut one = Box::pin(many.wait(pending::<()>()));
+        let mut two = Box::pin(many.wait(pending::<()>()));
+        let mut of_other = Box::pin(other.wait(pending::<()>()));
         begin!(one);
         begin!(two);
         begin!(of_other);
@@ -360,7 +350,7 @@ mod tests {
                     let (member, start) = (waiting.join(), &start);
                     scope.spawn(move || {
                         let (speak, speaks) = oneshot::channel();
-                        let mut wait = Box::pin(member.wait(Wait::Request, speaks));
+                        let mut wait = Box::pin(member.wait(speaks));
                         assert!(wait.as_mut().now_or_never().is_none());
                         start.wait();
                         speak.send(()).unwrap();

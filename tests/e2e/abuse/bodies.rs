@@ -63,6 +63,35 @@ fn send_to_each(siege: &Siege, count: u32, beginning: &str) -> Vec<TcpStream> {
 }
 
 #[test]
+fn slow_bodies_lock_nobody_out() {
+    let siege = Siege::begin(", limits: { connections: 300 }");
+    let held = siege.under("1,000 slow bodies, above the least rate", || {
+        let head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n";
+        let begin = format!("{head}{}", "x".repeat(1_500));
+        let mut held: Vec<_> = (0..1_000)
+            .map(|at| {
+                let mut tcp = connect(&siege, at);
+                let _ = tcp.write_all(begin.as_bytes());
+                tcp
+            })
+            .collect();
+        for _ in 0..3 {
+            for tcp in &mut held {
+                let _ = tcp.write_all(&[b'x'; 300]);
+            }
+        }
+        held
+    });
+    assert!(siege.metric("palisade_connections_evicted_total") >= 700.0);
+    wait_for("those that were evicted to end", || {
+        (siege.metric("palisade_connections_open") <= 301.0).then_some(())
+    });
+    drop(held);
+    let seen = siege.backend.requests();
+    assert!(!seen.iter().any(|request| request.line.starts_with("POST")));
+}
+
+#[test]
 fn who_reads_nothing_of_an_answer_is_cut_off_and_counted() {
     // More than the kernel keeps for the two ends of a connection.
     let large = format!(

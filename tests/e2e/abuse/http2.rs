@@ -564,6 +564,31 @@ fn bodies_that_never_end_hold_so_much_and_no_more() {
 }
 
 #[test]
+fn slow_bodies_lock_nobody_out() {
+    let siege = Siege::begin(", limits: { connections: 300 }");
+    let held = siege.under("1,000 connections of two slow bodies", || {
+        let body = |stream| {
+            let data = frame(DATA, 0, stream, &[b'x'; 1_500]);
+            [frame(HEADERS, 4, stream, POST), data].concat()
+        };
+        let bodies = [body(1), body(3)].concat();
+        let held: Vec<_> = (0..1_000)
+            .map(|number| {
+                let mut attacker = Attacker::at(&siege, number / 10);
+                attacker.send(&bodies);
+                attacker
+            })
+            .collect();
+        held
+    });
+    assert!(siege.metric("palisade_connections_evicted_total") >= 700.0);
+    wait_for("those that were evicted to end", || {
+        (siege.metric("palisade_connections_open") <= 301.0).then_some(())
+    });
+    drop(held);
+}
+
+#[test]
 fn windows_that_are_closed() {
     check_windows("500 answers of 2 MB into windows of nothing", 0);
 }

@@ -142,7 +142,8 @@ impl Forwarding<'_> {
         })
     }
 
-    /// Waits for the beginning of a body; whether that is all of it.
+    /// Waits for the beginning of a body; whether that is all of it. Until it is there, the request holds
+    /// its memory and its connection no more firmly than an idle client does.
     async fn await_beginning(
         &self,
         reader: &mut BodyReader,
@@ -150,9 +151,11 @@ impl Forwarding<'_> {
         downstream: &mut Downstream<'_>,
     ) -> Result<bool, Failure> {
         let read = pin!(reader.read_into(bytes, READ_AHEAD_BYTES, downstream));
-        match self.context.facts.wait_with_memory(read).await {
-            Ok(read) => Ok(read?),
-            Err(Evicted) => Err(Failure::Evicted(Sent::default())),
+        let facts = self.context.facts;
+        let read = pin!(facts.slot.wait(read));
+        match facts.wait_with_memory(read).await {
+            Ok(Ok(read)) => Ok(read?),
+            Ok(Err(Evicted)) | Err(Evicted) => Err(Failure::Evicted(Sent::default())),
         }
     }
 
