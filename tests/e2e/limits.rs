@@ -438,6 +438,23 @@ fn a_client_that_reads_nothing_is_cut_off() {
 }
 
 #[test]
+fn a_client_that_waits_for_its_answer_is_not_cut_off() {
+    // Longer than it may let the answer wait, though it reads a byte a time.
+    let backend = Backend::with(|_, tcp| {
+        let mut sent = tcp.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
+        for _ in 0..5 {
+            sleep(Duration::from_millis(500));
+            sent = sent.and_then(|()| tcp.write_all(b"x"));
+        }
+        sent.is_ok()
+    });
+    let palisade = gate(&backend, "deadlines: { idle: 1s }", "");
+    let mut connection = palisade.connect();
+    assert_eq!(connection.send(GET).answer().unwrap().body, b"xxxxx");
+    assert!(palisade.metric("palisade_stalled_answers_total") < 0.5);
+}
+
+#[test]
 fn a_client_that_reads_slowly_is_not_cut_off() {
     let backend = Backend::answering(
         [

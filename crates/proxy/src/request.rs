@@ -50,7 +50,7 @@ pub(crate) async fn serve(
 ) {
     let begun = Begun::new(facts, downstream.headers());
     let generation = facts.shared.generation.load_full();
-    downstream.set_write_timeout(facts.listener.settings.deadlines.idle);
+    downstream.set_pace(facts.listener.settings.answer_pace());
     let judged = decide(facts, &generation, incoming, downstream, &begun);
     let checks_duration = begun.at.elapsed();
     let context = Context {

@@ -9,6 +9,8 @@ use palisade_client_address::proxy_protocol::ProxyPolicy;
 use palisade_client_address::resolve::HopRule;
 use palisade_vocabulary::ByteSize;
 
+use crate::downstream::AnswerPace;
+
 /// How a process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShutdownSettings {
@@ -61,6 +63,13 @@ pub struct ListenerSettings {
     pub limits: Limits,
 }
 
+impl ListenerSettings {
+    /// How slowly a client may take an answer.
+    pub(crate) fn answer_pace(&self) -> AnswerPace {
+        AnswerPace::new(self.deadlines.idle, self.limits.answer_bytes_per_second_min)
+    }
+}
+
 /// How long the parts of a connection may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadlines {
@@ -109,6 +118,9 @@ pub struct Limits {
     pub body_bytes: ByteSize,
     /// The slowest that a body may come, in bytes a second, once it took [`BODY_RATE_GRACE`].
     pub body_bytes_per_second_min: u64,
+    /// The slowest that a client may take an answer, in bytes a second, once it let it wait for
+    /// [`Deadlines::idle`] in all.
+    pub answer_bytes_per_second_min: u64,
     /// Of connections that speak HTTP/2.
     pub http2: Http2Limits,
 }
@@ -152,6 +164,7 @@ impl Default for Limits {
             target_bytes: ByteSize::kib(8),
             body_bytes: ByteSize::mib(128),
             body_bytes_per_second_min: 240,
+            answer_bytes_per_second_min: 240,
             http2: Http2Limits::default(),
         }
     }

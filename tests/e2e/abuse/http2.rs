@@ -564,6 +564,24 @@ fn bodies_that_never_end_hold_so_much_and_no_more() {
 }
 
 #[test]
+fn windows_that_open_by_a_byte_at_a_time() {
+    let siege = Siege::begin_before(large_backend(), ", deadlines: { idle: 2s }");
+    siege.under("20 answers of 2 MB, a byte every 100 ms", || {
+        let mut attacker = Attacker::with_settings(&siege, 0, &initial_window(1));
+        let requests: Vec<u8> = (0..20).flat_map(|at| get(2 * at + 1)).collect();
+        attacker.send(&requests);
+        let byte = |at: u32| frame(WINDOW_UPDATE, 0, 2 * at + 1, &[0, 0, 0, 1]);
+        let bytes: Vec<u8> = (0..20).flat_map(byte).collect();
+        wait_for("all answers to be given up", || {
+            // That it isn't silence that ends them is the point.
+            std::thread::sleep(Duration::from_millis(100));
+            attacker.send(&bytes);
+            (siege.metric("palisade_stalled_answers_total") >= 20.0).then_some(())
+        });
+    });
+}
+
+#[test]
 fn slow_bodies_lock_nobody_out() {
     let siege = Siege::begin(", limits: { connections: 300 }");
     let held = siege.under("1,000 connections of two slow bodies", || {

@@ -238,7 +238,8 @@ const LIMITS_TABLE: Table<Limits> = Table {
         let waiting_requests = fields.get(&WAITING_REQUESTS);
         let (head_bytes, headers) = (fields.get(&HEAD_BYTES), fields.get(&HEADERS));
         let (target_bytes, body_bytes) = (fields.get(&TARGET_BYTES), fields.get(&BODY_BYTES));
-        let (rate, http2) = (fields.get(&BODY_RATE), fields.get(&HTTP2_LIMITS));
+        let (body_rate, answer_rate) = (fields.get(&BODY_RATE), fields.get(&ANSWER_RATE));
+        let http2 = fields.get(&HTTP2_LIMITS);
         Some(Limits {
             connections: connections?,
             connections_per_address: per_address?,
@@ -247,7 +248,8 @@ const LIMITS_TABLE: Table<Limits> = Table {
             headers: headers?,
             target_bytes: target_bytes?,
             body_bytes: body_bytes?,
-            body_bytes_per_second_min: rate?,
+            body_bytes_per_second_min: body_rate?,
+            answer_bytes_per_second_min: answer_rate?,
             http2: http2?,
         })
     },
@@ -265,6 +267,7 @@ static LIMITS_INFO: TableInfo = TableInfo {
         &TARGET_BYTES,
         &BODY_BYTES,
         &BODY_RATE,
+        &ANSWER_RATE,
         &HTTP2_LIMITS,
     ],
     later: &[],
@@ -338,6 +341,16 @@ static BODY_RATE: Key<Integer<u64>, Defaulted> = Key::new(
     },
     Defaulted("240"),
     "The slowest that a body may come, once it took five seconds; 0 is no limit.",
+);
+
+static ANSWER_RATE: Key<Integer<u64>, Defaulted> = Key::new(
+    "answer_bytes_per_second",
+    Integer {
+        min: 0,
+        max: 1 << 30,
+    },
+    Defaulted("240"),
+    "The slowest that a client may take its answer, once it let it wait for `deadlines.idle` in all; time in which there is nothing to take doesn't count. What it takes faster gives that time back. 0 is no limit but `deadlines.idle` from one byte to the next.",
 );
 
 static HTTP2_LIMITS: Key<Table<Http2Limits>, Defaulted> = Key::new(

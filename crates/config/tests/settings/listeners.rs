@@ -40,7 +40,7 @@ fn everything_can_be_set() {
          proxy_protocol: {mode: required, from: [10.0.0.0/8, 192.0.2.1]},
          client_address: [{from: 173.245.48.0/20, header: CF-Connecting-IP}, {from: [10.0.0.0/8], header: X-Forwarded-For}],
          deadlines: {proxy_header: 1s, handshake: 2s, head: 500ms, body: 1h, idle: 3s},
-         limits: {connections: 5, connections_per_address: 2, waiting_requests: 3, head_bytes: 4KiB, headers: 20, target_bytes: 1KiB, body_bytes: 0B, body_bytes_per_second: 0, http2: {streams: 7, streams_per_address: 8, resets_per_second: 1, frames_per_second: 50}}}",
+         limits: {connections: 5, connections_per_address: 2, waiting_requests: 3, head_bytes: 4KiB, headers: 20, target_bytes: 1KiB, body_bytes: 0B, body_bytes_per_second: 0, answer_bytes_per_second: 9, http2: {streams: 7, streams_per_address: 8, resets_per_second: 1, frames_per_second: 50}}}",
     );
     let policy = listener.proxy_protocol.unwrap();
     assert_eq!(policy.mode, ProxyMode::Required);
@@ -62,6 +62,7 @@ fn everything_can_be_set() {
     assert_eq!(listener.limits.http2.streams_per_address, 8);
     assert_eq!(listener.limits.head_bytes, ByteSize::kib(4));
     assert_eq!(listener.limits.body_bytes_per_second_min, 0);
+    assert_eq!(listener.limits.answer_bytes_per_second_min, 9);
     assert_eq!(listener.limits.http2.streams, 7);
     assert_eq!(listener.limits.http2.resets_per_second, 1);
     assert_eq!(listener.limits.http2.frames_per_second, 50);

@@ -11,9 +11,8 @@ use palisade_transport::Connection;
 use pingora_core::ErrorType;
 use pingora_core::protocols::http::v1::server::HttpSession;
 use pingora_http::{RequestHeader, ResponseHeader};
-use tokio::time::timeout;
 
-use super::{BodyError, Gone};
+use super::{AnswerPace, BodyError, Gone};
 use crate::http1;
 
 /// One request on a connection that speaks HTTP/1.
@@ -25,9 +24,9 @@ pub(crate) struct Http1 {
     aborted: bool,
     /// It did because the client took nothing of it for too long.
     stalled: bool,
-    /// How long the client may take nothing of the answer. Pingora holds parts of a body to it; heads
-    /// and ends are held to it here.
-    write_timeout: Duration,
+    /// How slowly the client may take the answer. What Pingora writes at once, a part of a body or a
+    /// head, counts when it is written.
+    pace: AnswerPace,
 }
 
 /// What a connection is left with when a request is over.
@@ -66,7 +65,7 @@ impl Http1 {
             malformed,
             aborted: false,
             stalled: false,
-            write_timeout: Duration::from_secs(60),
+            pace: AnswerPace::new(Duration::from_secs(60), 0),
         })
     }
 
@@ -130,8 +129,8 @@ impl Http1 {
     }
 
     async fn write_head(&mut self, head: Box<ResponseHeader>) -> Result<(), Gone> {
-        let sent = timeout(self.write_timeout, self.session.write_response_header(head)).await;
-        match sent {
+        let write = self.session.write_response_header(head);
+        match self.pace.keep(write).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(self.break_off(false)),
             Err(_) => Err(self.break_off(true)),
@@ -139,14 +138,20 @@ impl Http1 {
     }
 
     pub(super) async fn send_body(&mut self, part: &[u8]) -> Result<(), Gone> {
-        match self.session.write_body(part).await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(self.break_off(*error.etype() == ErrorType::WriteTimedout)),
+        let write = self.session.write_body(part);
+        match self.pace.keep(write).await {
+            Ok(Ok(_)) => {
+                self.pace.took(part.len());
+                Ok(())
+            }
+            Ok(Err(_)) => Err(self.break_off(false)),
+            Err(_) => Err(self.break_off(true)),
         }
     }
 
     pub(super) async fn finish(&mut self) -> Result<(), Gone> {
-        match timeout(self.write_timeout, self.session.finish_body()).await {
+        let write = self.session.finish_body();
+        match self.pace.keep(write).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) => Err(self.break_off(false)),
             Err(_) => Err(self.break_off(true)),
@@ -179,9 +184,8 @@ impl Http1 {
         self.aborted = true;
     }
 
-    pub(super) fn set_write_timeout(&mut self, write_timeout: Duration) {
-        self.write_timeout = write_timeout;
-        self.session.set_write_timeout(Some(write_timeout));
+    pub(super) fn set_pace(&mut self, pace: AnswerPace) {
+        self.pace = pace;
     }
 
     /// The session itself, for an upgraded connection.

@@ -9,7 +9,7 @@ use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use pingora_http::ResponseHeader;
 
-use super::{BodyError, Gone};
+use super::{AnswerPace, BodyError, Gone};
 
 /// One stream of a connection that speaks HTTP/2.
 pub(crate) struct Http2<'a> {
@@ -31,7 +31,7 @@ pub(crate) struct AnswerWriter {
     ended: bool,
     /// The client took nothing of the answer for too long.
     stalled: bool,
-    write_timeout: Duration,
+    pace: AnswerPace,
     /// The status and the bytes of body that were given to h2.
     sent: (u16, u64),
 }
@@ -54,7 +54,7 @@ impl<'a> Http2<'a> {
                 sending: None,
                 ended: false,
                 stalled: false,
-                write_timeout: Duration::from_secs(60),
+                pace: AnswerPace::new(Duration::from_secs(60), 0),
                 sent: (0, 0),
             },
         }
@@ -146,16 +146,16 @@ impl AnswerWriter {
 
     /// Copies no more of `part` than h2 can have: what a client doesn't take is held once.
     pub(super) async fn send_body(&mut self, part: &[u8]) -> Result<(), Gone> {
-        let timeout = self.write_timeout;
         let sending = self.sending.as_mut().ok_or(Gone)?;
         let mut rest = part;
         while !rest.is_empty() {
             sending.reserve_capacity(rest.len());
-            let capacity = tokio::time::timeout(timeout, poll_fn(|cx| sending.poll_capacity(cx)));
+            let capacity = self.pace.keep(poll_fn(|cx| sending.poll_capacity(cx)));
             match capacity.await {
                 Ok(Some(Ok(capacity))) => {
                     let (now, later) = rest.split_at(capacity.min(rest.len()));
                     self.sent.1 += now.len() as u64;
+                    self.pace.took(now.len());
                     let now = Bytes::copy_from_slice(now);
                     sending.send_data(now, false).map_err(|_| Gone)?;
                     rest = later;
@@ -208,8 +208,8 @@ impl AnswerWriter {
         };
     }
 
-    pub(super) fn set_write_timeout(&mut self, timeout: Duration) {
-        self.write_timeout = timeout;
+    pub(super) fn set_pace(&mut self, pace: AnswerPace) {
+        self.pace = pace;
     }
 }
 

@@ -4,9 +4,9 @@
 
 mod http1;
 mod http2;
+mod pace;
 
 use std::future::pending;
-use std::time::Duration;
 
 use bytes::Bytes;
 use h2::Reason;
@@ -15,6 +15,7 @@ use pingora_http::ResponseHeader;
 
 pub(crate) use http1::{Http1, Reusable};
 pub(crate) use http2::{AnswerWriter, Http2, RequestReader};
+pub(crate) use pace::AnswerPace;
 
 use crate::respond::response_head;
 
@@ -142,11 +143,11 @@ impl Downstream<'_> {
         }
     }
 
-    /// How long a client may take nothing of an answer.
-    pub(crate) fn set_write_timeout(&mut self, timeout: Duration) {
+    /// How slowly the client may take the answer.
+    pub(crate) fn set_pace(&mut self, pace: AnswerPace) {
         match self {
-            Self::Http1(side) => side.set_write_timeout(timeout),
-            Self::Http2(side) => side.answer_mut().set_write_timeout(timeout),
+            Self::Http1(side) => side.set_pace(pace),
+            Self::Http2(side) => side.answer_mut().set_pace(pace),
             Self::Tunnelled(_) => {}
         }
     }
