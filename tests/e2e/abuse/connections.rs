@@ -4,10 +4,14 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 
 use palisade_testkit::crowd::{Crowd, Speech, connect_from};
+use palisade_testkit::process::raise_open_files;
 use tempfile::TempDir;
 
 use super::Siege;
 use crate::harness::{Authority, Backend, Palisade, wait_for};
+
+/// What 10,000 connections may take together: 40 KiB each, and what any process takes.
+const CROWD_MIB_MAX: u64 = 10_000 * 40 / 1024 + 64;
 
 /// Opens connections from addresses 127.1.0.1 on, `per_address` of each, and sends these bytes on
 /// each. Who is refused is closed, which shows later.
@@ -88,6 +92,29 @@ fn a_flood_of_idle_connections_locks_nobody_out() {
         (siege.metric("palisade_connections_open") <= 301.0).then_some(())
     });
     drop(crowd);
+}
+
+#[test]
+fn ten_thousand_idle_connections_slow_nobody_down() {
+    const COUNT: usize = 10_000;
+    // The two ends of each are of two processes.
+    let files = raise_open_files(20_000);
+    if files < COUNT as u64 + 1_000 {
+        eprintln!("SKIPPED: {COUNT} connections need more than the {files} files that may be open");
+        return;
+    }
+    let siege = Siege::begin("");
+    let speech = Speech {
+        per_address: 100,
+        ..Speech::default()
+    };
+    let mut crowd = siege.under_at_most("10,000 idle connections", CROWD_MIB_MAX, || {
+        Crowd::open(siege.address(), COUNT, &speech).expect("each gets its answer")
+    });
+    assert!(siege.metric("palisade_connections_open") >= 10_000.0);
+    assert!(siege.metric("palisade_connections_evicted_total") < 0.5);
+    let answered = siege.under_at_most("10,000 that ask again", CROWD_MIB_MAX, || crowd.ask());
+    assert_eq!(answered, COUNT);
 }
 
 #[test]
