@@ -89,6 +89,24 @@ fn a_proxy_source_is_the_address_that_counts() {
 }
 
 #[test]
+fn addresses_of_one_ipv6_network_count_together() {
+    let backend = Backend::start();
+    let palisade = gate(
+        &backend,
+        "proxy_protocol: { mode: required, from: [127.0.0.1] }, limits: { connections_per_address: 2 }",
+        "",
+    );
+    let served = |client: &str| {
+        let mut connection = palisade.connect_from(client);
+        connection.send(GET).answer().map(|_| connection)
+    };
+    let _one = served("2001:db8:1:2::1").expect("a slot");
+    let _other = served("2001:db8:1:2:3:4:5:6").expect("a slot");
+    assert!(served("2001:db8:1:2::7").is_none());
+    assert!(served("2001:db8:1:3::7").is_some(), "another network");
+}
+
+#[test]
 fn there_are_so_many_connections_in_total() {
     let released = Arc::new(AtomicBool::new(false));
     let release = Arc::clone(&released);

@@ -103,7 +103,8 @@ impl Default for Deadlines {
 pub struct Limits {
     /// Connections at a time.
     pub connections: usize,
-    /// Connections at a time of one address: the PROXY source where there is one, else the TCP peer.
+    /// Connections at a time of one address, over IPv6 of its /64: the PROXY source where there is one,
+    /// else the TCP peer.
     pub connections_per_address: usize,
     /// Requests at a time that wait for their client with memory in their hands: parts of a body that no
     /// backend has yet, or of an answer that the client doesn't take.
@@ -130,7 +131,7 @@ pub struct Limits {
 pub struct Http2Limits {
     /// Requests at a time (RFC 9113 section 5.1.2).
     pub streams: u32,
-    /// Requests at a time of all connections of one address.
+    /// Requests at a time of all connections of one address, counted likewise.
     pub streams_per_address: usize,
     /// Requests that the client resets, or has us reset, in a second, beyond as many as it takes the
     /// answers of.

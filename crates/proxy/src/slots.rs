@@ -11,10 +11,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use palisade_telemetry::SlotRefusal;
-use palisade_vocabulary::Ip;
+use palisade_vocabulary::{Cidr, Ip};
 use parking_lot::Mutex;
 
 use crate::waiting::{Member, Waiting};
+
+/// An IPv6 address is counted by its network: whoever has one address has all of them (RFC 6177).
+const IPV6_NETWORK_BITS: u8 = 64;
 
 /// Spreads the addresses, so that accept loops seldom wait for one another.
 const SHARDS: usize = 64;
@@ -61,12 +64,14 @@ impl ConnectionSlots {
         Ok(slot)
     }
 
-    /// A slot of one address, of which each has `per_address_max`; given back when dropped.
+    /// A slot of one address, over IPv6 of its /64, of which each has `per_address_max`; given back when
+    /// dropped.
     pub(crate) fn take_for(
         self: &Arc<Self>,
         address: Ip,
         per_address_max: usize,
     ) -> Result<AddressSlot, SlotRefusal> {
+        let address = counted(address);
         let Some(shard) = self.shard(address) else {
             return Err(SlotRefusal::Address);
         };
@@ -91,6 +96,14 @@ impl ConnectionSlots {
     fn shard(&self, address: Ip) -> Option<&Mutex<HashMap<Ip, OfAddress>>> {
         let hash = usize::try_from(self.hasher.hash_one(address) % SHARDS as u64).unwrap_or(0);
         self.shards.get(hash)
+    }
+}
+
+/// What an address is counted as.
+fn counted(address: Ip) -> Ip {
+    match address.is_ipv4() {
+        true => address,
+        false => Cidr::new(address, IPV6_NETWORK_BITS).map_or(address, Cidr::network),
     }
 }
 
@@ -213,6 +226,21 @@ mod tests {
         assert!(other.take_stream(2).is_some());
         drop(held);
         assert!(one.take_stream(1).is_some(), "given back, also the refused");
+    }
+
+    #[test]
+    fn an_ipv6_address_is_counted_by_its_network() {
+        #[track_caller]
+        fn check(one: &str, other: &str, is_one: bool) {
+            let slots = ConnectionSlots::new();
+            let [one, other] = [one, other].map(|ip| ip.parse::<Ip>().unwrap());
+            let _held = slots.take_for(one, 1).unwrap();
+            assert_eq!(slots.take_for(other, 1).is_err(), is_one);
+        }
+        check("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", true);
+        check("2001:db8:1:2::1", "2001:db8:1:3::1", false);
+        check("::ffff:192.0.2.1", "192.0.2.1", true);
+        check("::ffff:192.0.2.1", "192.0.2.2", false);
     }
 
     #[test]

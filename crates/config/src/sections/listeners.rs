@@ -289,7 +289,7 @@ static CONNECTIONS_PER_ADDRESS: Key<Integer<usize>, Defaulted> = Key::new(
         max: 1_000_000,
     },
     Defaulted("200"),
-    "Connections at a time of one address: the PROXY source where there is one, else the TCP peer. Behind a load balancer without the PROXY protocol all connections are the balancer's, so raise it there.",
+    "Connections at a time of one address: the PROXY source where there is one, else the TCP peer. An IPv6 address is counted by its /64, all of which one client has. Behind a load balancer without the PROXY protocol all connections are the balancer's, so raise it there.",
 );
 static WAITING_REQUESTS: Key<Integer<usize>, Defaulted> = Key::new(
     "waiting_requests",
