@@ -7,7 +7,7 @@ use std::time::Duration;
 use palisade_testkit::crowd::connect_from;
 
 use super::Siege;
-use crate::harness::{Backend, wait_for};
+use crate::harness::{Backend, Http2Backend, Http2Client, Palisade, run, wait_for};
 
 /// A connection from one of some addresses, 20 of each.
 fn connect(siege: &Siege, at: u32) -> TcpStream {
@@ -35,6 +35,45 @@ fn slow_bodies_end_at_their_deadline() {
         });
         held
     });
+}
+
+/// Begins gRPC calls whose bodies stay away; each has to be refused. `protocol` is what the pool's
+/// settings say.
+#[track_caller]
+fn check_calls(server: impl std::fmt::Display, protocol: &str, deadlines: &str) {
+    let palisade = Palisade::start(&format!(
+        "
+listeners: [{{ address: 127.0.0.1:0, deadlines: {{ {deadlines} }} }}]
+upstreams: {{ app: {{ servers: [\"{server}\"], protocol: {protocol} }} }}
+sites: [{{ upstream: app }}]
+"
+    ));
+    run(async {
+        let client = Http2Client::connect(palisade.address()).await;
+        let fields = [("content-type", "application/grpc")];
+        let mut calls = Vec::new();
+        for _ in 0..5 {
+            let mut call = client.begin("POST", "/silent", &fields, false).await;
+            call.send(b"x").await;
+            calls.push(call);
+        }
+        for call in calls {
+            assert_eq!(call.answer().await.unwrap().status.as_u16(), 408);
+        }
+    });
+    let refused = "palisade_hygiene_refusals_total{reason=\"body_too_slow\"}";
+    assert!(palisade.metric(refused) >= 5.0);
+}
+
+#[test]
+fn a_call_that_no_backend_can_have_is_a_body_like_any_other() {
+    // Without TLS `auto` is HTTP/1.
+    check_calls(Backend::start(), "auto", "body: 1s");
+}
+
+#[test]
+fn a_call_that_pauses_for_too_long_ends() {
+    check_calls(Http2Backend::start(), "http2", "idle: 1s");
 }
 
 #[test]

@@ -113,9 +113,6 @@ impl Forwarding<'_> {
             downstream.send_continue().await?;
         }
         let waits = !self.passes_body_as_it_comes();
-        if !waits && is_call(downstream.headers()) {
-            reader.allow_pauses(self.backend.pool().timeouts().read());
-        }
         let mut bytes = BytesMut::new();
         let is_whole = match waits {
             true => {
@@ -191,11 +188,25 @@ impl Forwarding<'_> {
         downstream: &mut Downstream<'_>,
     ) -> Result<Upstream, AskError> {
         self.sent_whole = false;
+        if matches!(channel, Channel::Http2(_)) {
+            self.allow_pauses(body, downstream.headers());
+        }
         let mut upstream = self.send_head(channel, body, downstream).await?;
         if self.send_body(&mut upstream, body, downstream).await? {
             self.read_answer(&mut upstream, downstream).await?;
         }
         Ok(upstream)
+    }
+
+    /// Lets a call take its time once a backend has it that can have calls: what a client says of its
+    /// request changes nothing before.
+    fn allow_pauses(&self, body: &mut ReadAhead, headers: &HeaderMap) {
+        if let Some(rest) = &mut body.rest
+            && self.passes_body_as_it_comes()
+            && is_call(headers)
+        {
+            rest.allow_pauses(self.context.facts.listener.settings.deadlines.idle);
+        }
     }
 
     async fn send_head(
