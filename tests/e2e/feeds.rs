@@ -513,3 +513,35 @@ allow_lists: {{ ok: {{ file: ok.txt }} }}
         (palisade.get_from("198.51.100.50", "/by-name").status == 200).then_some(())
     });
 }
+
+#[test]
+fn a_copy_that_the_disk_refuses_is_saved_once_it_takes_it() {
+    let server = ListServer::start(Says::List("\"1\"", "198.51.100.1\n"));
+    let backend = Backend::start();
+    let lists = format!(
+        "block_lists: {{ drop: {{ url: \"{}\", refresh: 1s }} }}",
+        server.url()
+    );
+    let palisade = Palisade::start(&settings(&backend, &lists));
+    wait_for_status(&palisade, "198.51.100.1", 403);
+    let folder = palisade.directory().join("lists");
+    let aside = palisade.directory().join("aside");
+    std::fs::rename(&folder, &aside).unwrap();
+    std::fs::write(&folder, "no folder").unwrap();
+    server.say(Says::List("\"2\"", "198.51.100.2\n"));
+    wait_for_status(&palisade, "198.51.100.2", 403);
+    let not_saved = "palisade_list_not_saved{list=\"drop\",purpose=\"block\"}";
+    wait_for("the metric", || {
+        (palisade.metric(not_saved) > 0.5).then_some(())
+    });
+    assert_eq!(list(&palisade, "drop")["saved"], false);
+
+    std::fs::remove_file(&folder).unwrap();
+    std::fs::rename(&aside, &folder).unwrap();
+    wait_for("the copy to be saved", || {
+        (list(&palisade, "drop")["saved"] == true).then_some(())
+    });
+    let saved = std::fs::read_to_string(folder.join("block-drop.list")).unwrap();
+    assert!(saved.ends_with("198.51.100.2\n"), "{saved}");
+    wait_for("a 304", || (server.asked_again("\"2\"") > 0).then_some(()));
+}

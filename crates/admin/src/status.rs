@@ -128,6 +128,8 @@ struct List {
     source: String,
     entries: usize,
     bad_entries: u64,
+    /// Whether the disk has the copy in force, where it is to have it.
+    saved: bool,
     /// How long ago the copy in force was known to be what its source has.
     age_seconds: Option<u64>,
     failures: u64,
@@ -337,6 +339,7 @@ fn lists(lists: &Lists) -> Vec<List> {
         source: list.source.clone(),
         entries: list.entries(),
         bad_entries: list.bad_entries(),
+        saved: list.is_saved(),
         age_seconds: list.age().map(|age| age.as_secs()),
         failures: list.failures(),
         consecutive_failures: list.consecutive_failures(),

@@ -58,6 +58,7 @@ pub(crate) async fn pass_on(
             bad_entries: list.bad_entries(),
             age: list.age(),
             failures: list.failures(),
+            is_not_saved: !list.is_saved(),
         });
         metrics.set_lists(readings);
     }

@@ -51,6 +51,9 @@ pub enum FetchError {
     /// The file can't be read.
     #[error("it can't be read: {0}")]
     File(String),
+    /// The disk doesn't take the copy that would be used.
+    #[error("the copy can't be saved, and so not be used: {0}")]
+    NotSaved(String),
     /// What came is not a list.
     #[error("the new copy is not used: {0}")]
     List(#[from] ListError),

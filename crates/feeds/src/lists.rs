@@ -26,7 +26,10 @@ pub struct Lists {
     /// None: nothing is fetched.
     runtime: Option<Handle>,
     observer: Arc<Observer>,
-    running: Mutex<Vec<Running>>,
+    /// Held while lists change, which takes as long as it takes to read them.
+    changing: Mutex<()>,
+    /// Never held for long: who asks how lists are has other things to do.
+    running: Mutex<Vec<Arc<Running>>>,
 }
 
 /// What the lists are to be; nothing of it can fail any more.
@@ -82,6 +85,7 @@ impl Lists {
             clock,
             runtime: Some(runtime),
             observer: Arc::new(observer),
+            changing: Mutex::default(),
             running: Mutex::default(),
         }
     }
@@ -99,6 +103,7 @@ impl Lists {
             clock,
             runtime: None,
             observer: Arc::new(observer),
+            changing: Mutex::default(),
             running: Mutex::default(),
         }
     }
@@ -110,30 +115,46 @@ impl Lists {
     /// Reads files: not for a thread that serves requests. Waits for no server.
     pub fn change(&self, change: ListsChange) {
         let ListsChange { wanted, client } = change;
-        let mut running = self.running.lock();
-        let gone = running.extract_if(.., |list| !wanted.iter().any(|wanted| list.is(wanted)));
-        gone.for_each(|list| self.forget(&list));
+        let _changing = self.changing.lock();
+        let before = self.running.lock().clone();
+        let mut after = Vec::with_capacity(wanted.len());
         for settings in wanted {
-            let known = running.iter().position(|list| list.is(&settings));
-            let old = match known.and_then(|index| running.get(index)) {
-                Some(same) if same.keeper.settings == settings => continue,
-                _ => known.map(|index| running.swap_remove(index)),
-            };
-            if let Some(old) = &old {
-                old.stop();
-            }
-            let status = Arc::new(ListStatus::new(&settings));
-            if let Some(old) = &old {
-                status.follow(&old.keeper.status);
-            }
-            let id = old.as_ref().map_or_else(|| free_id(&running), |old| old.id);
-            let rewrites = old.is_some_and(|old| old.keeper.settings.purpose != settings.purpose);
-            let keeper = Arc::new(self.keeper(settings, status, id, rewrites));
-            let known = keeper.begin();
-            let run = task::run(Arc::clone(&keeper), client.clone(), known);
-            let task = self.runtime.as_ref().map(|runtime| runtime.spawn(run));
-            running.push(Running { id, keeper, task });
+            let old = before.iter().find(|list| list.is(&settings));
+            after.push(match old {
+                Some(same) if same.keeper.settings == settings => Arc::clone(same),
+                _ => {
+                    let id = old.map_or_else(|| free_id(&before, &after), |old| old.id);
+                    Arc::new(self.begin(settings, old.map(|old| &**old), id, client.clone()))
+                }
+            });
         }
+        *self.running.lock() = after.clone();
+        for gone in before {
+            if !after.iter().any(|list| list.is(&gone.keeper.settings)) {
+                self.forget(&gone);
+            }
+        }
+    }
+
+    /// Begins with a list in the place of `old`.
+    fn begin(
+        &self,
+        settings: ListSettings,
+        old: Option<&Running>,
+        id: ListId,
+        client: Option<Client>,
+    ) -> Running {
+        let status = Arc::new(ListStatus::new(&settings));
+        if let Some(old) = old {
+            old.stop();
+            status.follow(&old.keeper.status);
+        }
+        let rewrites = old.is_some_and(|old| old.keeper.settings.purpose != settings.purpose);
+        let keeper = Arc::new(self.keeper(settings, status, id, rewrites));
+        let known = keeper.begin();
+        let run = task::run(Arc::clone(&keeper), client, known);
+        let task = self.runtime.as_ref().map(|runtime| runtime.spawn(run));
+        Running { id, keeper, task }
     }
 
     fn keeper(
@@ -194,13 +215,13 @@ impl Lists {
 
     /// Fetches nothing any more. What the lists said stays.
     pub fn stop(&self) {
-        self.running.lock().iter().for_each(Running::stop);
+        self.running.lock().iter().for_each(|list| list.stop());
     }
 }
 
-/// The lowest that no list has. There are at most some thousand lists.
-fn free_id(running: &[Running]) -> ListId {
-    let is_free = |id: &ListId| running.iter().all(|list| list.id != *id);
+/// The lowest that no list has, neither one that goes. There are at most some thousand lists.
+fn free_id(before: &[Arc<Running>], after: &[Arc<Running>]) -> ListId {
+    let is_free = |id: &ListId| before.iter().chain(after).all(|list| list.id != *id);
     let mut ids = (0..=u16::MAX).map(ListId);
     ids.find(is_free).unwrap_or(ListId(u16::MAX))
 }

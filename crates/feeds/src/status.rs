@@ -23,6 +23,7 @@ struct State {
     entries: usize,
     bad_entries: u64,
     good_at_unix_seconds: Option<u64>,
+    is_not_saved: bool,
     failures: u64,
     consecutive_failures: u32,
     last_failure: Option<LastFailure>,
@@ -70,6 +71,16 @@ impl ListStatus {
     pub fn age(&self) -> Option<Duration> {
         let good_at = self.state.lock().good_at_unix_seconds?;
         Some(Duration::from_secs(unix_seconds().saturating_sub(good_at)))
+    }
+
+    /// Whether the copy in force is on the disk, or is not to be.
+    #[must_use]
+    pub fn is_saved(&self) -> bool {
+        !self.state.lock().is_not_saved
+    }
+
+    pub(crate) fn set_saved(&self, is_saved: bool) {
+        self.state.lock().is_not_saved = !is_saved;
     }
 
     /// How many times there was no new copy, since the list is in the settings.

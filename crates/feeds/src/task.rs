@@ -11,7 +11,7 @@ use palisade_remote::{Clock, Jitter};
 use palisade_vocabulary::{ByteSize, Tick};
 use reqwest::Client;
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::copy::{CopyFile, SavedCopy};
 use crate::event::{ListEvent, Teller};
@@ -26,6 +26,9 @@ use crate::target::Target;
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 /// The longest wait after failures.
 const RETRY_MAX: Duration = Duration::from_secs(600);
+/// While the disk does not take a copy, it is fetched again, to be saved, as after so many failures:
+/// about once a minute.
+const RETRY_UNSAVED: u32 = 7;
 /// How often it is looked whether a file changed.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -42,8 +45,8 @@ pub(crate) struct Keeper {
     pub(crate) status: Arc<ListStatus>,
 }
 
-/// What changes when a file does, without reading it.
-type Stamp = Option<(i64, i64, u64, u64)>;
+/// What changes when a file does, or what may be done with it, without reading it.
+type Stamp = Option<[i64; 6]>;
 
 /// What is known of the source when a task begins.
 #[derive(Default)]
@@ -57,8 +60,10 @@ impl Keeper {
     pub(crate) fn begin(&self) -> Known {
         let mut known = Known::default();
         if let ListSource::File(path) = &self.settings.source {
-            known.stamp = stamp(path);
-            match self.read_file(path) {
+            let stamp = stamp(path);
+            let read = self.read_file(path);
+            known.stamp = stamp.filter(|_| is_settled(&read));
+            match read {
                 Ok(()) => return known,
                 Err(error) => self.failed(error),
             };
@@ -118,12 +123,27 @@ impl Keeper {
             bad: list.bad,
         });
         let saved = SavedCopy { bytes, validators };
-        let copy = self.copy.as_ref().filter(|_| self.saves);
-        if let Some(Err(error)) = copy.map(|copy| copy.save(&saved)) {
-            self.teller.tell(&ListEvent::NotSaved(error));
-        }
+        self.save(&saved)?;
         self.good();
         Ok(())
+    }
+
+    /// # Errors
+    /// When the disk says no to a list that is used from there.
+    fn save(&self, saved: &SavedCopy) -> Result<(), FetchError> {
+        let copy = self.copy.as_ref().filter(|_| self.saves);
+        let result = copy.map_or(Ok(()), |copy| copy.save(saved));
+        self.status.set_saved(result.is_ok());
+        match result {
+            Ok(()) => Ok(()),
+            Err(error) if self.settings.purpose == Purpose::Named => {
+                Err(FetchError::NotSaved(error.to_string()))
+            }
+            Err(error) => {
+                self.teller.tell(&ListEvent::NotSaved(error));
+                Ok(())
+            }
+        }
     }
 
     fn parse(&self, bytes: &[u8]) -> Result<ParsedList, ListError> {
@@ -200,25 +220,53 @@ pub(crate) async fn run(keeper: Arc<Keeper>, client: Option<Client>, known: Know
     }
 }
 
+/// Whether a file needs no other look until it changes: not one that couldn't be read, for lack of
+/// descriptors, say.
+fn is_settled(read: &Result<(), FetchError>) -> bool {
+    !matches!(read, Err(FetchError::File(_)))
+}
+
 /// Reads a file again when it changes.
 async fn watch(keeper: &Arc<Keeper>, path: &Path, mut known: Stamp) {
+    let mut renewal = Renewal::new(keeper);
     loop {
         sleep(WATCH_INTERVAL).await;
-        let (keeper, path) = (Arc::clone(keeper), path.to_owned());
-        let looked = spawn_blocking(move || {
-            let stamp = stamp(&path);
-            if stamp != known
-                && let Err(error) = keeper.read_file(&path)
-            {
-                keeper.failed(error);
-            }
-            stamp
-        });
+        let (keeper, path, is_due) = (Arc::clone(keeper), path.to_owned(), renewal.is_due());
+        let looked = spawn_blocking(move || keeper.look(&path, known, is_due));
         match looked.await {
             Ok(stamp) => known = stamp,
             // The runtime ends.
             Err(_) => return,
         }
+    }
+}
+
+/// When entries that end by their time are said again, as long as the file is there with them.
+struct Renewal {
+    period: Option<Duration>,
+    last: Instant,
+}
+
+impl Renewal {
+    fn new(keeper: &Keeper) -> Self {
+        let hold = match &keeper.settings.purpose {
+            Purpose::Block(block) => block.hold,
+            _ => None,
+        };
+        Self {
+            period: hold.map(|hold| hold.get() / 4),
+            last: Instant::now(),
+        }
+    }
+
+    fn is_due(&mut self) -> bool {
+        let is_due = self
+            .period
+            .is_some_and(|period| self.last.elapsed() >= period);
+        if is_due {
+            self.last = Instant::now();
+        }
+        is_due
     }
 }
 
@@ -256,6 +304,21 @@ struct Taken {
 }
 
 impl Keeper {
+    /// Reads the file if it has changed, or what it said has ended; what is known of it then.
+    fn look(&self, path: &Path, known: Stamp, renews: bool) -> Stamp {
+        let stamp = stamp(path);
+        // Of a file that isn't there nothing is to be renewed.
+        if stamp == known && (!renews || stamp.is_none() || self.still_good()) {
+            return stamp;
+        }
+        let read = self.read_file(path);
+        let settled = stamp.filter(|_| is_settled(&read));
+        if let Err(error) = read {
+            self.failed(error);
+        }
+        settled
+    }
+
     fn take(&self, fetched: Result<Fetched, FetchError>, known: Validators) -> Taken {
         let taken = match fetched {
             Ok(Fetched::NotModified) => {
@@ -271,12 +334,20 @@ impl Keeper {
                 };
             }
             Ok(Fetched::New { bytes, validators }) => {
-                self.accept(bytes, validators.clone()).map(|()| validators)
+                let accepted = self.accept(bytes, validators.clone());
+                accepted.map(|()| match self.status.is_saved() {
+                    true => validators,
+                    // All of it is asked for again, to be saved: `304` would have the older copy on
+                    // the disk outlive it.
+                    false => Validators::default(),
+                })
             }
             Err(error) => Err(error),
         };
         let (validators, failures) = match taken {
-            Ok(validators) => (validators, 0),
+            Ok(validators) if self.status.is_saved() => (validators, 0),
+            Ok(validators) => (validators, RETRY_UNSAVED),
+            Err(error @ FetchError::NotSaved(_)) => (Validators::default(), self.failed(error)),
             Err(error) => (known, self.failed(error)),
         };
         Taken {
@@ -306,7 +377,15 @@ fn wait(jitter: &mut Jitter, interval: Duration, failures: u32) -> Duration {
 
 fn stamp(path: &Path) -> Stamp {
     let file = fs::metadata(path).ok()?;
-    Some((file.mtime(), file.mtime_nsec(), file.len(), file.ino()))
+    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    Some([
+        file.mtime(),
+        file.mtime_nsec(),
+        file.ctime(),
+        file.ctime_nsec(),
+        number(file.len()),
+        number(file.ino()),
+    ])
 }
 
 /// A regular file of at most `bytes_max`.
@@ -329,6 +408,26 @@ fn read(path: &Path, bytes_max: ByteSize) -> Result<Vec<u8>, FetchError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_could_not_be_read_is_looked_at_again_though_it_stays_as_it_is() {
+        let unreadable = || Err(FetchError::File("too many open files".to_owned()));
+        assert!(!is_settled(&unreadable()));
+        // Another look would find the same.
+        let too_large = FetchError::TooLarge {
+            limit: ByteSize::kib(1),
+        };
+        assert!(is_settled(&Err(too_large)) && is_settled(&Ok(())));
+    }
+
+    #[test]
+    fn a_stamp_tells_of_another_mode() {
+        use std::os::unix::fs::PermissionsExt;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let before = stamp(file.path());
+        fs::set_permissions(file.path(), fs::Permissions::from_mode(0o640)).unwrap();
+        assert_ne!(stamp(file.path()), before);
+    }
 
     #[test]
     fn retries_are_quick_at_first_and_never_slower_than_the_list_itself() {

@@ -228,3 +228,60 @@ fn an_allow_list_is_asked_for_by_whoever_decides() {
     stage.change(&[]);
     assert!(!stage.table.version().is_allowed(client));
 }
+
+#[test]
+fn who_asks_how_lists_are_does_not_wait_for_one_that_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a"), "192.0.2.1\n").unwrap();
+    let (reading, read) = std::sync::mpsc::sync_channel(0);
+    let (go_on, gone_on) = std::sync::mpsc::sync_channel(0);
+    let gone_on = Mutex::new(gone_on);
+    // The time is asked for when the entries of the file are there.
+    let clock = move || {
+        reading.send(()).unwrap();
+        gone_on.lock().recv().unwrap();
+        Tick::from_millis(1)
+    };
+    let table = Arc::new(DecisionTable::new());
+    let lists = Arc::new(Lists::offline(table, None, Arc::new(clock), |_, _| {}));
+    let stage = Stage::new();
+    let mut list = stage.list("a");
+    list.source = ListSource::File(folder.path().join("a"));
+    let changing = Arc::clone(&lists);
+    let change = ListsChange::prepare(vec![list]).unwrap();
+    let changes = std::thread::spawn(move || changing.change(change));
+    read.recv().unwrap();
+    let (asked, answer) = (Arc::clone(&lists), std::sync::mpsc::sync_channel(1));
+    std::thread::spawn(move || answer.0.send(asked.statuses().len()));
+    let patience = std::time::Duration::from_secs(20);
+    assert_eq!(answer.1.recv_timeout(patience), Ok(0), "none yet, at once");
+    go_on.send(()).unwrap();
+    changes.join().unwrap();
+    assert_eq!(lists.statuses().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_stays_as_it_is_keeps_its_entries_from_ending() {
+    let stage = Stage::new();
+    stage.write("a", "192.0.2.1\n");
+    let mut list = stage.list("a");
+    list.purpose = Purpose::Block(BlockSettings {
+        remedy: Remedy::Ban,
+        hold: hold(60),
+    });
+    let begun = tokio::time::Instant::now();
+    let now = move || Tick::from_millis(1 + begun.elapsed().as_millis() as u64);
+    let table = Arc::new(DecisionTable::new());
+    let runtime = tokio::runtime::Handle::current();
+    let lists = Lists::new(Arc::clone(&table), None, Arc::new(now), runtime, |_, _| {});
+    lists.change(ListsChange::prepare(vec![list]).unwrap());
+    let client: Ip = "192.0.2.1".parse().unwrap();
+    let is_banned = || table.lookup(client, &Place::UNAVAILABLE, now()).is_some();
+    for _ in 0..10 {
+        tokio::time::sleep(std::time::Duration::from_secs(50)).await;
+        assert!(is_banned(), "after {:?}", begun.elapsed());
+    }
+    fs::remove_file(stage.folder.path().join("a")).unwrap();
+    tokio::time::sleep(std::time::Duration::from_secs(70)).await;
+    assert!(!is_banned(), "its source names it no longer");
+}

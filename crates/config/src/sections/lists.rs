@@ -171,7 +171,7 @@ pub(super) static FORMAT: Key<Choice<Written>, Defaulted> = Key::new(
         later: &[],
     },
     Defaulted("text"),
-    "`text`, `netset`: an address or range a line; lines that begin with `#`, `;` or `//` and what follows an address are comments. `ipset`: what `ipset save` prints. `csv`: see `column`. `json`: an array of texts, or of objects, see `key`. `json_lines`: a text or an object a line.",
+    "`text`, `netset`: an address or range a line; lines that begin with `#`, `;` or `//` and what follows an address are comments. `ipset`: what `ipset save` prints, or an address or range a line. `csv`: see `column`. `json`: an array of texts, or of objects, see `key`. `json_lines`: a text or an object a line.",
 );
 pub(super) static COLUMN: Key<ColumnKind, Optional> = Key::new(
     "column",

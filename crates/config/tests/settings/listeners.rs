@@ -57,15 +57,18 @@ fn everything_can_be_set() {
     assert_eq!(headers, ["cf-connecting-ip", "x-forwarded-for"]);
     assert_eq!(listener.deadlines.head, Duration::from_millis(500));
     assert_eq!(listener.deadlines.body, Duration::from_secs(3600));
-    assert_eq!(listener.limits.connections_per_address, 2);
-    assert_eq!(listener.limits.waiting_requests, 3);
-    assert_eq!(listener.limits.http2.streams_per_address, 8);
-    assert_eq!(listener.limits.head_bytes, ByteSize::kib(4));
-    assert_eq!(listener.limits.body_bytes_per_second_min, 0);
-    assert_eq!(listener.limits.answer_bytes_per_second_min, 9);
-    assert_eq!(listener.limits.http2.streams, 7);
-    assert_eq!(listener.limits.http2.resets_per_second, 1);
-    assert_eq!(listener.limits.http2.frames_per_second, 50);
+    let limits = listener.limits;
+    let counts = [limits.connections_per_address, limits.waiting_requests];
+    assert_eq!(counts, [2, 3]);
+    assert_eq!(limits.head_bytes, ByteSize::kib(4));
+    let rates = [
+        limits.body_bytes_per_second_min,
+        limits.answer_bytes_per_second_min,
+    ];
+    assert_eq!(rates, [0, 9]);
+    let http2 = limits.http2;
+    assert_eq!((http2.streams, http2.streams_per_address), (7, 8));
+    assert_eq!((http2.resets_per_second, http2.frames_per_second), (1, 50));
     assert!(!listener.http2);
 }
 

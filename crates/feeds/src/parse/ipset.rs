@@ -1,4 +1,5 @@
-//! What `ipset save` prints (ipset(8)).
+//! What `ipset save` prints (ipset(8)), and files of that name as publishers of lists have them: an
+//! address a line.
 
 use super::collector::Collector;
 use super::{ListError, lines, text};
@@ -19,7 +20,7 @@ pub(super) fn parse(bytes: &[u8], list: &mut Collector) -> Result<(), ListError>
                 }
             }
             b"create" | b"-N" | b"flush" | b"-F" | b"COMMIT" => {}
-            _ => list.bad(number, "not a line of `ipset save`"),
+            _ => text::entry(number, line, list)?,
         }
     }
     Ok(())

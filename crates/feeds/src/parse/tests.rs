@@ -113,7 +113,10 @@ fn ipset_save_is_read() {
         "add bad 192.0.2.0/24\nadd bad 192.0.2.1 nomatch",
         "1 of its 2 entries can't be read, so it is not the list that was asked for; entry 2: `nomatch` is not supported",
     );
-    assert!(parse(&Format::Ipset, b"192.0.2.1", LIMITS).is_err());
+    // What publishers of lists call `.ipset`.
+    let list = "# bi_ftp_2_7d\n192.0.2.1\n198.51.100.0/24 # x\n";
+    check(&Format::Ipset, list, &["192.0.2.1", "198.51.100.0/24"], 0);
+    assert!(parse(&Format::Ipset, b"rename a b", LIMITS).is_err());
     assert!(parse(&Format::Ipset, b"add x 192.0.2.1,tcp:80", LIMITS).is_err());
 }
 

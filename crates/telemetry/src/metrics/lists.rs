@@ -23,6 +23,8 @@ pub struct ListReading<'a> {
     pub age: Option<Duration>,
     /// How many times there was no new copy.
     pub failures: u64,
+    /// Whether the disk has not taken the copy in force.
+    pub is_not_saved: bool,
 }
 
 pub(super) struct ListFamilies {
@@ -30,6 +32,7 @@ pub(super) struct ListFamilies {
     bad_entries: IntGaugeVec,
     age: IntGaugeVec,
     failures: IntCounterVec,
+    not_saved: IntGaugeVec,
     /// The lists that are shown, each with the failures that were counted.
     shown: Mutex<BTreeMap<(&'static str, String), u64>>,
 }
@@ -58,6 +61,11 @@ impl ListFamilies {
                 "Times that the source of a list had no copy that could be used",
                 labels,
             )?,
+            not_saved: registrar.gauge_family(
+                "palisade_list_not_saved",
+                "1 while the disk has not taken the copy of a list that is in force",
+                labels,
+            )?,
             shown: Mutex::default(),
         })
     }
@@ -79,6 +87,7 @@ impl ListFamilies {
             };
             gauge(&self.entries, reading.entries as u64)?;
             gauge(&self.bad_entries, reading.bad_entries)?;
+            gauge(&self.not_saved, u64::from(reading.is_not_saved))?;
             if let Some(age) = reading.age {
                 gauge(&self.age, age.as_secs())?;
             }
@@ -95,6 +104,7 @@ impl ListFamilies {
             self.entries.remove_label_values(labels)?;
             self.bad_entries.remove_label_values(labels)?;
             self.failures.remove_label_values(labels)?;
+            self.not_saved.remove_label_values(labels)?;
         }
         Ok(())
     }

@@ -419,6 +419,7 @@ fn list_reading(name: &str, failures: u64) -> ListReading<'_> {
         bad_entries: 1,
         age: Some(Duration::from_secs(9)),
         failures,
+        is_not_saved: failures == 3,
     }
 }
 
