@@ -121,13 +121,15 @@ fn there_are_so_many_connections_in_total() {
     let mut held: Vec<Connection> = (1..=4)
         .map(|client| served(&palisade, &format!("127.0.0.{client}")).expect("a slot"))
         .collect();
-    // One more gets the place of the one that has waited longest for its client.
-    held.push(served(&palisade, "127.0.0.5").expect("the first one's slot"));
-    assert!(held.remove(0).is_closed());
+    // One more gets the place of the one that has waited longest for its client. Which of them began
+    // to wait first is up to the threads that serve them.
+    held.push(served(&palisade, "127.0.0.5").expect("another's slot"));
     assert!((palisade.metric("palisade_connections_evicted_total") - 1.0).abs() < f64::EPSILON);
-    for connection in &mut held {
-        assert_eq!(connection.send(GET).answer().unwrap().status, 200);
-    }
+    held.retain_mut(|connection| {
+        let answer = connection.send(GET).answer();
+        answer.is_some_and(|answer| answer.status == 200)
+    });
+    assert_eq!(held.len(), 4, "the others keep theirs");
     // Where none waits, nobody does: all are being served.
     for connection in &mut held {
         connection.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
