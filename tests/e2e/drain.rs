@@ -182,7 +182,8 @@ sites: [{{ upstream: app }}]
 #[test]
 fn an_idle_connection_that_stays_idle_ends() {
     let backend = Backend::start();
-    let mut palisade = palisade(&backend, "{ drain_time: 20s }");
+    // Neither the end of this nor the deadline of an idle connection comes within the test.
+    let mut palisade = palisade(&backend, "{ drain_time: 5m }");
     let mut idle = palisade.connect();
     assert_eq!(idle.send(REQUEST).answer().expect("an answer").status, 200);
     palisade.signal("TERM");
