@@ -2,11 +2,11 @@
 
 use std::pin::pin;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::poll;
 use tokio::time::error::Elapsed;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// The time that an answer may wait for its client. It runs only while there is something that the
 /// client doesn't take: an answer that has nothing to say costs none.
@@ -85,9 +85,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_write_that_waits_has_what_is_left() {
-        let mut pace = AnswerPace::new(Duration::from_millis(20), 240);
+        let mut pace = AnswerPace::new(PAUSE, 240);
         assert_eq!(pace.keep(ready(7)).await, Ok(7));
-        assert_eq!(pace.left, Duration::from_millis(20));
+        assert_eq!(pace.left, PAUSE);
+        let begun = Instant::now();
+        let slow = pace.keep(tokio::time::sleep(Duration::from_secs(45)));
+        assert_eq!(slow.await, Ok(()));
+        assert_eq!(pace.left.as_secs(), 15);
         assert!(pace.keep(pending::<()>()).await.is_err());
+        assert_eq!(begun.elapsed().as_secs(), 60);
     }
 }
