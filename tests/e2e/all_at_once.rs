@@ -5,8 +5,9 @@
 use std::fs;
 use std::sync::Arc;
 
-use crate::harness::{Authority, Backend, Lapi, Load, Nginx, Palisade, TlsClient, wait_for};
-use crate::upgrade::Dynasty;
+use crate::harness::{
+    Authority, Backend, Dynasty, Lapi, Load, Nginx, Palisade, TlsClient, wait_for,
+};
 
 /// How often the settings are read again.
 const RELOADS: usize = 100;

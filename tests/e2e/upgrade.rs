@@ -12,81 +12,9 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::harness::{
-    Authority, Backend, Lapi, Load, Manner, Palisade, ScriptedLapi, TlsClient, wait_for,
+    Authority, Backend, Dynasty, Lapi, Load, Manner, Palisade, ScriptedLapi, TlsClient, has_ended,
+    wait_for,
 };
-
-/// A Palisade and those that take its place; all stopped when dropped.
-pub(crate) struct Dynasty {
-    pub(crate) first: Palisade,
-    pids: Vec<u32>,
-}
-
-impl Dynasty {
-    pub(crate) fn of(first: Palisade) -> Self {
-        let pids = vec![first.pid()];
-        Self { first, pids }
-    }
-
-    pub(crate) fn signal(&self, name: &str) {
-        let pid = self.pids.last().unwrap();
-        let mut kill = Command::new("kill");
-        let status = kill.args([&format!("-{name}"), &pid.to_string()]).status();
-        assert!(status.unwrap().success());
-    }
-
-    /// The numbers of the processes that took a place so far.
-    fn successors(&self) -> Vec<u32> {
-        let said = self.first.stderr();
-        let told = said
-            .iter()
-            .filter(|line| line.contains("msg=\"handed over\""));
-        told.map(|line| line.split("pid=").nth(1).unwrap().parse().unwrap())
-            .collect()
-    }
-
-    /// One more takes the place.
-    #[track_caller]
-    pub(crate) fn upgrade(&mut self) {
-        self.signal("QUIT");
-        let known = self.pids.len() - 1;
-        let pid = wait_for("an upgrade", || self.successors().get(known).copied());
-        self.pids.push(pid);
-        wait_for("it to be ready", || {
-            (self.count("msg=ready") > known + 1).then_some(())
-        });
-    }
-
-    pub(crate) fn count(&self, what: &str) -> usize {
-        let said = self.first.stderr();
-        said.iter().filter(|line| line.contains(what)).count()
-    }
-
-    #[track_caller]
-    pub(crate) fn wait_for(&self, what: &str, times: usize) {
-        wait_for(what, || (self.count(what) >= times).then_some(()));
-    }
-
-    /// Ends the last one, as SIGTERM does, and waits until all are gone.
-    pub(crate) fn stop(&mut self) {
-        self.signal("TERM");
-        self.wait_for("msg=stopped", self.pids.len());
-        assert_eq!(self.first.wait(), Some(0));
-    }
-}
-
-impl Drop for Dynasty {
-    fn drop(&mut self) {
-        for pid in &self.pids[1..] {
-            // They have ended already where the test went well.
-            let is_ours = std::fs::read_to_string(format!("/proc/{pid}/comm"));
-            if is_ours.is_ok_and(|name| name.trim() == "palisade") {
-                let _ = Command::new("kill")
-                    .args(["-KILL", &pid.to_string()])
-                    .status();
-            }
-        }
-    }
-}
 
 /// Asks `/readyz` again and again; says how often it said yes, and what it said instead.
 struct Readiness {
@@ -177,8 +105,8 @@ sites: [{{ upstream: app }}]
     assert_eq!(no, [0_u16; 0], "/readyz never said no");
     let log = dynasty.first.access_log();
     assert_eq!(log.len(), answers, "every request is in the log, once");
-    let [a, b, c] = dynasty.pids[..] else {
-        panic!("{:?}", dynasty.pids)
+    let [a, b, c] = dynasty.pids() else {
+        panic!("{:?}", dynasty.pids())
     };
     assert!(a != b && b != c && a != c);
 }
@@ -500,18 +428,9 @@ sites: [{{ upstream: app }}]
     assert_eq!(palisade.get("/").status, 200);
     palisade.signal("TERM");
     assert_eq!(palisade.wait(), Some(0));
-    let pid = begun
-        .split("pid=")
-        .nth(1)
-        .unwrap()
-        .split(' ')
-        .next()
-        .unwrap();
-    wait_for("the child to be gone", || {
-        let status = std::fs::read_to_string(format!("/proc/{pid}/stat"));
-        let is_gone = status.map_or(true, |status| status.contains(") Z "));
-        is_gone.then_some(())
-    });
+    let pid = begun.split("pid=").nth(1).unwrap();
+    let pid = pid.split(' ').next().unwrap().parse().unwrap();
+    wait_for("the child to be gone", || has_ended(pid).then_some(()));
 }
 
 #[test]

@@ -1,14 +1,15 @@
-//! What happens meanwhile: settings are read again, LAPI restarts, backends die and come back, logs are
-//! rotated.
+//! What happens meanwhile: settings are read again, processes take over, LAPI restarts, backends die and
+//! come back, logs are rotated.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::backend::{Backend, is_asked_within};
-use crate::harness::{Lapi, Palisade, wait_for};
+use crate::harness::{Dynasty, Lapi, has_ended, wait_for};
+use crate::idle::Idle;
 
 const RELOAD_EVERY: Duration = Duration::from_secs(3);
 const FLAP_EVERY: Duration = Duration::from_secs(7);
@@ -16,6 +17,12 @@ const FLAP_EVERY: Duration = Duration::from_secs(7);
 const AWAY: Duration = Duration::from_secs(3);
 const LAPI_RESTART_EVERY: Duration = Duration::from_secs(20);
 const ROTATE_EVERY: Duration = Duration::from_secs(11);
+/// In a shorter run so often that some fit in.
+const UPGRADE_EVERY: Duration = Duration::from_secs(180);
+const UPGRADES_MIN: u32 = 3;
+/// The part of a run in which there are upgrades: the process that serves then has the rest of it to
+/// show that it doesn't grow.
+const WITH_UPGRADES: f64 = 0.4;
 /// A backend that is back gets requests again within this, on a busy machine too.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How often it is looked whether it is time to end.
@@ -29,29 +36,74 @@ pub(crate) struct Events {
 
 /// What things happen to.
 pub(crate) struct Scene {
-    pub(crate) palisade: Palisade,
+    /// Written to by who replaces the process: whoever reads has one process before it until it is
+    /// done, with counters of its own and a number of its own.
+    pub(crate) gate: RwLock<Dynasty>,
     pub(crate) lapi: Lapi,
     /// The servers of the pool that takes turns to die.
     pub(crate) backends: [Backend; 2],
+    pub(crate) idle: Option<Idle>,
+    pub(crate) upgrades: Mutex<Vec<Upgrade>>,
+}
+
+/// How one process took the place of another.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Upgrade {
+    /// From the signal until the new one serves alone.
+    pub(crate) took: Duration,
+    /// Until the old one was gone.
+    pub(crate) drained: Duration,
+}
+
+impl Scene {
+    pub(crate) fn gate(&self) -> RwLockReadGuard<'_, Dynasty> {
+        self.gate.read().unwrap()
+    }
 }
 
 impl Events {
-    pub(crate) fn begin(scene: &Arc<Scene>) -> Self {
+    /// What is to happen in a run of this length.
+    pub(crate) fn begin(scene: &Arc<Scene>, run: Duration) -> Self {
         let mut events = Self {
             stop: Arc::default(),
             happening: Vec::new(),
         };
-        let settings = std::fs::read_to_string(scene.palisade.settings()).unwrap();
-        events.add("reloads", RELOAD_EVERY, scene, move |scene, round| {
-            reload(&scene.palisade, &settings, round);
+        let settings = std::fs::read_to_string(scene.gate().first.settings()).unwrap();
+        let good = settings.clone();
+        let always = usize::MAX;
+        events.add(
+            "reloads",
+            RELOAD_EVERY,
+            always,
+            scene,
+            move |scene, round| {
+                reload(&scene.gate(), &settings, round);
+            },
+        );
+        let (every, times) = upgrades_of(run);
+        events.add("upgrades", every, times, scene, move |scene, _| {
+            upgrade(scene, &good);
         });
-        events.add("backend flaps", FLAP_EVERY, scene, |scene, round| {
-            flap(&scene.backends[round % 2]);
-        });
-        events.add("LAPI restarts", LAPI_RESTART_EVERY, scene, restart_lapi);
-        events.add("log rotations", ROTATE_EVERY, scene, |scene, _| {
+        events.add(
+            "backend flaps",
+            FLAP_EVERY,
+            always,
+            scene,
+            |scene, round| {
+                flap(&scene.backends[round % 2]);
+            },
+        );
+        events.add(
+            "LAPI restarts",
+            LAPI_RESTART_EVERY,
+            always,
+            scene,
+            restart_lapi,
+        );
+        events.add("log rotations", ROTATE_EVERY, always, scene, |scene, _| {
             for log in ["access.log", "decisions.log"] {
-                rotate(&scene.palisade.directory().join(log));
+                let log = scene.gate().first.directory().join(log);
+                rotate(&log);
             }
         });
         events
@@ -61,13 +113,14 @@ impl Events {
         &mut self,
         what: &'static str,
         every: Duration,
+        times: usize,
         scene: &Arc<Scene>,
         happen: impl Fn(&Scene, usize) + Send + 'static,
     ) {
         let (scene, stop) = (Arc::clone(scene), Arc::clone(&self.stop));
         let thread = std::thread::spawn(move || {
             let mut rounds = 0;
-            while is_time(every, &stop) {
+            while rounds < times && is_time(every, &stop) {
                 happen(&scene, rounds);
                 rounds += 1;
             }
@@ -102,8 +155,16 @@ fn is_time(every: Duration, stop: &AtomicBool) -> bool {
     true
 }
 
+/// How often, and how many times.
+fn upgrades_of(run: Duration) -> (Duration, usize) {
+    let part = run.mul_f64(WITH_UPGRADES);
+    let every = UPGRADE_EVERY.min(part / UPGRADES_MIN);
+    (every, (part.as_secs_f64() / every.as_secs_f64()) as usize)
+}
+
 /// Two of three settings can be used; each is another than the one before.
-fn reload(palisade: &Palisade, settings: &str, round: usize) {
+fn reload(gate: &Dynasty, settings: &str, round: usize) {
+    let palisade = &gate.first;
     let result = if round % 3 == 2 { "failed" } else { "ok" };
     let settings = match result {
         "ok" => settings.replace("/nothing", &format!("/nothing-{round}")),
@@ -111,16 +172,39 @@ fn reload(palisade: &Palisade, settings: &str, round: usize) {
     };
     let counter = format!("palisade_reloads_total{{result=\"{result}\"}}");
     let before = palisade.metric(&counter);
-    let new = palisade.directory().join("palisade.new");
-    std::fs::write(&new, settings).unwrap();
-    std::fs::rename(&new, palisade.settings()).unwrap();
+    write_settings(gate, &settings);
     // Half of them are noticed by themselves.
     if round.is_multiple_of(2) {
-        palisade.signal("HUP");
+        gate.signal("HUP");
     }
     wait_for("the settings to be read again", || {
         (palisade.metric(&counter) > before).then_some(())
     });
+}
+
+fn write_settings(gate: &Dynasty, settings: &str) {
+    let file = gate.first.settings();
+    let new = file.with_extension("new");
+    std::fs::write(&new, settings).unwrap();
+    std::fs::rename(&new, file).unwrap();
+}
+
+/// With settings that a process starts with.
+fn upgrade(scene: &Scene, settings: &str) {
+    let mut gate = scene.gate.write().unwrap();
+    write_settings(&gate, settings);
+    let (old, asked) = (gate.pid(), Instant::now());
+    gate.upgrade();
+    let took = asked.elapsed();
+    drop(gate);
+    // The old process ends those that stay idle.
+    if let Some(idle) = &scene.idle {
+        idle.open_again();
+    }
+    wait_for("the old process to end", || has_ended(old).then_some(()));
+    let drained = asked.elapsed() - took;
+    let mut upgrades = scene.upgrades.lock().unwrap();
+    upgrades.push(Upgrade { took, drained });
 }
 
 fn flap(backend: &Backend) {
@@ -139,7 +223,7 @@ fn restart_lapi(scene: &Scene, round: usize) {
     let client = format!("198.51.100.{}", 100 + round % 100);
     let status = |status| {
         wait_for(&format!("{client} to get {status}"), || {
-            (scene.palisade.get_from(&client, "/").status == status).then_some(())
+            (scene.gate().first.get_from(&client, "/").status == status).then_some(())
         });
     };
     let ban = scene.lapi.ban(&client, "4h");
@@ -154,4 +238,15 @@ fn rotate(log: &Path) {
     std::fs::rename(log, &old).unwrap();
     wait_for("a new log file", || log.exists().then_some(()));
     std::fs::remove_file(old).unwrap();
+}
+
+#[test]
+fn every_run_has_upgrades_and_a_long_rest() {
+    let minutes = |minutes: u64| {
+        let (every, times) = upgrades_of(Duration::from_secs(60 * minutes));
+        (every.as_secs(), times)
+    };
+    assert_eq!(minutes(2), (16, 3));
+    assert_eq!(minutes(30), (180, 4));
+    assert_eq!(minutes(300), (180, 40));
 }

@@ -1,6 +1,6 @@
 //! A long run of the real binary: clients of every kind ask all the time, while settings are read again,
-//! LAPI restarts, backends die and come back, and logs are rotated. At its end nothing was lost, and
-//! nothing has grown.
+//! processes take each other's place, LAPI restarts, backends die and come back, and logs are rotated.
+//! At its end nothing was lost, and nothing has grown.
 //!
 //! Two minutes as a test; `make soak MINUTES=30 IDLE=10000` for longer, with so many idle connections.
 
@@ -23,29 +23,28 @@ mod events;
     reason = "the end-to-end tests need more of it"
 )]
 mod harness;
+mod idle;
 mod meter;
 mod report;
 mod traffic;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
-use palisade_testkit::crowd::{Crowd, Speech};
 use palisade_testkit::process::raise_open_files;
 
 use backend::Backend;
 use events::{Events, Scene};
-use harness::{Authority, Lapi, Palisade, TlsClient, wait_for};
+use harness::{Authority, Dynasty, Lapi, Palisade, TlsClient, wait_for};
+use idle::Idle;
 use meter::{Meter, Sample};
-use report::{FILES_AT_REST_SLACK, IdleKept, Report};
+use report::{FILES_AT_REST_SLACK, Report};
 use traffic::{BANNED, BLOCKED, Doors, HOST, Traffic};
 
 /// The variables that say how long, and with how many idle connections.
 const MINUTES: &str = "PALISADE_SOAK_MINUTES";
 const IDLE: &str = "PALISADE_SOAK_IDLE";
 const MINUTES_AS_A_TEST: f64 = 2.0;
-/// Of one address: below what an address may have.
-const IDLE_PER_ADDRESS: usize = 100;
 /// How often it is looked whether there is still something to look at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// What else needs file descriptors.
@@ -55,16 +54,15 @@ const OPEN_FILES_BESIDE: usize = 2_000;
 fn nothing_is_lost_and_nothing_grows() {
     let duration = Duration::from_secs_f64(60.0 * setting(MINUTES).unwrap_or(MINUTES_AS_A_TEST));
     let idle = idle_connections();
-    let connections = idle.unwrap_or(0) + OPEN_FILES_BESIDE;
 
     let authority = Authority::new();
-    let (scene, _steady) = set_up(&authority, connections);
+    let (scene, _steady) = set_up(&authority, idle);
     let begun = Instant::now();
-    let mut crowd = idle.map(|count| open_crowd(&scene, count));
     let before = Sample::take(&scene, begun);
 
     let traffic = start_traffic(&scene, &authority);
-    let (meter, events) = (Meter::begin(&scene), Events::begin(&scene));
+    let meter = Meter::begin(&scene);
+    let events = Events::begin(&scene, duration);
     let loaded = Instant::now();
     while loaded.elapsed() < duration {
         std::thread::sleep(LOOK_EVERY);
@@ -76,17 +74,16 @@ fn nothing_is_lost_and_nothing_grows() {
     let (events, took) = (events.finish(), loaded.elapsed());
     let outcomes = traffic.finish();
     let samples = meter.finish();
-    let idle = crowd.as_mut().map(|crowd| IdleKept {
-        opened: crowd.len(),
-        answered: crowd.ask(),
-    });
-    drop(crowd);
+    let idle = scene.idle.as_ref().map(Idle::finish);
+    let at_rest = [before, at_rest(&scene, begun, before)];
+    scene.gate.write().unwrap().stop();
     let report = Report {
         took,
         outcomes,
         events,
+        upgrades: std::mem::take(&mut *scene.upgrades.lock().unwrap()),
         samples,
-        at_rest: [before, at_rest(&scene, begun, before)],
+        at_rest,
         idle,
     };
     println!("{report}");
@@ -114,21 +111,25 @@ fn setting<T: std::str::FromStr>(name: &str) -> Option<T> {
 }
 
 /// Palisade, its pools and LAPI. The second value is the backend that is always there.
-fn set_up(authority: &Authority, connections: usize) -> (Arc<Scene>, Backend) {
+fn set_up(authority: &Authority, idle: Option<usize>) -> (Arc<Scene>, Backend) {
     let (folder, lapi) = (tempfile::tempdir().unwrap(), Lapi::start());
     authority.certify(&[HOST]).save(folder.path(), "own");
     let (backends, steady) = ([Backend::start(), Backend::start()], Backend::start());
     lapi.ban(BANNED, "24h");
+    let connections = idle.unwrap_or(0) + OPEN_FILES_BESIDE;
     let settings = settings(&backends, &steady, &lapi, connections);
-    let scene = Arc::new(Scene {
-        palisade: Palisade::start_in(folder, &settings),
+    let palisade = Palisade::start_in(folder, &settings);
+    wait_for("the ban to arrive", || {
+        (palisade.get_from(BANNED, "/").status == 403).then_some(())
+    });
+    let scene = Scene {
+        idle: idle.map(|count| Idle::open(palisade.listeners()[3], count)),
+        gate: RwLock::new(Dynasty::of(palisade)),
         lapi,
         backends,
-    });
-    wait_for("the ban to arrive", || {
-        (scene.palisade.get_from(BANNED, "/").status == 403).then_some(())
-    });
-    (scene, steady)
+        upgrades: Mutex::default(),
+    };
+    (Arc::new(scene), steady)
 }
 
 fn settings(backends: &[Backend; 2], steady: &Backend, lapi: &Lapi, connections: usize) -> String {
@@ -136,6 +137,7 @@ fn settings(backends: &[Backend; 2], steady: &Backend, lapi: &Lapi, connections:
     let (steady, lapi_url, key) = (steady.address(), lapi.url(), lapi.key());
     format!(
         "
+shutdown: {{ drain_time: 20s }}
 listeners:
   - {{ address: 127.0.0.1:0, proxy_protocol: {{ mode: required, from: 127.0.0.0/8 }} }}
   - {{ address: 127.0.0.1:0 }}
@@ -165,16 +167,9 @@ crowdsec: {{ lapi_url: \"{lapi_url}\", api_key: {key}, update_interval: 1s }}
     )
 }
 
-fn open_crowd(scene: &Scene, count: usize) -> Crowd {
-    let speech = Speech {
-        per_address: IDLE_PER_ADDRESS,
-        ..Speech::default()
-    };
-    Crowd::open(scene.palisade.listeners()[3], count, &speech).expect("idle connections")
-}
-
 fn start_traffic(scene: &Scene, authority: &Authority) -> Traffic {
-    let listeners = scene.palisade.listeners();
+    let gate = scene.gate();
+    let listeners = gate.first.listeners();
     let doors = Doors {
         behind_proxy: listeners[0],
         plain: listeners[1],

@@ -1,4 +1,4 @@
-//! What the kernel and the process itself say of it, once a second.
+//! What the kernel and the process itself say of it, once a second: of the process that serves.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,14 +10,16 @@ use palisade_testkit::process::{open_files, resident_bytes};
 use crate::events::Scene;
 
 const EVERY: Duration = Duration::from_secs(1);
-/// Which part of the run comes before memory is expected to stay as it is.
+/// Which part of a process's life comes before memory is expected to stay as it is.
 const WARM_UP: f64 = 0.3;
-/// Over which part of the run a value is taken: one sample may be a peak.
+/// Over which part of it a value is taken: one sample may be a peak.
 const WINDOW: f64 = 0.1;
 
 /// One look at the process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sample {
+    /// Which process it was: 0 is the first, 1 the one that took its place.
+    pub(crate) process: usize,
     pub(crate) at: Duration,
     pub(crate) resident_mib: f64,
     pub(crate) files: f64,
@@ -28,9 +30,10 @@ pub(crate) struct Sample {
 
 impl Sample {
     pub(crate) fn take(scene: &Scene, begun: Instant) -> Self {
-        let palisade = &scene.palisade;
-        let pid = palisade.pid();
-        let metrics = palisade.metrics();
+        // Held until the end: no other process takes over meanwhile.
+        let gate = scene.gate();
+        let pid = gate.pid();
+        let metrics = gate.first.metrics();
         let metric = |name: &str| {
             let mut lines = metrics.lines();
             let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
@@ -38,6 +41,7 @@ impl Sample {
         };
         let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
         Self {
+            process: gate.pids().len() - 1,
             at: begun.elapsed(),
             resident_mib: resident_bytes(pid).unwrap() as f64 / 1024.0 / 1024.0,
             files: open_files(pid).unwrap() as f64,
@@ -91,11 +95,15 @@ impl Meter {
 /// All samples of a run.
 pub(crate) struct Samples(pub(crate) Vec<Sample>);
 
-/// How a value went over the run.
+/// All samples of one process; there are some.
+#[derive(Clone, Copy)]
+pub(crate) struct Life<'a>(&'a [Sample]);
+
+/// How a value went over the life of a process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Course {
     pub(crate) first: f64,
-    /// When the run was warm.
+    /// When it was warm.
     pub(crate) warm: f64,
     pub(crate) last: f64,
     pub(crate) most: f64,
@@ -104,6 +112,29 @@ pub(crate) struct Course {
 }
 
 impl Samples {
+    /// The lives of all processes, in the order in which they served.
+    pub(crate) fn lives(&self) -> Vec<Life<'_>> {
+        let lives = self.0.chunk_by(|one, next| one.process == next.process);
+        lives.map(Life).collect()
+    }
+
+    /// The longest of them.
+    pub(crate) fn longest(&self) -> Life<'_> {
+        let lives = self.lives().into_iter();
+        lives.max_by_key(Life::lasted).expect("a process")
+    }
+}
+
+impl Life<'_> {
+    /// 1 is the first process.
+    pub(crate) fn number(&self) -> usize {
+        self.0[0].process + 1
+    }
+
+    pub(crate) fn lasted(&self) -> Duration {
+        self.0[self.0.len() - 1].at - self.0[0].at
+    }
+
     pub(crate) fn course(&self, of: impl Fn(&Sample) -> f64) -> Course {
         let values: Vec<f64> = self.0.iter().map(&of).collect();
         let share = |share: f64| (values.len() as f64 * share) as usize;
@@ -120,6 +151,11 @@ impl Samples {
                     .map(|sample| (sample.at.as_secs_f64() / 60.0, of(sample))),
             ),
         }
+    }
+
+    /// What a value came to in the end.
+    pub(crate) fn settled(&self, of: impl Fn(&Sample) -> f64) -> f64 {
+        self.course(of).last
     }
 }
 
@@ -151,4 +187,27 @@ fn a_slope_is_that_of_the_line() {
     assert!((slope(line) - 2.0).abs() < 1e-9);
     assert_eq!(slope([(1.0, 5.0)].into_iter()), 0.0);
     assert_eq!(median(&[3.0, 1.0, 900.0]), 3.0);
+}
+
+#[test]
+fn each_process_has_a_course_of_its_own() {
+    let sample = |second: u64| Sample {
+        process: usize::from(second >= 4),
+        at: Duration::from_secs(second),
+        resident_mib: second as f64,
+        files: 0.0,
+        threads: 0.0,
+        connections: 0.0,
+        generations: 0.0,
+    };
+    let samples = Samples((0..10).map(sample).collect());
+    let lives = samples.lives().into_iter();
+    let lives: Vec<(usize, u64, f64)> = lives
+        .map(|life| {
+            let first = life.course(|sample| sample.resident_mib).first;
+            (life.number(), life.lasted().as_secs(), first)
+        })
+        .collect();
+    assert_eq!(lives, [(1, 3, 0.0), (2, 5, 4.0)]);
+    assert_eq!(samples.longest().number(), 2);
 }

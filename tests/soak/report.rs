@@ -3,16 +3,18 @@
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
+use crate::events::Upgrade;
 use crate::harness::Latencies;
+use crate::idle::IdleKept;
 use crate::meter::{Course, Sample, Samples};
 use crate::traffic::Outcome;
 
-/// Memory may grow by this much, and by this share, after the warm-up: the allocator gives pages back
-/// when it likes.
+/// Memory may grow by this much, and by this share, after the warm-up, and a process may have so much
+/// more of it than the first: the allocator gives pages back when it likes.
 const RESIDENT_MIB_SLACK: f64 = 16.0;
 const RESIDENT_SHARE_SLACK: f64 = 0.1;
-/// What is counted may be this much more at the end than after the warm-up: a connection more or less
-/// is open at any moment.
+/// What is counted may be this much more at the end than after the warm-up, or than it was with the
+/// first process: a connection more or less is open at any moment.
 const COUNT_SLACK: f64 = 40.0;
 /// Settings of requests that are under way, and what the next look at them frees.
 const GENERATIONS_MAX: f64 = 8.0;
@@ -25,27 +27,50 @@ pub(crate) struct Report {
     pub(crate) took: Duration,
     pub(crate) outcomes: Vec<Outcome>,
     pub(crate) events: Vec<(&'static str, usize)>,
+    pub(crate) upgrades: Vec<Upgrade>,
     pub(crate) samples: Samples,
-    /// Before the first client, and after the last.
+    /// The first process before the first client, and the last one after the last.
     pub(crate) at_rest: [Sample; 2],
     pub(crate) idle: Option<IdleKept>,
 }
 
-/// What became of the connections that were idle all the time.
-pub(crate) struct IdleKept {
-    pub(crate) opened: usize,
-    pub(crate) answered: usize,
+struct Value {
+    name: &'static str,
+    /// What stands above a column of them.
+    short: &'static str,
+    of: fn(&Sample) -> f64,
 }
 
-type Value = (&'static str, fn(&Sample) -> f64);
-
 const VALUES: &[Value] = &[
-    ("resident memory, MiB", |sample| sample.resident_mib),
-    ("file descriptors", |sample| sample.files),
-    ("threads", |sample| sample.threads),
-    ("connections", |sample| sample.connections),
-    ("settings in memory", |sample| sample.generations),
+    Value {
+        name: RESIDENT,
+        short: "MiB",
+        of: |sample| sample.resident_mib,
+    },
+    Value {
+        name: "file descriptors",
+        short: "files",
+        of: |sample| sample.files,
+    },
+    Value {
+        name: "threads",
+        short: "threads",
+        of: |sample| sample.threads,
+    },
+    Value {
+        name: "connections",
+        short: "conns",
+        of: |sample| sample.connections,
+    },
+    Value {
+        name: GENERATIONS,
+        short: "settings",
+        of: |sample| sample.generations,
+    },
 ];
+
+const RESIDENT: &str = "resident memory, MiB";
+const GENERATIONS: &str = "settings in memory";
 
 impl Report {
     /// All that is wrong; nothing where nothing was lost and nothing grew.
@@ -59,15 +84,12 @@ impl Report {
         for outcome in self.outcomes.iter().filter(quiet) {
             faults.push(format!("{}: nothing was asked", outcome.kind));
         }
-        for (name, of) in VALUES {
-            let course = self.samples.course(of);
-            let allowed = allowed(name, &course);
-            if course.last > allowed {
-                let Course { warm, last, .. } = course;
-                faults.push(format!(
-                    "{name} grew from {warm} to {last}; at most {allowed:.1}"
-                ));
-            }
+        if self.upgrades.is_empty() {
+            faults.push("no process took another's place".to_owned());
+        }
+        faults.extend(VALUES.iter().filter_map(|value| self.growth(value)));
+        for value in VALUES {
+            faults.extend(self.surpluses(value));
         }
         let [before, after] = self.at_rest;
         if after.files > before.files + FILES_AT_REST_SLACK || after.connections > 0.0 {
@@ -84,13 +106,43 @@ impl Report {
         }
         faults
     }
+
+    /// The process that served longest is at its end as it was when it was warm.
+    fn growth(&self, Value { name, of, .. }: &Value) -> Option<String> {
+        let life = self.samples.longest();
+        let Course { warm, last, .. } = life.course(of);
+        let allowed = allowed(name, warm);
+        (last > allowed).then(|| {
+            let number = life.number();
+            format!("{name} grew from {warm} to {last} in process {number}; at most {allowed:.1}")
+        })
+    }
+
+    /// Each process comes to what the first came to.
+    fn surpluses(&self, Value { name, of, .. }: &Value) -> Vec<String> {
+        let lives = self.samples.lives();
+        let settled = lives.iter().map(|life| (life.number(), life.settled(of)));
+        let Some((_, of_first)) = settled.clone().next() else {
+            return Vec::new();
+        };
+        let allowed = allowed(name, of_first);
+        let more = settled.filter(|(_, settled)| *settled > allowed);
+        more.map(|(number, settled)| {
+            format!(
+                "{name} came to {settled} in process {number}, to {of_first} in the first; \
+                 at most {allowed:.1}"
+            )
+        })
+        .collect()
+    }
 }
 
-fn allowed(name: &str, course: &Course) -> f64 {
+/// The most that a value may come to which was `once` so much.
+fn allowed(name: &str, once: f64) -> f64 {
     match name {
-        "resident memory, MiB" => course.warm * (1.0 + RESIDENT_SHARE_SLACK) + RESIDENT_MIB_SLACK,
-        "settings in memory" => GENERATIONS_MAX,
-        _ => course.warm + COUNT_SLACK,
+        RESIDENT => once * (1.0 + RESIDENT_SHARE_SLACK) + RESIDENT_MIB_SLACK,
+        GENERATIONS => GENERATIONS_MAX,
+        _ => once + COUNT_SLACK,
     }
 }
 
@@ -112,35 +164,83 @@ impl fmt::Display for Report {
         for (what, times) in &self.events {
             writeln!(f, "{what:<36}{times:>9}")?;
         }
+        self.write_longest(f)?;
+        self.write_processes(f)?;
+        if let Some(IdleKept { opened, answered }) = self.idle {
+            writeln!(
+                f,
+                "\n{opened} connections were idle since the last upgrade; {answered} of them still answered"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl Report {
+    /// How the values of the process went that served longest.
+    fn write_longest(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let life = self.samples.longest();
         writeln!(
             f,
-            "\n{:<24}{:>9}{:>9}{:>9}{:>9}{:>9}{:>12}{:>9}",
-            "process", "at rest", "first", "warm", "end", "most", "per minute", "at rest"
+            "\n{:<24}{:>9}{:>9}{:>9}{:>9}{:>12}",
+            format!("process {}, {} s", life.number(), life.lasted().as_secs()),
+            "first",
+            "warm",
+            "end",
+            "most",
+            "per minute"
         )?;
-        let [before, after] = self.at_rest;
-        for (name, of) in VALUES {
+        for Value { name, of, .. } in VALUES {
             let Course {
                 first,
                 warm,
                 last,
                 most,
                 per_minute,
-            } = self.samples.course(of);
+            } = life.course(of);
             writeln!(
                 f,
-                "{name:<24}{:>9.1}{first:>9.1}{warm:>9.1}{last:>9.1}{most:>9.1}{per_minute:>12.2}{:>9.1}",
-                of(&before),
-                of(&after)
-            )?;
-        }
-        if let Some(IdleKept { opened, answered }) = self.idle {
-            writeln!(
-                f,
-                "\n{opened} connections were idle all the time; {answered} of them still answered"
+                "{name:<24}{first:>9.1}{warm:>9.1}{last:>9.1}{most:>9.1}{per_minute:>12.2}"
             )?;
         }
         Ok(())
     }
+
+    /// What each process came to, and how it ended.
+    fn write_processes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\n{:<24}", "each process at its end")?;
+        for Value { short, .. } in VALUES {
+            write!(f, "{short:>9}")?;
+        }
+        writeln!(f, "{:>9}{:>12}{:>9}", "served", "replaced in", "gone in")?;
+        let [before, after] = self.at_rest;
+        write_row(f, "1, before any client", |of| of(&before))?;
+        writeln!(f)?;
+        for life in self.samples.lives() {
+            let number = life.number();
+            write_row(f, &number.to_string(), |of| life.settled(of))?;
+            write!(f, "{:>7} s", life.lasted().as_secs())?;
+            if let Some(Upgrade { took, drained }) = self.upgrades.get(number - 1) {
+                let (took, drained) = (took.as_secs_f64(), drained.as_secs_f64());
+                write!(f, "{took:>10.1} s{drained:>7.1} s")?;
+            }
+            writeln!(f)?;
+        }
+        write_row(f, "the last, at rest", |of| of(&after))?;
+        writeln!(f)
+    }
+}
+
+fn write_row(
+    f: &mut fmt::Formatter<'_>,
+    name: &str,
+    value: impl Fn(fn(&Sample) -> f64) -> f64,
+) -> fmt::Result {
+    write!(f, "{name:<24}")?;
+    for Value { of, .. } in VALUES {
+        write!(f, "{:>9.1}", value(*of))?;
+    }
+    Ok(())
 }
 
 impl Outcome {
@@ -174,8 +274,12 @@ fn millis(latencies: &Latencies, share: f64) -> String {
 mod tests {
     use super::*;
 
+    /// How long the first of two processes serves, in seconds, and the second.
+    const LIFE: u64 = 50;
+
     fn sample(second: u64) -> Sample {
         Sample {
+            process: usize::from(second >= LIFE),
             at: Duration::from_secs(second),
             resident_mib: 50.0,
             files: 60.0,
@@ -200,7 +304,11 @@ mod tests {
                 latencies: Latencies::default(),
             }],
             events: vec![("reloads", 3)],
-            samples: Samples((0..100).map(sample).collect()),
+            upgrades: vec![Upgrade {
+                took: Duration::from_secs(1),
+                drained: Duration::from_secs(2),
+            }],
+            samples: Samples((0..2 * LIFE).map(sample).collect()),
             at_rest: [rest, rest],
             idle: None,
         }
@@ -212,19 +320,24 @@ mod tests {
         let mut report = report();
         change(&mut report);
         let faults = report.faults();
-        assert!(faults.iter().all(|fault| fault.starts_with(expected)));
-        assert_eq!(
-            faults.len(),
-            usize::from(!expected.is_empty()),
-            "{faults:?}"
-        );
-        assert!(report.to_string().contains("reloads"));
+        let is_expected = |fault: &String| fault.starts_with(expected);
+        assert!(faults.iter().all(is_expected), "{faults:?}");
+        assert_eq!(faults.is_empty(), expected.is_empty(), "{faults:?}");
+        let told = report.to_string();
+        assert!(told.contains("reloads"), "{told}");
     }
 
+    /// Changes each sample by how many seconds its process has served.
     fn grow(report: &mut Report, grow: impl Fn(&mut Sample, f64)) {
-        for (second, sample) in report.samples.0.iter_mut().enumerate() {
-            grow(sample, second as f64);
+        for (second, sample) in (0..).zip(&mut report.samples.0) {
+            grow(sample, (second % LIFE) as f64);
         }
+    }
+
+    /// Changes the samples of the second process.
+    fn differ(report: &mut Report, differ: impl Fn(&mut Sample)) {
+        let second = report.samples.0.iter_mut();
+        second.skip(LIFE as usize).for_each(differ);
     }
 
     #[test]
@@ -239,10 +352,20 @@ mod tests {
         check(|report| grow(report, slowly), "");
         let fast = |sample: &mut Sample, second: f64| sample.resident_mib += second;
         check(|report| grow(report, fast), "resident memory, MiB grew");
-        let files = |sample: &mut Sample, second: f64| sample.files += second;
+        let files = |sample: &mut Sample, second: f64| sample.files += 2.0 * second;
         check(|report| grow(report, files), "file descriptors grew");
         let settings = |sample: &mut Sample, second: f64| sample.generations += second;
-        check(|report| grow(report, settings), "settings in memory grew");
+        check(|report| grow(report, settings), "settings in memory");
+        let somewhat = |sample: &mut Sample| sample.resident_mib += 20.0;
+        check(|report| differ(report, somewhat), "");
+        let more = |sample: &mut Sample| sample.resident_mib += 22.0;
+        check(
+            |report| differ(report, more),
+            "resident memory, MiB came to",
+        );
+        let files = |sample: &mut Sample| sample.files += 41.0;
+        check(|report| differ(report, files), "file descriptors came to");
+        check(|report| report.upgrades.clear(), "no process");
         check(|report| report.at_rest[1].files += 9.0, "something is left");
         check(
             |report| report.at_rest[1].connections = 1.0,
