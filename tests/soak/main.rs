@@ -38,7 +38,7 @@ use events::{Events, Scene};
 use harness::{Authority, Dynasty, Lapi, Palisade, TlsClient, wait_for};
 use idle::Idle;
 use meter::{Meter, Sample};
-use report::{FILES_AT_REST_SLACK, Report};
+use report::{FILES_AT_REST_SLACK, Report, TASKS_AT_REST_SLACK};
 use traffic::{BANNED, BLOCKED, Doors, HOST, Traffic};
 
 /// The variables that say how long, and with how many idle connections.
@@ -186,8 +186,9 @@ fn at_rest(scene: &Scene, begun: Instant, before: Sample) -> Sample {
     let since = Instant::now();
     loop {
         let sample = Sample::take(scene, begun);
-        let is_at_rest =
-            sample.connections == 0.0 && sample.files <= before.files + FILES_AT_REST_SLACK;
+        let is_at_rest = sample.connections == 0.0
+            && sample.files <= before.files + FILES_AT_REST_SLACK
+            && sample.tasks <= before.tasks + TASKS_AT_REST_SLACK;
         if is_at_rest || since.elapsed() > PATIENCE {
             return sample;
         }

@@ -24,6 +24,7 @@ pub(crate) struct Sample {
     pub(crate) resident_mib: f64,
     pub(crate) files: f64,
     pub(crate) threads: f64,
+    pub(crate) tasks: f64,
     pub(crate) connections: f64,
     pub(crate) generations: f64,
 }
@@ -37,7 +38,9 @@ impl Sample {
         let metric = |name: &str| {
             let mut lines = metrics.lines();
             let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-            value.map_or(f64::NAN, |value| value.parse().unwrap())
+            // Nothing is ever more than NaN.
+            let value = value.unwrap_or_else(|| panic!("no metric {name}"));
+            value.parse::<f64>().unwrap()
         };
         let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
         Self {
@@ -46,6 +49,7 @@ impl Sample {
             resident_mib: resident_bytes(pid).unwrap() as f64 / 1024.0 / 1024.0,
             files: open_files(pid).unwrap() as f64,
             threads: threads.count() as f64,
+            tasks: metric("palisade_tasks"),
             connections: metric("palisade_connections_open"),
             generations: metric("palisade_snapshot_generations_held"),
         }
@@ -197,6 +201,7 @@ fn each_process_has_a_course_of_its_own() {
         resident_mib: second as f64,
         files: 0.0,
         threads: 0.0,
+        tasks: 0.0,
         connections: 0.0,
         generations: 0.0,
     };

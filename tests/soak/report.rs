@@ -16,11 +16,18 @@ const RESIDENT_SHARE_SLACK: f64 = 0.1;
 /// What is counted may be this much more at the end than after the warm-up, or than it was with the
 /// first process: a connection more or less is open at any moment.
 const COUNT_SLACK: f64 = 40.0;
+/// Threads that wait for a file, or are about to end: one more for each reload would be over it soon.
+const THREADS_SLACK: f64 = 12.0;
 /// Settings of requests that are under way, and what the next look at them frees.
 const GENERATIONS_MAX: f64 = 8.0;
 /// How many file descriptors more there may be once nothing is connected any more: idle connections
 /// to backends.
 pub(crate) const FILES_AT_REST_SLACK: f64 = 8.0;
+/// How many tasks more: those of connections to backends over HTTP/2.
+pub(crate) const TASKS_AT_REST_SLACK: f64 = 8.0;
+/// In a run of at least [`LONG_RUN`] memory may grow by so much a minute, once it is warm.
+const RESIDENT_MIB_PER_MINUTE_MAX: f64 = 0.5;
+const LONG_RUN: Duration = Duration::from_secs(20 * 60);
 
 /// What happened, and what came of it.
 pub(crate) struct Report {
@@ -53,9 +60,14 @@ const VALUES: &[Value] = &[
         of: |sample| sample.files,
     },
     Value {
-        name: "threads",
+        name: THREADS,
         short: "threads",
         of: |sample| sample.threads,
+    },
+    Value {
+        name: "tasks",
+        short: "tasks",
+        of: |sample| sample.tasks,
     },
     Value {
         name: "connections",
@@ -70,6 +82,7 @@ const VALUES: &[Value] = &[
 ];
 
 const RESIDENT: &str = "resident memory, MiB";
+const THREADS: &str = "threads";
 const GENERATIONS: &str = "settings in memory";
 
 impl Report {
@@ -88,11 +101,20 @@ impl Report {
             faults.push("no process took another's place".to_owned());
         }
         faults.extend(VALUES.iter().filter_map(|value| self.growth(value)));
+        let resident = self.samples.longest().course(|sample| sample.resident_mib);
+        if self.took >= LONG_RUN && resident.per_minute > RESIDENT_MIB_PER_MINUTE_MAX {
+            let per_minute = resident.per_minute;
+            faults.push(format!("memory grows by {per_minute:.2} MiB a minute"));
+        }
         for value in VALUES {
             faults.extend(self.surpluses(value));
         }
         let [before, after] = self.at_rest;
-        if after.files > before.files + FILES_AT_REST_SLACK || after.connections > 0.0 {
+        if after.files > before.files + FILES_AT_REST_SLACK
+            || after.tasks > before.tasks + TASKS_AT_REST_SLACK
+            || after.threads > before.threads + THREADS_SLACK
+            || after.connections > 0.0
+        {
             faults.push(format!(
                 "something is left at rest: {before:?} before, {after:?} after"
             ));
@@ -142,6 +164,7 @@ fn allowed(name: &str, once: f64) -> f64 {
     match name {
         RESIDENT => once * (1.0 + RESIDENT_SHARE_SLACK) + RESIDENT_MIB_SLACK,
         GENERATIONS => GENERATIONS_MAX,
+        THREADS => once + THREADS_SLACK,
         _ => once + COUNT_SLACK,
     }
 }
@@ -284,6 +307,7 @@ mod tests {
             resident_mib: 50.0,
             files: 60.0,
             threads: 9.0,
+            tasks: 40.0,
             connections: 12.0,
             generations: 1.0,
         }
@@ -365,6 +389,18 @@ mod tests {
         );
         let files = |sample: &mut Sample| sample.files += 41.0;
         check(|report| differ(report, files), "file descriptors came to");
+        let threads = |sample: &mut Sample, second: f64| sample.threads += second;
+        check(|report| grow(report, threads), "threads");
+        check(|report| report.at_rest[1].tasks += 9.0, "something is left");
+        check(
+            |report| report.at_rest[1].threads += 13.0,
+            "something is left",
+        );
+        let long = |report: &mut Report| {
+            report.took = LONG_RUN;
+            grow(report, slowly);
+        };
+        check(long, "memory grows by 6.00 MiB a minute");
         check(|report| report.upgrades.clear(), "no process");
         check(|report| report.at_rest[1].files += 9.0, "something is left");
         check(
