@@ -8,7 +8,9 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use crate::harness::{Backend, BackendRequest, Dns, Load, Nginx, Palisade, wait_for};
+use crate::harness::{
+    Backend, BackendRequest, Dns, Http2Backend, Load, Nginx, Options, Palisade, wait_for,
+};
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const ADMIN: &str = "admin: { address: 127.0.0.1:0 }";
@@ -129,6 +131,35 @@ fn a_check_takes_a_server_out_and_brings_it_back() {
         (clients_requests(&backend) > before).then_some(())
     });
     load.finish().assert_flawless();
+}
+
+#[test]
+fn a_check_by_http2_takes_a_server_out_and_brings_it_back() {
+    let options = Options::default();
+    let health = Arc::clone(&options.health);
+    let backend = Http2Backend::with(options);
+    let palisade = in_front_of(&[backend.to_string()], &format!("protocol: http2, {CHECK}"));
+    let up = metric_of("up", &backend.to_string());
+    assert_eq!(palisade.get("/").status, 200);
+
+    health.store(503, Ordering::Relaxed);
+    wait_for_metric(&palisade, &up, 0.0);
+    let status = &palisade.status()["upstreams"][0]["servers"][0];
+    assert_eq!(status["health_check"]["down"], true);
+    let why = &status["health_check"]["last_failure"]["reason"];
+    assert_eq!(why, "status 503");
+    assert_eq!(
+        status["http2_connections"], 0,
+        "they led to the same trouble"
+    );
+
+    health.store(204, Ordering::Relaxed);
+    wait_for_metric(&palisade, &up, 1.0);
+    assert_eq!(palisade.get("/").status, 200);
+    wait_for("the connections of the checks to end", || {
+        let seen = backend.seen();
+        (seen.connections - seen.ended <= 2).then_some(())
+    });
 }
 
 #[test]

@@ -68,21 +68,30 @@ pub(crate) async fn open(
     deadline: Instant,
 ) -> Result<(Opened, SocketAddr), ConnectError> {
     let (connection, address) = connect(server, way, introduction, protocol, deadline).await?;
-    let is_http2 = match protocol {
-        Protocol::Http1 => false,
-        // Without TLS by prior knowledge (RFC 9113 section 3.3).
-        Protocol::Http2 if server.tls.is_none() => true,
-        Protocol::Http2 if connection.alpn() != Some(ALPN_HTTP2) => {
-            let problem = "it didn't choose h2 in the TLS handshake";
-            return Err(ConnectError::NotHttp2(problem.to_owned()));
-        }
-        Protocol::Http2 | Protocol::Auto => connection.alpn() == Some(ALPN_HTTP2),
-    };
-    let opened = match is_http2 {
+    let opened = match speaks_http2(server, &connection, protocol)? {
         true => Opened::Http2(http2::open(connection, deadline).await?),
         false => Opened::Http1(connection),
     };
     Ok((opened, address))
+}
+
+/// Whether HTTP/2 is what is spoken on `connection`, which was opened to `server` for `protocol`.
+pub(crate) fn speaks_http2(
+    server: &Server,
+    connection: &Connection,
+    protocol: Protocol,
+) -> Result<bool, ConnectError> {
+    let is_chosen = connection.alpn() == Some(ALPN_HTTP2);
+    match protocol {
+        Protocol::Http1 => Ok(false),
+        // Without TLS by prior knowledge (RFC 9113 section 3.3).
+        Protocol::Http2 if server.tls.is_none() => Ok(true),
+        Protocol::Http2 if !is_chosen => {
+            let problem = "it didn't choose h2 in the TLS handshake";
+            Err(ConnectError::NotHttp2(problem.to_owned()))
+        }
+        Protocol::Http2 | Protocol::Auto => Ok(is_chosen),
+    }
 }
 
 /// Opens a connection to `server` by `deadline`, on which `protocol` can be spoken, and says to which

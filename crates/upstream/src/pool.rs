@@ -79,6 +79,7 @@ impl Pool {
                     .as_ref()
                     .map(|tls| tls.client(&server.address))
                     .transpose()?,
+                protocol: settings.protocol,
                 keep_alive: settings.keep_alive,
                 ejection: settings.ejection,
                 proxy_protocol: settings.proxy_protocol,

@@ -1,15 +1,21 @@
-//! One check of a server: a connection of Palisade's own, and perhaps a request on it.
+//! One check of a server: a connection of Palisade's own, opened as those for requests are, and perhaps
+//! a request on it.
+
+mod http1;
+mod http2;
 
 use palisade_transport::Connection;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 
-use crate::connect::{Introduction, Way, connect};
+use crate::connect::{Introduction, Way, connect, speaks_http2};
 use crate::server::Server;
-use crate::settings::{CheckPace, HttpProbe, Probe, Protocol};
+use crate::settings::{CheckPace, HttpProbe, Probe};
 
 /// The longest head of an answer to a check.
-const HEAD_BYTES_MAX: usize = 16 * 1024;
+const HEAD_BYTES_MAX: u16 = 16 * 1024;
+
+/// Who asks.
+const USER_AGENT: &str = "palisade-health-check";
 
 /// Checks `server`, at the address that `way` leads to, in at most the timeout of `pace`.
 ///
@@ -29,114 +35,34 @@ async fn ask(server: &Server, way: Way, probe: &Probe, pace: CheckPace) -> Resul
     let introduction = server
         .proxy_protocol
         .map_or(Introduction::None, Introduction::Own);
-    // HTTP/1.1 is what checks are asked in.
     let deadline = Instant::now() + pace.timeout();
-    let connected = connect(server, way, introduction, Protocol::Http1, deadline).await;
-    let (mut connection, _) = connected.map_err(|error| error.to_string())?;
+    let protocol = server.protocol;
+    let connected = connect(server, way, introduction, protocol, deadline).await;
+    let (connection, _) = connected.map_err(|error| error.to_string())?;
+    let is_http2 = speaks_http2(server, &connection, protocol);
+    let is_http2 = is_http2.map_err(|error| error.to_string())?;
     let Probe::Http(probe) = probe else {
         return Ok(());
     };
-    let status = status(&mut connection, probe, server)
-        .await
-        .map_err(|error| format!("the connection broke: {error}"))?;
-    match status {
-        Some(status) if probe.good().contains(status) => Ok(()),
-        Some(status) => Err(format!("status {status}")),
-        None => Err("the answer is not HTTP/1.1".to_owned()),
-    }
-}
-
-/// The status of the final answer; `None` when there is no such thing.
-async fn status(
-    connection: &mut Connection,
-    probe: &HttpProbe,
-    server: &Server,
-) -> std::io::Result<Option<u16>> {
     let host = probe.host().unwrap_or(server.label());
-    let request = format!(
-        "{} {} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: palisade-health-check\r\nAccept: */*\r\nConnection: close\r\n\r\n",
-        probe.method().as_str(),
-        probe.path(),
-    );
-    connection.write_all(request.as_bytes()).await?;
-    connection.flush().await?;
-    let mut head = Vec::with_capacity(1024);
-    let mut piece = [0; 1024];
-    loop {
-        match parse(&head) {
-            Parsed::Final(status) => return Ok(Some(status)),
-            Parsed::Nonsense => return Ok(None),
-            Parsed::Informational(bytes) => drop(head.drain(..bytes)),
-            Parsed::Partial => {
-                let length = connection.read(&mut piece).await?;
-                if length == 0 || head.len() >= HEAD_BYTES_MAX {
-                    return Ok(None);
-                }
-                head.extend_from_slice(piece.get(..length).unwrap_or_default());
-            }
-        }
-    }
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Parsed {
-    Final(u16),
-    /// An answer that another one follows (RFC 9110 section 15.2), of this many bytes.
-    Informational(usize),
-    Partial,
-    Nonsense,
-}
-
-/// Looks at what came of an answer (RFC 9112 section 4).
-fn parse(bytes: &[u8]) -> Parsed {
-    const VERSION: &[u8] = b"HTTP/1.";
-    let prefix = bytes.get(..VERSION.len()).unwrap_or(bytes);
-    if !VERSION.starts_with(prefix) {
-        return Parsed::Nonsense;
-    }
-    let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
-        return Parsed::Partial;
+    let status = match is_http2 {
+        true => http2::status(connection, probe, host, server.scheme()).await?,
+        false => status_by_http1(connection, probe, host).await?,
     };
-    let mut words = bytes.split(|byte| matches!(byte, b' ' | b'\r'));
-    let status = words.nth(1).and_then(|word| std::str::from_utf8(word).ok());
-    let status = status.filter(|word| word.len() == 3);
-    match status.and_then(|word| word.parse().ok()) {
-        // Nobody asked for another protocol.
-        Some(100..=199_u16) => Parsed::Informational(end.saturating_add(4)),
-        Some(status @ 200..=599) => Parsed::Final(status),
-        _ => Parsed::Nonsense,
+    match probe.good().contains(status) {
+        true => Ok(()),
+        false => Err(format!("status {status}")),
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(bytes: &str, expected: Parsed) {
-        assert_eq!(parse(bytes.as_bytes()), expected, "{bytes:?}");
-    }
-
-    #[test]
-    fn an_answer_has_a_status() {
-        check("", Parsed::Partial);
-        check("HTT", Parsed::Partial);
-        check("HTTP/1.1 200 OK\r\nA: b\r\n", Parsed::Partial);
-        check("HTTP/1.1 200 OK\r\n\r\nbody", Parsed::Final(200));
-        check("HTTP/1.0 404\r\n\r\n", Parsed::Final(404));
-        check(
-            "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
-            Parsed::Informational(28),
-        );
-        for nonsense in [
-            "SSH-2.0",
-            "HTTP/2",
-            "HTTP/1.1\r\n\r\n",
-            "HTTP/1.1 20 OK\r\n\r\n",
-            "HTTP/1.1 +20 OK\r\n\r\n",
-            "HTTP/1.1 999 OK\r\n\r\n",
-        ] {
-            check(nonsense, Parsed::Nonsense);
-        }
+async fn status_by_http1(
+    connection: Connection,
+    probe: &HttpProbe,
+    host: &str,
+) -> Result<u16, String> {
+    match http1::status(connection, probe, host).await {
+        Ok(Some(status)) => Ok(status),
+        Ok(None) => Err("the answer is not HTTP/1.1".to_owned()),
+        Err(error) => Err(format!("the connection broke: {error}")),
     }
 }

@@ -22,7 +22,9 @@ use crate::open_connections::{OpenConnection, OpenConnections};
 use crate::own_doors::OwnDoors;
 use crate::queue::Queue;
 use crate::rendezvous::ServerHash;
-use crate::settings::{Ejection, HealthCheck, KeepAlive, ProxyVersion, SlowStart, Weight};
+use crate::settings::{
+    Ejection, HealthCheck, KeepAlive, Protocol, ProxyVersion, SlowStart, Weight,
+};
 use crate::slow_start::{Ramp, Share};
 use crate::tls::TlsClient;
 
@@ -34,6 +36,7 @@ pub struct Server {
     pub(crate) weight: Weight,
     pub(crate) hash: ServerHash,
     pub(crate) tls: Option<TlsClient>,
+    pub(crate) protocol: Protocol,
     pub(crate) keep_alive: KeepAlive,
     pub(crate) ejection: Option<Ejection>,
     pub(crate) proxy_protocol: Option<ProxyVersion>,
@@ -72,6 +75,14 @@ impl Server {
     #[must_use]
     pub fn label(&self) -> &Arc<str> {
         &self.label
+    }
+
+    /// The scheme of requests to it (RFC 9113 section 8.3.1).
+    pub(crate) const fn scheme(&self) -> &'static str {
+        match self.tls {
+            Some(_) => "https",
+            None => "http",
+        }
     }
 
     /// How many requests are with it.

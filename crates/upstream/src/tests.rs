@@ -3,6 +3,7 @@
 mod acquire;
 mod attendance;
 pub(crate) mod backend;
+mod checks;
 mod deadlines;
 mod http2;
 mod own_doors;

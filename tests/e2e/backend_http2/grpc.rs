@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use super::start;
+use super::{start, start_with};
 use crate::harness::{Palisade, wait_for};
 
 /// Debian's, which has grpcio when `./set-up test` was run; another Python may be first in PATH.
@@ -101,4 +101,26 @@ access: {{ rules: [{{ id: none, match: {{ method: POST }}, action: block }}] }}
     drop(palisade);
     let palisade = start("127.0.0.1:9");
     call(&palisade, Some("UNAVAILABLE"));
+}
+
+#[test]
+fn a_check_is_answered_by_a_grpc_service() {
+    let service = Service::start();
+    // grpcio answers what is no call with 200, and says in `grpc-status` that it is none.
+    for (status, expected) in [("200", None), ("404", Some("status 200"))] {
+        let check =
+            format!("health_check: {{ path: /healthz, status: [{status}], interval: 10ms }}");
+        let pool = format!("protocol: http2, {check}");
+        let palisade = start_with(service.address(), &pool);
+        let check = || palisade.status()["upstreams"][0]["servers"][0]["health_check"].clone();
+        match expected {
+            None => {
+                call(&palisade, None);
+                assert_eq!(check()["failures"], 0);
+            }
+            Some(why) => wait_for("a check to fail", || {
+                (check()["last_failure"]["reason"] == why).then_some(())
+            }),
+        }
+    }
 }

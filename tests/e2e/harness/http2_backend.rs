@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::future::poll_fn;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -65,6 +65,8 @@ pub(crate) struct Options {
     /// How many requests are refused first.
     pub(crate) refuses: u32,
     pub(crate) tls: Option<Arc<ServerConfig>>,
+    /// What `/healthz` is answered with; 0 is 200.
+    pub(crate) health: Arc<AtomicU16>,
 }
 
 /// TLS with a certificate, speaking `alpn`.
@@ -205,6 +207,11 @@ impl Server {
                 // h2 drops what it has not yet written when a stream is reset.
                 sleep(Duration::from_millis(100)).await;
                 sending.send_reset(Reason::ENHANCE_YOUR_CALM);
+            }
+            "/healthz" => {
+                let status = self.options.health.load(Ordering::Relaxed);
+                let status = if status == 0 { 200 } else { status };
+                let _ = respond.send_response(ok(status), true);
             }
             "/reset" => respond.send_reset(Reason::CANCEL),
             "/hang" => {

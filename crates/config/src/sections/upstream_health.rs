@@ -188,7 +188,7 @@ static RESERVE: Key<Integer<u16>, Defaulted> = Key::new(
 
 static CHECK_INFO: TableInfo = TableInfo {
     name: "upstreams.health_check",
-    about: "How Palisade itself finds out whether servers work: a request over HTTP/1.1, or `tcp: true` for a connection alone (TLS included where the upstream has it). Of a name with several addresses each is checked.",
+    about: "How Palisade itself finds out whether servers work: a request in what `protocol` says, or `tcp: true` for a connection alone (TLS included where the upstream has it). Of a name with several addresses each is checked.",
     keys: &[
         &PATH,
         &TCP,

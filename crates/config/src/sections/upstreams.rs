@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use palisade_upstream::{
-    Balance, ClientCertificate, ConnectRetry, Ejection, HealthCheck, KeepAlive, PoolSettings,
-    Probe, Protocol, ProxyVersion, Roots, SERVERS_MAX, ServerAddress, ServerSettings, ServerTrust,
-    Servers, Timeouts, TlsServerName, TlsSettings, Weight,
+    Balance, ClientCertificate, ConnectRetry, Ejection, KeepAlive, PoolSettings, Protocol,
+    ProxyVersion, Roots, SERVERS_MAX, ServerAddress, ServerSettings, ServerTrust, Servers,
+    Timeouts, TlsServerName, TlsSettings, Weight,
 };
 
 use super::credentials::{
@@ -187,15 +187,6 @@ fn lower(fields: &Fields<'_>) -> Option<ReadUpstream> {
     settings.connect_retry = connect_retry?;
     settings.resolver = resolver?;
     health?.put_into(&mut settings);
-    let asks = |check: &HealthCheck| matches!(check.probe, Probe::Http(_));
-    if settings.protocol == Protocol::Http2 && settings.health_check.as_ref().is_some_and(asks) {
-        let message =
-            "a check of a `path` speaks HTTP/1.1, which these servers don't; say `tcp: true`";
-        fields
-            .context()
-            .error(fields.location_of(&HEALTH_CHECK), message);
-        return None;
-    }
     Some(ReadUpstream {
         settings,
         servers: addresses,

@@ -5,6 +5,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::uri::{Authority, PathAndQuery};
+
 use super::{SettingsError, within};
 use crate::address::excerpt;
 
@@ -31,7 +33,7 @@ pub enum Probe {
     Http(HttpProbe),
 }
 
-/// A request of Palisade's own, over HTTP/1.1.
+/// A request of Palisade's own, in what is spoken with the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpProbe {
     method: ProbeMethod,
@@ -45,7 +47,8 @@ impl HttpProbe {
     /// is the server's own address.
     ///
     /// # Errors
-    /// When the path doesn't begin with `/`, or either holds what can't stand in a request's head.
+    /// When the path doesn't begin with `/`, or either holds what can't stand in a request's head, be
+    /// it HTTP/1.1 or HTTP/2.
     pub fn new(
         method: ProbeMethod,
         path: &str,
@@ -56,10 +59,10 @@ impl HttpProbe {
             (1..=TEXT_BYTES_MAX).contains(&text.len())
                 && text.bytes().all(|byte| byte.is_ascii_graphic())
         };
-        if !path.starts_with('/') || !sendable(path) {
+        if !sendable(path) || !is_path(path) {
             return Err(SettingsError::CheckPath(excerpt(path)));
         }
-        if let Some(host) = host.filter(|host| !sendable(host)) {
+        if let Some(host) = host.filter(|host| !sendable(host) || !is_authority(host)) {
             return Err(SettingsError::CheckHost(excerpt(host)));
         }
         Ok(Self {
@@ -93,6 +96,22 @@ impl HttpProbe {
     pub const fn good(&self) -> &StatusRanges {
         &self.good
     }
+}
+
+/// Whether `text` is a path, perhaps with a query: a fragment is none of it (RFC 9110 section 7.1).
+fn is_path(text: &str) -> bool {
+    let read = text.parse::<PathAndQuery>();
+    text.starts_with('/') && read.is_ok_and(|read| read.as_str() == text)
+}
+
+/// Whether `text` can be what HTTP/2 calls authority: a host, perhaps with a port, and no user (RFC
+/// 9113 section 8.3.1).
+fn is_authority(text: &str) -> bool {
+    let Ok(read) = text.parse::<Authority>() else {
+        return false;
+    };
+    let is_whole = read.host() == text || read.port_u16().is_some();
+    is_whole && !text.contains('@')
 }
 
 /// The method of a check: safe ones only (RFC 9110 section 9.2.1).
@@ -303,6 +322,25 @@ mod tests {
             &format!("\"healthz\" is not {refused}"),
         );
         check(probe("/a b", None), &format!("\"/a b\" is not {refused}"));
+        check(probe("/a#b", None), &format!("\"/a#b\" is not {refused}"));
+        check(probe("/<a>", None), &format!("\"/<a>\" is not {refused}"));
+        let host = "the host of a health check; expected one like app.internal";
+        check(probe("/", Some("my_app")), "ok");
+        check(probe("/", Some("[2001:db8::1]:80")), "ok");
+        for wrong in [
+            "me@app.test",
+            "app/test",
+            "app?x",
+            "app:8o",
+            "app:",
+            "[::1",
+            "me@app.test:80",
+        ] {
+            check(
+                probe("/", Some(wrong)),
+                &format!("\"{wrong}\" is not {host}"),
+            );
+        }
         check(
             probe("/", Some("a\r\nX: y")),
             "\"a\\r\\nX: y\" is not the host of a health check; expected one like app.internal",

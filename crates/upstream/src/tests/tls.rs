@@ -18,17 +18,17 @@ use crate::{
     SettingsError, TlsServerName, TlsSettings,
 };
 
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    fn roots(&self) -> Roots {
+    pub(super) fn roots(&self) -> Roots {
         Roots::from_pem(self.0.pem().as_bytes()).unwrap()
     }
 
@@ -47,6 +47,16 @@ impl Authority {
 
     /// A backend with a certificate for `name`; one that wants certificates of `clients`.
     fn backend(&self, name: &str, clients: Option<&Authority>) -> TlsAcceptor {
+        self.speaking(&["h2", "http/1.1"], name, clients)
+    }
+
+    /// The same, which chooses among these protocols.
+    pub(super) fn speaking(
+        &self,
+        alpn: &[&str],
+        name: &str,
+        clients: Option<&Authority>,
+    ) -> TlsAcceptor {
         use rustls::pki_types::pem::PemObject;
         let (chain, key) = self.certify(name);
         let chain = vec![CertificateDer::from_pem_slice(chain.as_bytes()).unwrap()];
@@ -66,12 +76,12 @@ impl Authority {
             }
         };
         let mut config = builder.with_single_cert(chain, key).unwrap();
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
         TlsAcceptor::from(Arc::new(config))
     }
 }
 
-fn tls(trust: ServerTrust) -> TlsSettings {
+pub(super) fn tls(trust: ServerTrust) -> TlsSettings {
     TlsSettings {
         server_name: Some(TlsServerName::new("app.test").unwrap()),
         trust,
