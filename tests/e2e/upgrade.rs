@@ -433,6 +433,83 @@ sites: [{{ upstream: app }}]
     wait_for("the child to be gone", || has_ended(pid).then_some(()));
 }
 
+fn layers(dynasty: &Dynasty) -> [f64; 3] {
+    ["landlock", "seccomp", "no_core_dumps"].map(|layer| {
+        let name = format!("palisade_confinement{{layer=\"{layer}\"}}");
+        dynasty.first.metric(&name)
+    })
+}
+
+fn confined(backend: &Backend) -> String {
+    format!(
+        "
+state_directory: .
+listeners: [{{ address: 127.0.0.1:0 }}]
+upstreams: {{ app: {{ servers: [\"{backend}\"] }} }}
+sites: [{{ upstream: app }}]
+"
+    )
+}
+
+#[test]
+fn however_many_upgrades_the_confinement_holds() {
+    let backend = Backend::start();
+    let mut dynasty = Dynasty::of(Palisade::start(&confined(&backend)));
+    // The kernel takes sixteen layers of Landlock, and a process inherits them all.
+    for _ in 0..17 {
+        dynasty.upgrade();
+    }
+    assert_eq!(layers(&dynasty), [1.0; 3]);
+    assert_eq!(dynasty.count("not confined by"), 0);
+    // As many filters of system calls as the first process had.
+    let filters = |pid: u32| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("Seccomp_filters:"));
+        line.unwrap().to_owned()
+    };
+    let backend = Backend::start();
+    let fresh = Palisade::start(&confined(&backend));
+    assert_eq!(filters(*dynasty.pids.last().unwrap()), filters(fresh.pid()));
+    assert_eq!(dynasty.first.get("/").status, 200);
+    dynasty.stop();
+}
+
+#[test]
+fn an_upgrade_to_settings_that_want_to_write_elsewhere_is_refused_and_says_why() {
+    let backend = Backend::start();
+    let mut dynasty = Dynasty::of(Palisade::start(&confined(&backend)));
+    let elsewhere = tempfile::tempdir().unwrap();
+    let folder = elsewhere.path().canonicalize().unwrap();
+    let folder = folder.to_str().unwrap();
+    let file = dynasty.first.settings();
+    let before = std::fs::read_to_string(&file).unwrap();
+    let failed = "it failed, this process goes on";
+    for (number, sandbox) in [(1, "true"), (2, "false")] {
+        let moved = before.replace("state_directory: .", &format!("state_directory: {folder}"));
+        std::fs::write(&file, format!("{moved}sandbox: {sandbox}\n")).unwrap();
+        dynasty.signal("QUIT");
+        dynasty.wait_for(failed, number);
+        let said = dynasty.first.stderr();
+        let told = said.iter().rfind(|line| line.contains(failed)).unwrap();
+        assert!(
+            told.contains(folder) && told.contains("restart it"),
+            "{told}"
+        );
+        assert_eq!(dynasty.first.get("/").status, 200);
+    }
+    let failures = dynasty.first.metric("palisade_upgrade_failures_total");
+    assert_eq!(failures.to_string(), "2");
+
+    // `sandbox: false` alone gives nothing back, which is said.
+    std::fs::write(&file, format!("{before}sandbox: false\n")).unwrap();
+    dynasty.upgrade();
+    assert_eq!(layers(&dynasty), [1.0, 1.0, 0.0]);
+    assert_eq!(dynasty.count("`sandbox: false` takes a restart"), 1);
+    dynasty.stop();
+}
+
 #[test]
 fn the_new_settings_say_which_sockets_there_are() {
     let backend = Backend::start();

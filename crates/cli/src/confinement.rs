@@ -2,24 +2,30 @@
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use palisade_config::Settings;
-use palisade_confinement::{Confinement, Layer, WritablePlaces, allow_core_dumps, confine};
+use palisade_confinement::{
+    Confinement, Inherited, Layer, OutOfReach, WritablePlaces, allow_core_dumps, confine,
+};
 use palisade_telemetry::{Metrics, Report, Sink};
 
-/// Gives up what a proxy with these settings has no use for. To be called before there are threads.
-pub(crate) fn enter(settings: &Settings) -> Confinement {
-    if !settings.sandbox {
-        allow_core_dumps(true);
-        return Confinement::none();
-    }
-    // An upgrade starts it again.
-    let program = std::env::current_exe().ok();
+/// Gives up what a proxy with these settings has no use for, and hasn't given up already. To be called
+/// before there are threads.
+///
+/// # Errors
+/// They want to write where the process whose place this one takes gave that up.
+pub(crate) fn enter(settings: &Settings, inherited: Inherited) -> Result<Confinement, OutOfReach> {
     let mut places = places_of_reloads(settings);
     if let Some(folder) = &settings.state_directory {
         places.add_folder(folder);
     }
-    confine(places, program)
+    if !settings.sandbox {
+        allow_core_dumps(true);
+        return Confinement::none_but(inherited, &places);
+    }
+    // An upgrade starts it again.
+    let program = std::env::current_exe().ok();
+    confine(&places, program, &inherited)
 }
 
 /// Says in the metrics and to the operator what holds.
@@ -37,7 +43,14 @@ pub(crate) fn tell(
         report.warn("confinement", &message, &[]);
     }
     if !settings.sandbox {
-        report.warn("confinement", "off: `sandbox: false`", &[]);
+        let holds_nothing = *confinement.inherited() == Inherited::default();
+        let message = match holds_nothing {
+            true => "off: `sandbox: false`",
+            false => {
+                "`sandbox: false` takes a restart: what the process before this one gave up stays given up"
+            }
+        };
+        report.warn("confinement", message, &[]);
     }
     if rustix::process::geteuid().is_root() {
         let message = "running as root; better as a user of its own, with CAP_NET_BIND_SERVICE where ports below 1024 are wanted";
@@ -50,14 +63,8 @@ pub(crate) fn tell(
 ///
 /// # Errors
 /// They want to write where the process no longer can.
-pub(crate) fn permits(confinement: &Confinement, settings: &Settings) -> Result<()> {
-    match confinement.first_out_of_reach(&places_of_reloads(settings)) {
-        None => Ok(()),
-        Some(place) => bail!(
-            "{} can't be written to: when this process started, its settings named nothing there, and it gave that up for good; restart it, or start it with `sandbox: false`",
-            place.display()
-        ),
-    }
+pub(crate) fn permits(confinement: &Confinement, settings: &Settings) -> Result<(), OutOfReach> {
+    confinement.permits(&places_of_reloads(settings))
 }
 
 /// What is written to besides the state directory, which no reload changes.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use palisade_admin::{AdminContext, OpenDoors};
 use palisade_config::Loaded;
+use palisade_confinement::Inherited;
 use palisade_proxy::{Clock, Shared};
 use palisade_telemetry::Report;
 use palisade_vocabulary::{FailurePolicy, Mode};
@@ -57,7 +58,11 @@ pub(crate) fn run(arguments: &Run) -> Result<Exit> {
     };
     let open_files = OpenFiles::raise();
     // Threads inherit it: before the first one.
-    let confinement = confinement::enter(&loaded.settings);
+    let confine = |inherited| confinement::enter(&loaded.settings, inherited);
+    let confinement = match &line {
+        Some(line) => line.confine(confine)?,
+        None => confine(Inherited::default())?,
+    };
     // What runs beside the requests: polls, doors, signals. Requests have threads of their own.
     let control = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)

@@ -53,16 +53,58 @@ impl WritablePlaces {
         }
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Path> {
+    /// The places, as they are called without links.
+    pub fn iter(&self) -> impl Iterator<Item = &Path> {
         self.places.iter().map(PathBuf::as_path)
     }
 
     pub(crate) fn covers(&self, place: &Path) -> bool {
         self.places.iter().any(|held| place.starts_with(held))
     }
+
+    /// The first place where what may write to `held` may not.
+    pub(crate) fn first_beyond(&self, held: &Self) -> Option<&Path> {
+        self.iter().find(|place| !held.covers(place))
+    }
+
+    /// Those that are there: the others can't be written to, whatever is allowed.
+    pub(crate) fn existing(&self) -> Self {
+        let there = self.places.iter().filter(|place| place.exists());
+        Self {
+            places: there.cloned().collect(),
+        }
+    }
 }
 
-pub(crate) fn restrict(places: &WritablePlaces, program: Option<&Path>) -> Result<(), LayerError> {
+impl FromIterator<PathBuf> for WritablePlaces {
+    /// The places of another process's [`Self::iter`].
+    fn from_iter<I: IntoIterator<Item = PathBuf>>(places: I) -> Self {
+        Self {
+            places: places.into_iter().collect(),
+        }
+    }
+}
+
+/// Keeps the process to `places`, as far as what it inherited doesn't; the places that it may write to
+/// then. The kernel takes 16 layers, and a process inherits them all (landlock(7)): one that is to be
+/// kept to what the one before it was kept to adds none.
+pub(crate) fn keep_to(
+    places: &WritablePlaces,
+    program: Option<&Path>,
+    inherited: Option<&WritablePlaces>,
+) -> Result<WritablePlaces, LayerError> {
+    let Some(held) = inherited else {
+        return restrict(places, program).map(|()| places.clone());
+    };
+    let is_narrower = held.first_beyond(places).is_some();
+    // Where the kernel takes no more, what was inherited holds.
+    match is_narrower && restrict(places, program).is_ok() {
+        true => Ok(places.clone()),
+        false => Ok(held.clone()),
+    }
+}
+
+fn restrict(places: &WritablePlaces, program: Option<&Path>) -> Result<(), LayerError> {
     let status = rules(places, program)
         .and_then(RulesetCreated::restrict_self)
         .map_err(|error| LayerError::Refused(error.to_string()))?;

@@ -3,17 +3,19 @@
 //! administration and debugging (seccomp), core dumps with keys in them.
 //!
 //! All of it holds for the thread that calls [`confine`] and those that it starts later, so it is
-//! called before there are others, and for programs that these start. Nothing takes it back.
+//! called before there are others, and for programs that these start: a process that takes another's
+//! place finds it done, and does no more than is left to do. Nothing takes it back.
 
 mod filesystem;
 mod syscalls;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
 pub use filesystem::WritablePlaces;
+pub use syscalls::FilterNumber;
 
 /// A part of the confinement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -64,10 +66,28 @@ pub enum LayerError {
     Refused(String),
 }
 
+/// What holds of a process's confinement for those that it starts: a child inherits all of it but the
+/// privacy of its memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inherited {
+    /// Where Landlock lets it write; `None` where Landlock keeps it from nothing.
+    pub writable: Option<WritablePlaces>,
+    /// The filter of its system calls; `None` where it has none.
+    pub filter: Option<FilterNumber>,
+}
+
+/// Settings want to write where the process can't any more.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{} can't be written to: when Palisade started, its settings named nothing there, or nothing was there, and it gave that up for good, whoever takes its place; restart it, or start it with `sandbox: false`",
+    .0.display()
+)]
+pub struct OutOfReach(pub PathBuf);
+
 /// What became of each layer.
 #[derive(Clone, Debug)]
 pub struct Confinement {
-    places: Option<WritablePlaces>,
+    held: Inherited,
     layers: Vec<(Layer, Result<(), LayerError>)>,
 }
 
@@ -76,9 +96,28 @@ impl Confinement {
     #[must_use]
     pub const fn none() -> Self {
         Self {
-            places: None,
+            held: Inherited {
+                writable: None,
+                filter: None,
+            },
             layers: Vec::new(),
         }
+    }
+
+    /// The same, which wants to write to `places`: what it inherited holds whatever is wanted.
+    ///
+    /// # Errors
+    /// That doesn't let it write there.
+    pub fn none_but(inherited: Inherited, places: &WritablePlaces) -> Result<Self, OutOfReach> {
+        within_reach(&places.existing(), &inherited)?;
+        let writable = inherited.writable.is_some();
+        let filter = inherited.filter.is_some();
+        let layers = [(Layer::Filesystem, writable), (Layer::SystemCalls, filter)];
+        let held = layers.into_iter().filter(|(_, holds)| *holds);
+        Ok(Self {
+            layers: held.map(|(layer, _)| (layer, Ok(()))).collect(),
+            held: inherited,
+        })
     }
 
     /// Whether `layer` holds.
@@ -96,31 +135,60 @@ impl Confinement {
             .filter_map(|(layer, result)| Some((*layer, result.as_ref().err()?)))
     }
 
-    /// The first of `wanted` that can't be written to any more, since it wasn't named at the start.
+    /// What those inherit that this process starts.
     #[must_use]
-    pub fn first_out_of_reach<'a>(&self, wanted: &'a WritablePlaces) -> Option<&'a Path> {
-        let held = self.places.as_ref()?;
-        wanted.iter().find(|place| !held.covers(place))
+    pub const fn inherited(&self) -> &Inherited {
+        &self.held
+    }
+
+    /// Whether `wanted`, of newer settings, can be written to.
+    ///
+    /// # Errors
+    /// The first of them that can't, since it wasn't named at the start.
+    pub fn permits(&self, wanted: &WritablePlaces) -> Result<(), OutOfReach> {
+        within_reach(wanted, &self.held)
+    }
+}
+
+fn within_reach(wanted: &WritablePlaces, held: &Inherited) -> Result<(), OutOfReach> {
+    let beyond = held.writable.as_ref().map(|held| wanted.first_beyond(held));
+    match beyond.flatten() {
+        Some(place) => Err(OutOfReach(place.to_owned())),
+        None => Ok(()),
     }
 }
 
 /// Gives up everything but writing to `places` and what a proxy needs; `program` is what may be
-/// started, our own binary. A layer that isn't to be had is left out, and said.
+/// started, our own binary. A layer that isn't to be had is left out, and said; what was `inherited`
+/// from a process that had done the same isn't added once more.
 ///
 /// To be called while the process has one thread.
-#[must_use]
-pub fn confine(places: WritablePlaces, program: Option<PathBuf>) -> Confinement {
-    let filesystem = filesystem::restrict(&places, program.as_deref());
-    let layers = vec![
-        (Layer::Memory, keep_memory_private()),
-        (Layer::Filesystem, filesystem.clone()),
-        // Last: setting up the others takes system calls that nothing later does.
-        (Layer::SystemCalls, syscalls::restrict()),
-    ];
-    Confinement {
-        places: filesystem.is_ok().then_some(places),
-        layers,
-    }
+///
+/// # Errors
+/// What was inherited doesn't let the process write to `places`. Then nothing was given up.
+pub fn confine(
+    places: &WritablePlaces,
+    program: Option<PathBuf>,
+    inherited: &Inherited,
+) -> Result<Confinement, OutOfReach> {
+    let places = places.existing();
+    within_reach(&places, inherited)?;
+    let memory = keep_memory_private();
+    let held = inherited.writable.as_ref();
+    let writable = filesystem::keep_to(&places, program.as_deref(), held);
+    // Last: setting up the others takes system calls that nothing later does.
+    let filter = syscalls::restrict(inherited.filter);
+    Ok(Confinement {
+        held: Inherited {
+            writable: writable.as_ref().ok().cloned(),
+            filter: filter.as_ref().ok().copied().or(inherited.filter),
+        },
+        layers: vec![
+            (Layer::Memory, memory),
+            (Layer::Filesystem, writable.map(drop)),
+            (Layer::SystemCalls, filter.map(drop)),
+        ],
+    })
 }
 
 /// Whether a core dump of this process may be written, and others of its user may look into its

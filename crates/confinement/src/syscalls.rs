@@ -9,13 +9,51 @@
 //! the clock, performance counters, shutting the machine down.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
-use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch, sock_filter};
 
 use crate::LayerError;
 
-pub(crate) fn restrict() -> Result<(), LayerError> {
-    let refused = |error: &dyn std::fmt::Display| LayerError::Refused(error.to_string());
+/// Which filter a process has: of two with the same number the second changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FilterNumber(u64);
+
+impl FilterNumber {
+    /// The number that another process [told](Self::get).
+    #[must_use]
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// The number, for another process.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    fn of(program: &[sock_filter]) -> Self {
+        let mut hasher = DefaultHasher::new();
+        for step in program {
+            (step.code, step.jt, step.jf, step.k).hash(&mut hasher);
+        }
+        Self(hasher.finish())
+    }
+}
+
+/// Leaves the process only the system calls of the list, where it hasn't inherited just that: filters
+/// add up, and the kernel takes no more than a few dozen of this length (seccomp(2)).
+pub(crate) fn restrict(inherited: Option<FilterNumber>) -> Result<FilterNumber, LayerError> {
+    let program = program()?;
+    let number = FilterNumber::of(&program);
+    if inherited != Some(number) {
+        let applied = seccompiler::apply_filter(&program);
+        applied.map_err(|error| LayerError::Refused(error.to_string()))?;
+    }
+    Ok(number)
+}
+
+fn program() -> Result<BpfProgram, LayerError> {
     let architecture = TargetArch::try_from(std::env::consts::ARCH)
         .map_err(|_| LayerError::UnknownArchitecture(std::env::consts::ARCH))?;
     let allowed: BTreeMap<_, _> = ALLOWED
@@ -27,8 +65,7 @@ pub(crate) fn restrict() -> Result<(), LayerError> {
     let enosys = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
     let filter = SeccompFilter::new(allowed, enosys, SeccompAction::Allow, architecture);
     let program = filter.and_then(BpfProgram::try_from);
-    let program = program.map_err(|error| refused(&error))?;
-    seccompiler::apply_filter(&program).map_err(|error| refused(&error))
+    program.map_err(|error| LayerError::Refused(error.to_string()))
 }
 
 /// By what they are for.
@@ -236,7 +273,7 @@ const FACTS: &[libc::c_long] = &[
     libc::SYS_getpriority,
 ];
 
-/// The binary that an upgrade starts confines itself again.
+/// The binary that an upgrade starts may confine itself further.
 const CONFINEMENT: &[libc::c_long] = &[
     libc::SYS_landlock_create_ruleset,
     libc::SYS_landlock_add_rule,

@@ -7,7 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
 
-use palisade_confinement::{Layer, WritablePlaces, confine};
+use palisade_confinement::{Inherited, Layer, OutOfReach, WritablePlaces, confine};
 
 #[test]
 fn a_confined_process_does_what_a_proxy_does_and_no_more() {
@@ -16,7 +16,7 @@ fn a_confined_process_does_what_a_proxy_does_and_no_more() {
     fs::write(&kept, "as it was").unwrap();
     let mut places = WritablePlaces::default();
     places.add_folder(own.path());
-    let confinement = confine(places, None);
+    let confinement = confine(&places, None, &Inherited::default()).unwrap();
     assert_eq!(confinement.missing().collect::<Vec<_>>(), []);
     for layer in Layer::ALL {
         assert!(confinement.has(layer), "{layer}");
@@ -58,8 +58,8 @@ fn a_confined_process_does_what_a_proxy_does_and_no_more() {
     // What newer settings may name.
     let mut wanted = WritablePlaces::default();
     wanted.add_folder(&own.path().join("deeper"));
-    assert_eq!(confinement.first_out_of_reach(&wanted), None);
+    assert_eq!(confinement.permits(&wanted), Ok(()));
     wanted.add_folder(other.path());
     let other = other.path().canonicalize().unwrap();
-    assert_eq!(confinement.first_out_of_reach(&wanted), Some(&*other));
+    assert_eq!(confinement.permits(&wanted), Err(OutOfReach(other)));
 }

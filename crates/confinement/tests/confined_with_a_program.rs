@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::process::Command;
 
-use palisade_confinement::{Layer, WritablePlaces, confine};
+use palisade_confinement::{Inherited, Layer, WritablePlaces, confine};
 
 #[test]
 fn what_is_in_the_programs_folder_starts_and_nothing_else() {
@@ -16,7 +16,8 @@ fn what_is_in_the_programs_folder_starts_and_nothing_else() {
     for copy in [&program, &elsewhere] {
         fs::copy("/bin/true", copy).unwrap();
     }
-    let confinement = confine(WritablePlaces::default(), Some(program.clone()));
+    let places = WritablePlaces::default();
+    let confinement = confine(&places, Some(program.clone()), &Inherited::default()).unwrap();
     assert!(confinement.has(Layer::Filesystem));
 
     let start = |path: &Path| Command::new(path).status();

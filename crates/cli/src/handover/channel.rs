@@ -5,10 +5,11 @@ use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
-    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg,
-    sendmsg, socketpair,
+    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recv, recvmsg,
+    send, sendmsg, socketpair,
 };
 use tokio::io::Interest;
 use tokio::net::UnixStream;
@@ -44,8 +45,7 @@ impl Channel {
     }
 
     pub(super) async fn send(&self, message: &Message, fds: &[BorrowedFd<'_>]) -> Result<()> {
-        let bytes = serde_json::to_vec(message)?;
-        ensure!(bytes.len() <= MESSAGE_BYTES_MAX, "a message is too long");
+        let bytes = encode(message)?;
         let send = || {
             let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(SOCKETS_MAX))];
             let mut control = SendAncillaryBuffer::new(&mut space);
@@ -88,10 +88,44 @@ impl Channel {
         if flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
             bail!("a message is longer than expected");
         }
-        let message = bytes.get(..length).unwrap_or_default();
-        let message = serde_json::from_slice(message).context("a message can't be understood")?;
+        let message = decode(bytes.get(..length).unwrap_or_default())?;
         Ok(Some(Received { message, fds }))
     }
+}
+
+/// Says something at the end of a channel that another process made, before there is a runtime: waits
+/// as long as it takes.
+pub(super) fn say(end: &OwnedFd, message: &Message) -> Result<()> {
+    let bytes = encode(message)?;
+    let sent = retry_on_intr(|| send(end, &bytes, SendFlags::NOSIGNAL));
+    let sent = sent.context("can't speak to the other process")?;
+    ensure!(sent == bytes.len(), "a message was cut");
+    Ok(())
+}
+
+/// Hears something there; none where the other process closed its end or is gone.
+pub(super) fn hear(end: &OwnedFd) -> Result<Option<Message>> {
+    // One more than there may be, to notice what is longer.
+    let mut bytes = vec![0; MESSAGE_BYTES_MAX + 1];
+    let length = match retry_on_intr(|| recv(end, &mut bytes[..], RecvFlags::empty())) {
+        Ok((_, 0)) | Err(Errno::CONNRESET) => return Ok(None),
+        received => received.context("can't hear the other process")?.1,
+    };
+    ensure!(
+        length <= MESSAGE_BYTES_MAX,
+        "a message is longer than expected"
+    );
+    decode(bytes.get(..length).unwrap_or_default()).map(Some)
+}
+
+fn encode(message: &Message) -> Result<Vec<u8>> {
+    let bytes = serde_json::to_vec(message)?;
+    ensure!(bytes.len() <= MESSAGE_BYTES_MAX, "a message is too long");
+    Ok(bytes)
+}
+
+fn decode(bytes: &[u8]) -> Result<Message> {
+    serde_json::from_slice(bytes).context("a message can't be understood")
 }
 
 #[cfg(test)]
@@ -128,8 +162,31 @@ mod tests {
     async fn what_is_no_message_is_refused() {
         for bytes in [&b"{}"[..], b"{\"say\":\"later\"}", b"\xff", &[b' '; 70_000]] {
             let (ours, theirs) = Channel::pair().unwrap();
-            rustix::net::send(&theirs, bytes, SendFlags::empty()).unwrap();
+            send(&theirs, bytes, SendFlags::empty()).unwrap();
             assert!(ours.receive().await.is_err());
+            send(&ours.0, bytes, SendFlags::empty()).unwrap();
+            assert!(hear(&theirs).is_err());
         }
+    }
+
+    #[tokio::test]
+    async fn a_process_without_a_runtime_can_speak_too() {
+        use std::ffi::OsString;
+        use std::os::unix::ffi::OsStringExt;
+        let (ours, theirs) = Channel::pair().unwrap();
+        say(&theirs, &Message::Confined).unwrap();
+        let said = ours.receive().await.unwrap().unwrap();
+        assert_eq!(said.message, Message::Confined);
+        // Names of files are bytes.
+        let odd = OsString::from_vec(b"/tmp/\xff\n\"".to_vec());
+        for writable in [None, Some(vec!["/var/log".into(), odd])] {
+            let filter = writable.as_ref().map(|_| u64::MAX);
+            let message = Message::Inherited { writable, filter };
+            ours.send(&message, &[]).await.unwrap();
+            assert_eq!(hear(&theirs).unwrap(), Some(message));
+        }
+        drop(ours);
+        assert_eq!(hear(&theirs).unwrap(), None);
+        assert!(say(&theirs, &Message::Confined).is_err());
     }
 }

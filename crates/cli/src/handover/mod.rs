@@ -3,6 +3,8 @@
 //! ```text
 //! old: starts the new one ──────────────────────────▶ new: reads its settings
 //!      ◀───────────────────────────────────── Loaded       opens nothing yet
+//!      Inherited ───────────────────────────────────▶      gives up what it hasn't inherited
+//!      ◀──────────────────────── Confined or Refused       can write where its settings say, or not
 //! old: stops polling LAPI, takes no changes
 //!      Decisions, Sockets ──────────────────────────▶      has them, asks LAPI
 //!      ◀─────────────────────────────────── Prepared       could serve now
@@ -20,9 +22,11 @@ mod predecessor;
 mod program;
 mod successor;
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use palisade_confinement::{FilterNumber, Inherited};
 use palisade_decisions::SourceId;
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +35,7 @@ pub(crate) use program::Program;
 pub(crate) use successor::Successor;
 
 /// Which of these conversations this is. Another needs a restart.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Tells a process whose place it takes: the number of its parent, which its standard input leads to.
 const PREDECESSOR: &str = "PALISADE_PREDECESSOR";
@@ -45,6 +49,17 @@ const SOCKETS_MAX: usize = 64;
 enum Message {
     /// The settings are good.
     Loaded { version: u32 },
+    /// What this process has given up, and so whoever it starts.
+    Inherited {
+        /// Where may be written.
+        writable: Option<Vec<OsString>>,
+        /// Which system calls there are.
+        filter: Option<u64>,
+    },
+    /// As much is given up as the settings say.
+    Confined,
+    /// Too much is given up for the settings.
+    Refused { why: String },
     /// All decisions of one source can be read from the pipe that comes with this.
     Decisions { source: Source },
     /// These sockets come with this, in this order.
@@ -61,6 +76,16 @@ enum Message {
     Serving,
     /// The service manager has been told.
     Main,
+}
+
+impl Message {
+    fn inherited(of: &Inherited) -> Self {
+        let writable = of.writable.as_ref();
+        Self::Inherited {
+            writable: writable.map(|places| places.iter().map(Into::into).collect()),
+            filter: of.filter.map(FilterNumber::get),
+        }
+    }
 }
 
 /// What is handed over of the decision table.

@@ -2,15 +2,17 @@
 
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
+use palisade_confinement::{FilterNumber, Inherited};
 use palisade_crowdsec::read_handed;
 use palisade_decisions::Decision;
 use palisade_proxy::Clock;
 use rustix::process::getppid;
 use tokio::task::spawn_blocking;
 
-use super::channel::{Channel, Received};
+use super::channel::{Channel, Received, hear, say};
 use super::{Message, PREDECESSOR, Source, VERSION};
 use crate::inheritance::Inheritance;
 
@@ -38,6 +40,35 @@ impl Line {
         Ok(Some(Self(line)))
     }
 
+    /// Says that the settings are good, hears what this process has inherited of the other's confinement,
+    /// and says what came of giving up the rest. Before there is a runtime.
+    ///
+    /// # Errors
+    /// As `confine`, which the other process is told. When it is gone, or says something else.
+    pub(crate) fn confine<T, E: std::error::Error + Send + Sync + 'static>(
+        &self,
+        confine: impl FnOnce(Inherited) -> Result<T, E>,
+    ) -> Result<T> {
+        say(&self.0, &Message::Loaded { version: VERSION })?;
+        let inherited = match hear(&self.0)? {
+            Some(Message::Inherited { writable, filter }) => Inherited {
+                writable: writable.map(|places| places.into_iter().map(PathBuf::from).collect()),
+                filter: filter.map(FilterNumber::new),
+            },
+            Some(other) => bail!("the process whose place this one takes said {other:?}"),
+            None => bail!("the process whose place this one takes is gone"),
+        };
+        let confined = confine(inherited);
+        let said = match &confined {
+            Ok(_) => Message::Confined,
+            Err(error) => Message::Refused {
+                why: error.to_string(),
+            },
+        };
+        say(&self.0, &said)?;
+        Ok(confined?)
+    }
+
     /// To be called on a runtime.
     pub(crate) fn open(self) -> Result<Predecessor> {
         Ok(Predecessor(Channel::new(self.0)?))
@@ -45,13 +76,11 @@ impl Line {
 }
 
 impl Predecessor {
-    /// Says that the settings are good, and takes what there is to take.
+    /// Takes what there is to take.
     ///
     /// # Errors
     /// When the other process is gone, or what it hands over is not whole.
     pub(crate) async fn take_over(&self, clock: Clock) -> Result<Inheritance> {
-        let loaded = Message::Loaded { version: VERSION };
-        self.0.send(&loaded, &[]).await?;
         let mut inheritance = Inheritance::default();
         loop {
             let Some(Received { message, fds }) = self.0.receive().await? else {

@@ -62,6 +62,9 @@ impl Successor {
     ) -> Result<()> {
         let handing_over = async {
             self.expect(&Message::Loaded { version: VERSION }).await?;
+            let inherited = Message::inherited(admin.confinement.inherited());
+            self.channel.send(&inherited, &[]).await?;
+            self.expect(&Message::Confined).await?;
             // Nobody asks LAPI for what the new one is to hear.
             lapi.pause().await;
             self.unchanged = Some(Arc::clone(&admin.changes).write_owned().await);
@@ -98,7 +101,10 @@ impl Successor {
     async fn expect(&mut self, expected: &Message) -> Result<()> {
         match self.channel.receive().await? {
             Some(said) if said.message == *expected => Ok(()),
-            Some(said) => bail!("it said {:?}; expected {expected:?}", said.message),
+            Some(said) => match said.message {
+                Message::Refused { why } => bail!("it refused: {why}"),
+                other => bail!("it said {other:?}; expected {expected:?}"),
+            },
             None => Err(match timeout(EXIT_TIME, self.child.wait()).await {
                 Ok(Ok(status)) => anyhow!("it ended: {status}"),
                 _ => anyhow!("it hung up"),

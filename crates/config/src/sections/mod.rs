@@ -153,7 +153,7 @@ static SANDBOX: Key<Flag, Defaulted> = Key::new(
     "sandbox",
     Flag,
     Defaulted("true"),
-    "Give up, once the settings are read, what a proxy has no use for: writing outside the folders named here and starting programs from other folders than its own (Landlock), system calls of administration and debugging (seccomp), core dumps. Obeyed at the start only. `false` for debuggers and profilers.",
+    "Give up, once the settings are read, what a proxy has no use for: writing outside the folders named here and starting programs from other folders than its own (Landlock), system calls of administration and debugging (seccomp), core dumps. Obeyed at the start only; an upgrade takes nothing back. `false` for debuggers and profilers.",
 );
 static LISTENERS: Key<EachOf<Table<listeners::ReadListener>>, Required> = Key::new(
     "listeners",
