@@ -12,12 +12,20 @@ use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 use palisade_decisions::{
-    Decision, DecisionId, DecisionTable, Deletion, Delta, Filter, Remedy, Scope, SourceId,
+    Decision, DecisionId, DecisionTable, Deletion, Delta, Filter, ListId, Remedy, Scope, SourceId,
 };
-use palisade_vocabulary::{Asn, Known, Place, Tick};
+use palisade_vocabulary::{Asn, Cidr, Known, Place, Tick};
 
 const NOW: Tick = Tick::from_millis(1000);
 const DOCUMENTS: u64 = 1_500;
+
+/// Each kind of source, and of lists two.
+const SOURCES: [SourceId; 4] = [
+    SourceId::Local,
+    SourceId::CrowdSec,
+    SourceId::List(ListId(0)),
+    SourceId::List(ListId(1)),
+];
 
 const CLIENT: &str = "198.51.100.7";
 const PLACE: (&str, Asn) = ("NZ", Asn(64_496));
@@ -105,11 +113,11 @@ fn a_ban_that_moves_is_always_somewhere() {
 
 /// How many documents a source brought: all of them are seen from then on.
 #[derive(Default)]
-struct Brought([AtomicU64; SourceId::ALL.len()]);
+struct Brought([AtomicU64; SOURCES.len()]);
 
 impl Brought {
     fn of(&self, source: SourceId) -> &AtomicU64 {
-        let place = SourceId::ALL.iter().position(|other| *other == source);
+        let place = SOURCES.iter().position(|other| *other == source);
         &self.0[place.unwrap()]
     }
 }
@@ -140,6 +148,24 @@ fn read(table: &DecisionTable, source: SourceId, brought: &Brought) {
     let first = round();
     assert!(first >= at_least, "{first} after {at_least}");
     assert_eq!(first, round(), "a version that changes");
+    let is_allowed = |client: &str| version.is_allowed(client.parse().unwrap());
+    assert!(is_allowed(CLIENT), "an allow list seen by half");
+    assert!(!is_allowed("203.0.113.1"), "an allow list that is nobody's");
+}
+
+/// An allow list that always names the client, each time by another range, and one beside it that
+/// comes and goes.
+fn allow(table: &DecisionTable, round: u64) {
+    let range = |text: &str| text.parse::<Cidr>().unwrap();
+    let around = ["198.51.100.7/32", "198.51.100.0/24", "198.0.0.0/8"];
+    let others = [Some("10.0.0.0/8"), None];
+    let round = usize::try_from(round).unwrap();
+    let other = others[round % others.len()].map(range);
+    table.allow(
+        ListId(0),
+        [range(around[round % around.len()])].into_iter().collect(),
+    );
+    table.allow(ListId(1), other.into_iter().collect());
 }
 
 #[test]
@@ -149,11 +175,12 @@ fn sources_that_write_at_once_are_each_seen_whole() {
         AtomicBool::new(false),
         Brought::default(),
     );
-    for source in SourceId::ALL {
+    for source in SOURCES {
         table.apply(source, document(1), NOW);
     }
+    allow(&table, 1);
     std::thread::scope(|threads| {
-        for source in SourceId::ALL {
+        for source in SOURCES {
             let (table, brought, stop) = (&table, &brought, &stop);
             threads.spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
@@ -166,7 +193,11 @@ fn sources_that_write_at_once_are_each_seen_whole() {
                 table.purge_expired(NOW);
             }
         });
-        let writers = SourceId::ALL.map(|source| {
+        threads.spawn(|| {
+            let rounds = (2..).take_while(|_| !stop.load(Ordering::Relaxed));
+            rounds.for_each(|round| allow(&table, round));
+        });
+        let writers = SOURCES.map(|source| {
             let (table, brought) = (&table, &brought);
             threads.spawn(move || write(table, source, brought))
         });

@@ -1,7 +1,7 @@
 //! The table agrees with the obvious one: a vector that is read from end to end.
 //!
-//! Several sources, overlaps and duplicates, each scope, addresses in both of their forms, the tick at
-//! which a decision ends and the one before it. A version that was taken before a step still says
+//! Several sources, lists among them, overlaps and duplicates, each scope, addresses in both of their
+//! forms, allow lists, the tick at which a decision ends and the one before it. A version that was taken before a step still says
 //! after it what it said before.
 
 #![expect(
@@ -10,14 +10,26 @@
     reason = "a test may panic"
 )]
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use palisade_decisions::{
-    Applied, Decision, DecisionId, DecisionTable, Deletion, Delta, Filter, Match, Remedy,
+    Applied, Decision, DecisionId, DecisionTable, Deletion, Delta, Filter, ListId, Match, Remedy,
     RemedyKind, Scope, SourceId, Version,
 };
-use palisade_vocabulary::{Asn, Ip, Known, Place, Tick};
+use palisade_vocabulary::{Asn, Cidr, Ip, Known, Place, Tick};
 use proptest::prelude::*;
+
+/// Each kind of source, and of lists two: neither has a say in what the other holds.
+const SOURCES: [SourceId; 4] = [
+    SourceId::Local,
+    SourceId::CrowdSec,
+    SourceId::List(ListId(0)),
+    SourceId::List(ListId(7)),
+];
+
+/// Allow lists; the last has the number of a block list, with which it has nothing to do.
+const ALLOW_LISTS: [ListId; 3] = [ListId(1), ListId(2), ListId(7)];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Held {
@@ -45,6 +57,7 @@ impl Held {
 struct Model {
     held: Vec<Held>,
     names_all: bool,
+    allowed: BTreeMap<ListId, Vec<Cidr>>,
 }
 
 impl Model {
@@ -159,6 +172,11 @@ impl Model {
         self.held.iter().filter(holds).map(Held::rank).max()
     }
 
+    fn is_allowed(&self, ip: Ip) -> bool {
+        let mut ranges = self.allowed.values().flatten();
+        ranges.any(|range| range.contains(ip))
+    }
+
     fn asks_for_places(&self, now: Tick) -> bool {
         let is_place = |held: &Held| held.expires > now && !matches!(held.scope, Scope::Address(_));
         self.held.iter().any(is_place)
@@ -223,6 +241,7 @@ enum Step {
     Delta(SourceId, Delta),
     Snapshot(SourceId, Delta),
     Flush(SourceId),
+    Allow(ListId, Vec<Cidr>),
     Purge,
     Wait(u64),
     /// Until one of the decisions ends, or so many milliseconds before.
@@ -267,6 +286,14 @@ fn scopes() -> impl Strategy<Value = Scope> {
     ]
 }
 
+/// What allow lists hold: the ranges that decisions are about.
+fn ranges() -> impl Strategy<Value = Cidr> {
+    scopes().prop_filter_map("a place is in no allow list", |scope| match scope {
+        Scope::Address(range) => Some(range),
+        _ => None,
+    })
+}
+
 fn remedies() -> impl Strategy<Value = Remedy> {
     let names = vec!["ban", "ban", "ban", "captcha", "throttle", "mfa", "slow"];
     prop::sample::select(names).prop_map(Remedy::parse)
@@ -301,11 +328,13 @@ fn documents(len_max: usize) -> impl Strategy<Value = Delta> {
 }
 
 fn steps() -> impl Strategy<Value = Step> {
-    let sources = || prop::sample::select(&SourceId::ALL[..]);
+    let sources = || prop::sample::select(&SOURCES[..]);
+    let lists = prop::sample::select(&ALLOW_LISTS[..]);
     prop_oneof![
         8 => (sources(), documents(12)).prop_map(|(source, delta)| Step::Delta(source, delta)),
         3 => (sources(), documents(30)).prop_map(|(source, delta)| Step::Snapshot(source, delta)),
         1 => sources().prop_map(Step::Flush),
+        2 => (lists, prop::collection::vec(ranges(), 0..4)).prop_map(|(list, ranges)| Step::Allow(list, ranges)),
         1 => Just(Step::Purge),
         1 => (0_u64..4000).prop_map(Step::Wait),
         3 => (0_usize..8, 0_u64..3).prop_map(|(number, before)| Step::WaitForAnEnd(number, before)),
@@ -358,6 +387,7 @@ fn check_lookups(version: &Version, model: &Model, now: Tick) {
     assert!(version.asks_for_places() || !model.asks_for_places(now));
     for address in ADDRESSES.into_iter().chain(STRANGERS) {
         let ip: Ip = address.parse().unwrap();
+        assert_eq!(version.is_allowed(ip), model.is_allowed(ip), "{ip}");
         for place in [Place::UNAVAILABLE, home] {
             check_lookup(version, model, ip, &place, now);
         }
@@ -375,7 +405,7 @@ fn check_lookup(version: &Version, model: &Model, ip: Ip, place: &Place, now: Ti
         assert!(model.held.iter().any(is_found), "{found:?}");
         assert!(found.scope().covers(ip, place));
     }
-    for source in SourceId::ALL {
+    for source in SOURCES {
         let of_source = version.lookup_among(|asked| asked == source, ip, place, now);
         let rank = of_source.as_ref().map(rank_of);
         assert_eq!(rank, model.strongest(Some(source), ip, place, now), "{ip}");
@@ -424,6 +454,10 @@ fn run(step: Step, table: &DecisionTable, model: &mut Model, now: Tick) -> Tick 
                 .held
                 .retain(|held| held.expires > now && held.source != source);
             table.flush(source, now);
+        }
+        Step::Allow(list, ranges) => {
+            table.allow(list, ranges.iter().copied().collect());
+            model.allowed.insert(list, ranges);
         }
         Step::Purge => {
             table.purge_expired(now);
