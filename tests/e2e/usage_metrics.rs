@@ -144,6 +144,7 @@ fn component(request: &BackendRequest) -> (u64, Value) {
     );
     text(&component["version"]);
     text(&component["os"]["name"]);
+    text(&component["os"]["family"]);
     text(&component["os"]["version"]);
     assert_eq!(component["feature_flags"], serde_json::json!([]));
     let started = component["utc_startup_timestamp"].as_u64().unwrap();

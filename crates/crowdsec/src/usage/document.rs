@@ -54,6 +54,7 @@ struct Component<'a> {
 #[derive(Serialize)]
 struct Os<'a> {
     name: &'a str,
+    family: &'a str,
     version: &'a str,
 }
 
@@ -91,6 +92,7 @@ struct Labels<'a> {
 pub(super) fn document(identity: &Identity, window: Window, added: &UsageTotals) -> Vec<u8> {
     let os = identity.os.as_ref().map(|os| Os {
         name: os.name(),
+        family: os.family(),
         version: os.version(),
     });
     let document = Document {

@@ -11,10 +11,11 @@ const FILES: [&str; 2] = ["/etc/os-release", "/usr/lib/os-release"];
 /// How much is read of it.
 const BYTES_MAX: u64 = 64 * 1024;
 
-/// Name and version of the machine's system; neither is empty.
+/// Name, family and version of the machine's system; none is empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OperatingSystem {
     name: String,
+    family: String,
     version: String,
 }
 
@@ -28,8 +29,8 @@ impl OperatingSystem {
         })
     }
 
-    /// The `ID` and `VERSION_ID` of an os-release file. A system without versions (a rolling one)
-    /// has `unknown`, since LAPI wants one.
+    /// The `ID`, `ID_LIKE` and `VERSION_ID` of an os-release file. A system that is like no other is
+    /// a family of its own. One without versions (a rolling one) has `unknown`, since LAPI wants one.
     fn parse(text: &str) -> Option<Self> {
         let value = |wanted: &str| {
             let mut fields = text.lines().filter_map(|line| line.trim().split_once('='));
@@ -38,8 +39,15 @@ impl OperatingSystem {
             let shown = !value.is_empty() && !value.contains(char::is_control);
             shown.then(|| value.to_owned())
         };
+        let name = value("ID")?;
+        // Several are in order, the closest one first.
+        let like = value("ID_LIKE");
+        let closest = like
+            .as_deref()
+            .and_then(|like| like.split_whitespace().next());
         Some(Self {
-            name: value("ID")?,
+            family: closest.unwrap_or(&name).to_owned(),
+            name,
             version: value("VERSION_ID").unwrap_or_else(|| "unknown".to_owned()),
         })
     }
@@ -48,6 +56,12 @@ impl OperatingSystem {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What it is like: `debian` of Ubuntu, `rhel` of Rocky Linux, `debian` of Debian itself.
+    #[must_use]
+    pub fn family(&self) -> &str {
+        &self.family
     }
 
     /// `12`, `3.20.1`.
@@ -68,23 +82,42 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(text: &str, expected: Option<(&str, &str)>) {
+    fn check(text: &str, expected: Option<[&str; 3]>) {
         let got = OperatingSystem::parse(text);
-        let got = got.as_ref().map(|os| (os.name(), os.version()));
+        let got = got
+            .as_ref()
+            .map(|os| [os.name(), os.family(), os.version()]);
         assert_eq!(got, expected, "{text}");
     }
 
     #[test]
-    fn name_and_version_are_read() {
+    fn name_family_and_version_are_read() {
         let debian = "PRETTY_NAME=\"Debian GNU/Linux 12\"\nID=debian\nVERSION_ID=\"12\"\n";
-        check(debian, Some(("debian", "12")));
-        check("VERSION_ID='3.20'\n ID=alpine", Some(("alpine", "3.20")));
-        check("ID=arch\n", Some(("arch", "unknown")));
+        check(debian, Some(["debian", "debian", "12"]));
+        check(
+            "VERSION_ID='3.20'\n ID=alpine",
+            Some(["alpine", "alpine", "3.20"]),
+        );
+        check("ID=arch\n", Some(["arch", "arch", "unknown"]));
         check("ID=\n", None);
+        check("ID_LIKE=debian\n", None);
         check("", None);
+        let long = "x".repeat(255);
         check(
             &format!("ID={}", "x".repeat(300)),
-            Some((&"x".repeat(255), "unknown")),
+            Some([&long, &long, "unknown"]),
         );
+    }
+
+    #[test]
+    fn the_family_is_the_closest_system() {
+        let ubuntu = "ID=ubuntu\nID_LIKE=debian\nVERSION_ID=\"24.04\"\n";
+        check(ubuntu, Some(["ubuntu", "debian", "24.04"]));
+        let rocky = "ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\nVERSION_ID=\"9.4\"\n";
+        check(rocky, Some(["rocky", "rhel", "9.4"]));
+        let empty = "ID=void\nID_LIKE=\"\"\n";
+        check(empty, Some(["void", "void", "unknown"]));
+        let spaces = "ID=suse\nID_LIKE=\" opensuse  suse\"\n";
+        check(spaces, Some(["suse", "opensuse", "unknown"]));
     }
 }

@@ -55,7 +55,7 @@ fn the_document_is_as_lapi_wants_it() {
             "type": "palisade",
             "name": "palisade",
             "version": "1.2.3",
-            "os": { "name": os.name(), "version": os.version() },
+            "os": { "name": os.name(), "family": os.family(), "version": os.version() },
             "feature_flags": [],
             "utc_startup_timestamp": 1_795_290_000,
             "metrics": [{
