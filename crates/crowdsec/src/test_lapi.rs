@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
 /// What one connection gets; it is closed afterwards.
@@ -17,6 +17,8 @@ pub(crate) enum Answer {
     Greeting(Vec<u8>),
     /// These bytes, then nothing until the client gives up.
     Silence(Vec<u8>),
+    /// A status, once the test met it twice: after the request came, and before the answer goes.
+    Held(u16, Arc<Barrier>),
     /// A head, then a byte of a JSON document every few milliseconds, without end.
     Drip,
 }
@@ -132,6 +134,11 @@ fn serve_one(mut connection: TcpStream, answer: &Answer, seen: &Seen) -> std::io
     }
     match answer {
         Answer::Status(status, body) => connection.write_all(&response(*status, body)),
+        Answer::Held(status, met) => {
+            met.wait();
+            met.wait();
+            connection.write_all(&response(*status, ""))
+        }
         Answer::Bytes(bytes) | Answer::Greeting(bytes) => connection.write_all(bytes),
         Answer::Silence(bytes) => {
             connection.write_all(bytes)?;

@@ -12,7 +12,11 @@ use super::document::Window;
 /// What LAPI was told so far. One for the process: it outlives reporters, so that a reload loses
 /// nothing. Its size is that of the totals, whatever LAPI takes or doesn't.
 #[derive(Debug)]
-pub struct UsageLedger(Mutex<Told>);
+pub struct UsageLedger {
+    told: Mutex<Told>,
+    /// Held while a report is on its way.
+    turn: tokio::sync::Mutex<()>,
+}
 
 #[derive(Debug)]
 struct Told {
@@ -37,17 +41,26 @@ impl UsageLedger {
     /// One of a process that began at the tick `started` and has told nothing.
     #[must_use]
     pub fn new(started: Tick) -> Self {
-        Self(Mutex::new(Told {
-            totals: UsageTotals::default(),
-            at: started,
-            last_end: 0,
-        }))
+        Self {
+            told: Mutex::new(Told {
+                totals: UsageTotals::default(),
+                at: started,
+                last_end: 0,
+            }),
+            turn: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Waits until no report is on its way, and keeps others from it: two at once would tell the
+    /// same. A reload's new reporter meets the old one's here.
+    pub(super) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.turn.lock().await
     }
 
     /// Begins a report of `totals`, made at the tick `now` and at `unix_seconds` by the wall clock.
     /// No two reports end at the same second, though the wall clock may stand still or go back.
     pub(super) fn open(&self, totals: UsageTotals, now: Tick, unix_seconds: u64) -> Opened {
-        let mut told = self.0.lock();
+        let mut told = self.told.lock();
         let end = unix_seconds.max(told.last_end.saturating_add(1));
         told.last_end = end;
         let added = UsageTotals {
@@ -69,7 +82,7 @@ impl UsageLedger {
 
     /// LAPI took a report: what was in it is not told again.
     pub(super) fn taken(&self, report: Opened) {
-        let mut told = self.0.lock();
+        let mut told = self.told.lock();
         told.totals = UsageTotals {
             active_decisions: BTreeMap::new(),
             ..report.totals

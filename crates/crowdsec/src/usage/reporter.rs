@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use palisade_remote::{ClientError, Clock, Jitter};
 use palisade_vocabulary::Tick;
 use tokio::task::spawn_blocking;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::document::document;
 use super::{
@@ -23,7 +23,7 @@ use crate::settings::Settings;
 const RETRY_FIRST: Duration = Duration::from_secs(10);
 /// How long an LAPI that takes no reports is left alone: somebody may update it.
 const UNSUPPORTED_INTERVAL: Duration = Duration::from_secs(6 * 3600);
-/// How long the last report may take, while the process ends.
+/// How long reports may take once the reporter is to end.
 const LAST_REPORT_TIME: Duration = Duration::from_secs(2);
 /// How often the log hears of a failure that goes on.
 const REMIND_INTERVAL: Duration = Duration::from_secs(3600);
@@ -98,28 +98,38 @@ impl UsageReporter {
     }
 
     /// Reports until `stop` is ready. `true` from it: the process ends, and what was not told yet
-    /// is, within two seconds.
+    /// is. Either way a report on its way is waited for: what LAPI takes of it must be known. Both
+    /// together take two seconds at most.
     pub async fn run(mut self, stop: impl Future<Output = bool>) {
         let mut stop = pin!(stop);
         let mut wait = self.about(self.interval);
-        let is_last = loop {
+        let (is_last, deadline) = loop {
             tokio::select! {
-                is_last = &mut stop => break is_last,
+                is_last = &mut stop => break (is_last, Instant::now() + LAST_REPORT_TIME),
                 () = sleep(wait) => {}
             }
-            wait = tokio::select! {
-                is_last = &mut stop => break is_last,
-                wait = self.report_now() => wait,
+            let mut report = pin!(self.report_now());
+            let is_last = tokio::select! {
+                is_last = &mut stop => is_last,
+                next = &mut report => {
+                    wait = next;
+                    continue;
+                }
             };
+            let deadline = Instant::now() + LAST_REPORT_TIME;
+            // Nobody can wait for longer: what it brings is in the log either way.
+            let _ = timeout_at(deadline, report).await;
+            break (is_last, deadline);
         };
         if is_last && self.status.is_supported() != Some(false) {
-            // Nobody can wait for longer: what it brings is in the log either way.
-            let _ = timeout(LAST_REPORT_TIME, self.report_now()).await;
+            let _ = timeout_at(deadline, self.report_now()).await;
         }
     }
 
-    /// Reports once; returns how long to wait.
+    /// Reports once, when no other reporter's report is on its way; returns how long to wait.
     pub(super) async fn report_now(&mut self) -> Duration {
+        let ledger = Arc::clone(&self.ledger);
+        let _turn = ledger.turn().await;
         let now = self.clock.now();
         match self.try_report(now).await {
             Ok(()) => {

@@ -1,8 +1,9 @@
-use std::sync::Mutex;
+use std::sync::{Barrier, Mutex};
 
 use palisade_vocabulary::Tick;
 use serde_json::{Value, json};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
+use tokio::task::spawn_blocking;
 
 use super::document::{Window, document};
 use super::*;
@@ -244,6 +245,59 @@ async fn the_last_report_is_made_at_the_end_and_has_a_bound() {
     let started = std::time::Instant::now();
     stage.reporter().run(async { true }).await;
     assert!(started.elapsed() < std::time::Duration::from_secs(8));
+}
+
+/// Meets the LAPI that holds its answer back.
+async fn meet(lapi: &Arc<Barrier>) {
+    let lapi = Arc::clone(lapi);
+    spawn_blocking(move || lapi.wait()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_report_on_its_way_when_the_reporter_ends_is_not_told_again() {
+    let met = Arc::new(Barrier::new(2));
+    let stage = Stage::new(vec![Answer::Held(201, Arc::clone(&met)), created()]);
+    let (stop, stopped) = oneshot::channel();
+    let old = stage.reporter();
+    let status = old.status();
+    let old = tokio::spawn(old.run(async move { stopped.await.unwrap() }));
+    meet(&met).await;
+    stop.send(false).unwrap();
+    // The reporter hears of it before LAPI answers.
+    tokio::task::yield_now().await;
+    meet(&met).await;
+    old.await.unwrap();
+    assert_eq!(status.last_taken(), Some(seconds(60)));
+    let _ = stage.reporter().report_now().await;
+    assert_eq!(stage.processed(), [7, 0]);
+}
+
+#[tokio::test]
+async fn who_takes_over_does_not_tell_what_is_on_its_way() {
+    let met = Arc::new(Barrier::new(2));
+    let stage = Stage::new(vec![Answer::Held(201, Arc::clone(&met)), created()]);
+    let (mut old, mut new) = (stage.reporter(), stage.reporter());
+    let old = tokio::spawn(async move { old.report_now().await });
+    meet(&met).await;
+    let new = tokio::spawn(async move { new.report_now().await });
+    tokio::task::yield_now().await;
+    meet(&met).await;
+    let _ = (old.await.unwrap(), new.await.unwrap());
+    assert_eq!(stage.processed(), [7, 0]);
+}
+
+#[tokio::test]
+async fn a_report_that_never_ends_is_not_waited_for_for_long() {
+    let met = Arc::new(Barrier::new(2));
+    // Met once alone, it never answers.
+    let stage = Stage::new(vec![Answer::Held(201, Arc::clone(&met))]);
+    let (stop, stopped) = oneshot::channel();
+    let run = tokio::spawn(stage.reporter().run(async move { stopped.await.unwrap() }));
+    meet(&met).await;
+    let asked = std::time::Instant::now();
+    stop.send(true).unwrap();
+    run.await.unwrap();
+    assert!(asked.elapsed() < std::time::Duration::from_secs(8));
 }
 
 #[tokio::test]
