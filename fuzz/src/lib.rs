@@ -9,6 +9,7 @@ pub mod chunks;
 pub mod cookies;
 pub mod feeds;
 pub mod forwarded;
+pub mod frames;
 pub mod head;
 pub mod head_http2;
 pub mod lapi;
@@ -46,6 +47,7 @@ pub const TARGETS: &[Target] = &[
     target("cookies", cookies::check),
     target("feeds", feeds::check),
     target("forwarded", forwarded::check),
+    target("frames", frames::check),
     target("head", head::check),
     target("head_http2", head_http2::check),
     target("lapi", lapi::check),

@@ -36,7 +36,7 @@ macro_rules! smoke_tests {
 }
 
 smoke_tests!(
-    admin chunks cookies feeds forwarded head head_http2 lapi mmdb path proxy_protocol rules saved settings
+    admin chunks cookies feeds forwarded frames head head_http2 lapi mmdb path proxy_protocol rules saved settings
 );
 
 #[test]

@@ -3,10 +3,13 @@
 /// The head of a frame.
 const HEAD_BYTES: usize = 9;
 
-/// The kinds of frames (RFC 9113 section 6) that are told apart here.
-pub(crate) const DATA: u8 = 0;
-pub(crate) const HEADERS: u8 = 1;
-pub(crate) const RST_STREAM: u8 = 3;
+// The kinds of frames (RFC 9113 section 6) that are told apart here.
+/// DATA.
+pub const DATA: u8 = 0;
+/// HEADERS.
+pub const HEADERS: u8 = 1;
+/// RST_STREAM.
+pub const RST_STREAM: u8 = 3;
 
 /// The payload of RST_STREAM.
 const CODE_BYTES: usize = 4;
@@ -19,25 +22,30 @@ const PREFACE_BYTES: usize = 24;
 
 /// A frame that went over the connection, without its payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Frame {
-    pub(crate) kind: u8,
-    pub(crate) flags: u8,
-    pub(crate) stream: u32,
-    pub(crate) payload_bytes: u32,
+pub struct Frame {
+    /// As [`DATA`], [`HEADERS`], [`RST_STREAM`] or another.
+    pub kind: u8,
+    /// What they mean depends on the kind.
+    pub flags: u8,
+    /// The stream's number; 0 for frames of the connection.
+    pub stream: u32,
+    /// The length of the payload, whether it has come yet or not.
+    pub payload_bytes: u32,
     /// Why a stream was reset (RFC 9113 section 7); 0 for other frames.
-    pub(crate) code: u32,
+    pub code: u32,
 }
 
 impl Frame {
     /// Whether a message ends with it.
-    pub(crate) fn ends_message(self) -> bool {
+    #[must_use]
+    pub fn ends_message(self) -> bool {
         matches!(self.kind, DATA | HEADERS) && self.flags & END_STREAM != 0
     }
 }
 
 /// Finds the ends of frames in a stream of bytes.
 #[derive(Debug, Default)]
-pub(crate) struct Frames {
+pub struct Frames {
     /// The beginning of a frame: its head, and all of it if it is a reset.
     head: [u8; HEAD_BYTES + CODE_BYTES],
     head_bytes: usize,
@@ -47,7 +55,8 @@ pub(crate) struct Frames {
 
 impl Frames {
     /// Those of a client, which begins with its preface.
-    pub(crate) fn of_client() -> Self {
+    #[must_use]
+    pub fn of_client() -> Self {
         Self {
             skip: PREFACE_BYTES,
             ..Self::default()
@@ -58,7 +67,7 @@ impl Frames {
     /// ends in them.
     ///
     /// Hot path: runs per read and write, allocates nothing; payloads are skipped.
-    pub(crate) fn read(&mut self, bytes: &[u8], mut told: impl FnMut(Frame)) {
+    pub fn read(&mut self, bytes: &[u8], mut told: impl FnMut(Frame)) {
         let mut rest = bytes;
         while !rest.is_empty() {
             let skipped = self.skip.min(rest.len());

@@ -10,7 +10,7 @@ mod clock;
 mod connection;
 mod downstream;
 mod forward;
-mod frames;
+pub mod frames;
 mod http1;
 mod http2;
 mod http2_floods;
