@@ -49,6 +49,20 @@ fn every_target_is_everywhere() {
         file_names(&folder("targets/fuzz_targets")),
         files.collect::<Vec<_>>()
     );
+    for name in NAMES {
+        let path = folder("targets/fuzz_targets").join(format!("{name}.rs"));
+        assert_eq!(fs::read_to_string(path).unwrap(), fuzz_target(name));
+    }
+    let manifest = fs::read_to_string(folder("targets/Cargo.toml")).unwrap();
+    let (_, bins) = manifest.split_once("\n[[bin]]\n").unwrap();
+    let expected: Vec<String> = NAMES.iter().map(|name| bin(name)).collect();
+    assert_eq!(bins.split("\n[[bin]]\n").collect::<Vec<_>>(), expected);
+    let readme = fs::read_to_string(folder("README.md")).unwrap();
+    let rows = readme.lines().filter_map(|line| line.strip_prefix("| `"));
+    let told: Vec<&str> = rows
+        .filter_map(|row| Some(row.split_once('`')?.0))
+        .collect();
+    assert_eq!(told, NAMES);
     let regressions = file_names(&folder("regressions"));
     assert!(
         regressions
@@ -56,6 +70,20 @@ fn every_target_is_everywhere() {
             .all(|name| NAMES.contains(&name.as_str())),
         "{regressions:?}"
     );
+}
+
+/// What hands a target to libFuzzer.
+fn fuzz_target(name: &str) -> String {
+    format!(
+        "#![no_main]\n\nlibfuzzer_sys::fuzz_target!(|data: &[u8]| {{\n    palisade_fuzz::{name}::check(data);\n}});\n"
+    )
+}
+
+/// Its lines in the manifest of the package in `targets/`, which the workspace doesn't build.
+fn bin(name: &str) -> String {
+    format!(
+        "name = \"{name}\"\npath = \"fuzz_targets/{name}.rs\"\ntest = false\ndoc = false\nbench = false\n"
+    )
 }
 
 /// Seeds named `good-*` are accepted, those named `bad-*` refused: so both sides of the parser are
