@@ -303,6 +303,33 @@ fn a_closed_policy_refuses_after_its_bound_and_only_then() {
 }
 
 #[test]
+fn a_closed_policy_without_lapi_at_the_start_refuses_until_it_answers() {
+    let (lapi, backend) = (ScriptedLapi::start(), Backend::start());
+    lapi.set(Manner::Resets);
+    let asking = lapi.asking();
+    let closed = format!("crowdsec: {{ {asking}, on_failure: {{ policy: closed, after: 1h }} }}");
+    let palisade = Palisade::start(&settings(&backend, &closed));
+    let load = innocent_load(&palisade).expecting(&[503]).start();
+    let failed = "palisade_lapi_polls_total{result=\"truncated\"}";
+    wait_for_more_of(&palisade, failed, 0.0);
+    load.wait_for_more(20);
+    assert_eq!(palisade.metrics_door("/readyz").status, 503);
+    assert_eq!(palisade.status()["lapi"]["synced"], false);
+
+    load.expect(&[200, 503]);
+    lapi.ban("198.51.100.1", "4h");
+    lapi.set(Manner::Answers);
+    wait_for_status(&palisade, "198.51.100.1", 403);
+    wait_for_status(&palisade, INNOCENT, 200);
+    // What was asked before that may still be on its way.
+    load.wait_for_more(4);
+    load.expect(&[200]);
+    load.wait_for_more(20);
+    assert_eq!(palisade.metrics_door("/readyz").status, 200);
+    load.finish().assert_flawless();
+}
+
+#[test]
 fn a_stalled_lapi_holds_up_no_reload_and_no_end() {
     let (lapi, backend) = (ScriptedLapi::start(), Backend::start());
     // Nothing here would end by itself within the test.

@@ -107,13 +107,13 @@ fn answers_that_do_not_end_in_time() -> Vec<Row> {
             "not complete after 400ms",
         ),
         row(
-            "a byte a second",
+            "a byte again and again",
             Manner::Drips(0),
             "timeout",
             "not complete after 400ms",
         ),
         row(
-            "most of a document, then a byte a second",
+            "most of a document, then a byte again and again",
             Manner::Drips(150),
             "timeout",
             "not complete after 400ms",

@@ -24,6 +24,10 @@ pub(crate) struct ScriptedLapi {
     script: Arc<Script>,
 }
 
+/// Well below every time that the tests give an answer: only a deadline for the whole of it ends one
+/// that drips, and no time for a single read.
+const DRIP_INTERVAL: Duration = Duration::from_millis(100);
+
 /// What it does with a poll.
 #[derive(Clone, Debug)]
 pub(crate) enum Manner {
@@ -33,7 +37,7 @@ pub(crate) enum Manner {
     Sends(Vec<u8>),
     /// Sends these bytes, and nothing more until the other end goes.
     Stalls(Vec<u8>),
-    /// Sends the first bytes of its answer at once, then one a second.
+    /// Sends the first bytes of its answer at once, then one each [`DRIP_INTERVAL`].
     Drips(usize),
     /// Sends its answer but for so many bytes at its end, and closes the connection.
     CutsOff(usize),
@@ -207,7 +211,7 @@ impl Script {
                 wire.write_all(first)?;
                 for byte in rest {
                     wire.write_all(&[*byte])?;
-                    std::thread::sleep(Duration::from_secs(1));
+                    std::thread::sleep(DRIP_INTERVAL);
                 }
                 Ok(false)
             }
