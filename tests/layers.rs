@@ -11,7 +11,14 @@ use std::path::{Path, PathBuf};
 /// Lowest first. A crate depends only on crates of a lower layer.
 const LAYERS: &[&[&str]] = &[
     &["vocabulary"],
-    &["client-address", "geo", "access", "decisions", "hygiene"],
+    &[
+        "client-address",
+        "geo",
+        "access",
+        "body",
+        "decisions",
+        "hygiene",
+    ],
     &["gate"],
     &["confinement", "remote", "telemetry", "transport"],
     &["crowdsec", "feeds", "upstream"],
