@@ -6,21 +6,27 @@
 
 pub mod admin;
 pub mod chunks;
+pub mod content_coding;
 pub mod cookies;
 pub mod feeds;
+pub mod form;
 pub mod forwarded;
 pub mod frames;
 pub mod head;
 pub mod head_http2;
+pub mod json;
 pub mod lapi;
 pub mod mmdb;
+pub mod multipart;
 pub mod path;
 pub mod proxy_protocol;
 pub mod rules;
 pub mod saved;
 pub mod settings;
+pub mod xml;
 
 mod loading;
+mod told;
 
 /// What a parser made of its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,19 +50,24 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     target("admin", admin::check),
     target("chunks", chunks::check),
+    target("content_coding", content_coding::check),
     target("cookies", cookies::check),
     target("feeds", feeds::check),
+    target("form", form::check),
     target("forwarded", forwarded::check),
     target("frames", frames::check),
     target("head", head::check),
     target("head_http2", head_http2::check),
+    target("json", json::check),
     target("lapi", lapi::check),
     target("mmdb", mmdb::check),
+    target("multipart", multipart::check),
     target("path", path::check),
     target("proxy_protocol", proxy_protocol::check),
     target("rules", rules::check),
     target("saved", saved::check),
     target("settings", settings::check),
+    target("xml", xml::check),
 ];
 
 const fn target(name: &'static str, check: fn(&[u8]) -> Outcome) -> Target {

@@ -36,7 +36,8 @@ macro_rules! smoke_tests {
 }
 
 smoke_tests!(
-    admin chunks cookies feeds forwarded frames head head_http2 lapi mmdb path proxy_protocol rules saved settings
+    admin chunks content_coding cookies feeds form forwarded frames head head_http2 json lapi mmdb
+    multipart path proxy_protocol rules saved settings xml
 );
 
 #[test]

@@ -128,7 +128,8 @@ impl CodingScratch {
 
 /// Removes the codings that `content_encoding`, the value of the `Content-Encoding` fields joined by
 /// commas, lists in the order in which they were applied. `out` is written over with what there is
-/// then; after an error, with what was decoded before it.
+/// then; after an error, with what the decoder had
+/// given until then.
 ///
 /// With gzip and deflate allocates nothing once the scratch and `out` have grown; decoders of brotli
 /// and zstd allocate what they need for their windows.

@@ -240,15 +240,15 @@ impl<S: Sink> Parser<'_, S> {
 
     fn number(&mut self) -> Result<(), Error> {
         let start = self.at;
-        self.skip(|byte| byte == b'-', 1);
-        if self.skip(|byte| byte == b'0', 1) == 0 {
+        self.skip_one_of(b"-");
+        if !self.skip_one_of(b"0") {
             self.digits()?;
         }
-        if self.skip(|byte| byte == b'.', 1) == 1 {
+        if self.skip_one_of(b".") {
             self.digits()?;
         }
-        if self.skip(|byte| matches!(byte, b'e' | b'E'), 1) == 1 {
-            self.skip(|byte| matches!(byte, b'+' | b'-'), 1);
+        if self.skip_one_of(b"eE") {
+            self.skip_one_of(b"+-");
             self.digits()?;
         }
         let bytes = self.bytes;
@@ -257,13 +257,22 @@ impl<S: Sink> Parser<'_, S> {
 
     /// At least one digit.
     fn digits(&mut self) -> Result<(), Error> {
-        if self.skip(|byte| byte.is_ascii_digit(), usize::MAX) > 0 {
-            return Ok(());
+        let start = self.at;
+        loop {
+            match self.bytes.get(self.at) {
+                Some(b'0'..=b'9') => self.at += 1,
+                _ if self.at > start => return Ok(()),
+                Some(got) => return Err(self.unexpected(*got, "a digit")),
+                None => return Err(self.early_end()),
+            }
         }
-        match self.bytes.get(self.at) {
-            Some(got) => Err(self.unexpected(*got, "a digit")),
-            None => Err(self.early_end()),
-        }
+    }
+
+    fn skip_one_of(&mut self, wanted: &[u8]) -> bool {
+        let next = self.bytes.get(self.at);
+        let is_wanted = next.is_some_and(|byte| wanted.contains(byte));
+        self.at += usize::from(is_wanted);
+        is_wanted
     }
 
     fn give(&mut self, value: &[u8]) -> Result<(), Error> {
@@ -273,20 +282,12 @@ impl<S: Sink> Parser<'_, S> {
 
     /// The next byte that isn't white space; it isn't taken.
     fn peek(&mut self) -> Option<u8> {
-        self.skip(
-            |byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'),
-            usize::MAX,
-        );
-        self.bytes.get(self.at).copied()
-    }
-
-    /// Goes over at most `most` bytes of a kind; how many there were.
-    fn skip(&mut self, is_wanted: impl Fn(u8) -> bool, most: usize) -> usize {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let found = rest.iter().take(most).take_while(|byte| is_wanted(**byte));
-        let count = found.count();
-        self.at += count;
-        count
+        loop {
+            match self.bytes.get(self.at) {
+                Some(b' ' | b'\t' | b'\n' | b'\r') => self.at += 1,
+                other => return other.copied(),
+            }
+        }
     }
 
     fn unexpected(&self, got: u8, expected: &'static str) -> Error {

@@ -1,8 +1,11 @@
 //! The strings of JSON.
 
 use super::{JsonError, Parser, Text};
-use crate::syntax::hex_digit;
+use crate::syntax::{Stops, hex_digit};
 use crate::{Byte, Error, Sink};
+
+/// What doesn't stand for itself.
+const STOPS: Stops<2> = Stops::new([b'"', b'\\'], b' ');
 
 /// What half of a surrogate pair becomes, as in ModSecurity 2's parser.
 const LONE_SURROGATE: u8 = b'?';
@@ -133,10 +136,8 @@ impl<S: Sink> Parser<'_, S> {
 
     /// Where the bytes that stand for themselves end.
     fn plain_end(&self, start: usize) -> usize {
-        let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
         let rest = self.bytes.get(start..).unwrap_or_default();
-        let plain = rest.iter().position(is_special);
-        plain.map_or(self.bytes.len(), |plain| start + plain)
+        start + STOPS.find(rest)
     }
 
     fn copy(&mut self, start: usize, end: usize) {

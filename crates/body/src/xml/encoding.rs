@@ -3,10 +3,13 @@
 use super::XmlError;
 use super::markup::is_declaration;
 use crate::Body;
-use crate::syntax::trim_space_start;
+use crate::syntax::{Stops, trim_space_start};
 
 /// How much of a document is searched for the end of its declaration, in bytes.
 const DECLARATION_BYTES_MAX: usize = 256;
+
+/// How many of its first bytes tell a document's encoding.
+const MARK_BYTES: usize = 4;
 
 /// A document as UTF-8, as far as it holds nothing but characters that XML allows.
 pub(super) struct Document<'a> {
@@ -14,6 +17,9 @@ pub(super) struct Document<'a> {
     /// Why it ends there: [`XmlError::EarlyEnd`], unless something follows that is no character.
     pub(super) end: XmlError,
 }
+
+/// What may be no character: control bytes, and how U+FFFE and U+FFFF begin.
+const SUSPECTS: Stops<1> = Stops::new([0xef], b' ');
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Encoding {
@@ -34,6 +40,10 @@ enum SingleByte {
 impl<'a> Document<'a> {
     /// The document in `body`; `buffer` holds it, where it isn't UTF-8.
     pub(super) fn of(body: Body<'a>, buffer: &'a mut Vec<u8>) -> Result<Self, XmlError> {
+        if body.is_partial && body.bytes.len() < MARK_BYTES {
+            let (text, end) = (&[][..], XmlError::EarlyEnd { at: 0 });
+            return Ok(Self { text, end });
+        }
         let (encoding, bytes) = detect(body.bytes)?;
         buffer.clear();
         let reach = match encoding {
@@ -76,12 +86,10 @@ fn characters_len(text: &[u8]) -> usize {
     let mut at = 0;
     loop {
         let rest = text.get(at..).unwrap_or_default();
-        let is_suspect = |byte: &u8| *byte < b' ' || *byte == 0xef;
-        let Some(suspect) = rest.iter().position(is_suspect) else {
-            return text.len();
-        };
+        let suspect = SUSPECTS.find(rest);
         at += suspect;
         match rest.get(suspect..).unwrap_or_default() {
+            [] => return at,
             [b'\t' | b'\n' | b'\r', ..] => at += 1,
             // U+FFFE and U+FFFF.
             [0xef, 0xbf, 0xbe | 0xbf, ..] => return at,
@@ -125,27 +133,30 @@ fn declared(bytes: &[u8]) -> Result<Option<Encoding>, XmlError> {
     let start = bytes.get(..DECLARATION_BYTES_MAX).unwrap_or(bytes);
     let end = memchr::memmem::find(start, b"?>").unwrap_or(start.len());
     let declaration = start.get(..end).unwrap_or_default();
+    // Where it has an end, the parser says what is wrong with it.
+    let undeclared = match end == DECLARATION_BYTES_MAX {
+        true => Err(XmlError::Encoding),
+        false => Ok(None),
+    };
     let Some(at) = memchr::memmem::find(declaration, b"encoding") else {
-        return match end == DECLARATION_BYTES_MAX {
-            true => Err(XmlError::Encoding),
-            false => Ok(None),
-        };
+        return undeclared;
     };
     let behind = declaration
         .get(at + b"encoding".len()..)
         .unwrap_or_default();
     let value = match trim_space_start(behind) {
         [b'=', value @ ..] => trim_space_start(value),
-        // The parser says what is wrong with it.
-        _ => return Ok(None),
+        _ => return undeclared,
     };
     match value {
         [quote @ (b'"' | b'\''), value @ ..] => {
-            let end = memchr::memchr(*quote, value).unwrap_or(value.len());
+            let Some(end) = memchr::memchr(*quote, value) else {
+                return undeclared;
+            };
             let name = value.get(..end).unwrap_or_default();
             named(name).map(Some).ok_or(XmlError::Encoding)
         }
-        _ => Ok(None),
+        _ => undeclared,
     }
 }
 

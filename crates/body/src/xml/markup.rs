@@ -23,34 +23,51 @@ impl<S: Sink> Parser<'_, S> {
                 self.at += 2;
                 return Ok(());
             }
-            let expected = "version, encoding and standalone of the XML declaration, or its end";
-            let Some(got) = self.text.get(self.at) else {
-                return Err(self.end);
-            };
             let name = self
                 .rest()
                 .iter()
                 .take_while(|byte| byte.is_ascii_lowercase());
-            let name = self.at..self.at + name.count();
-            let written = self.text.get(name.clone()).unwrap_or_default();
-            let place = allowed.iter().position(|allowed| *allowed == written);
+            let name_len = name.count();
+            let name = self.rest().get(..name_len).unwrap_or_default();
+            let place = allowed.iter().position(|allowed| *allowed == name);
             let place = place.filter(|place| has_space && (*place == 0 || !is_first));
-            let Some(place) = place else {
-                // A cut declaration ends in part of a name.
-                return Err(
-                    match name.end == self.text.len()
-                        || *got == b'?' && self.at + 1 == self.text.len()
-                    {
-                        true => self.end,
-                        false => self.unexpected(*got, expected),
-                    },
-                );
+            allowed = match place {
+                Some(place) => allowed.get(place + 1..).unwrap_or_default(),
+                None => return Err(self.wrong_in_declaration(name_len)),
             };
-            allowed = allowed.get(place + 1..).unwrap_or_default();
             is_first = false;
-            self.at = name.end;
+            self.at += name_len;
             self.equals()?;
-            self.attribute_value(false)?;
+            self.declared_value()?;
+        }
+    }
+
+    /// What stands here is no part of a declaration, unless the text ends within it.
+    fn wrong_in_declaration(&self, name_len: usize) -> XmlError {
+        let rest = self.rest();
+        match rest.first() {
+            Some(got) if name_len < rest.len() && rest != b"?" => {
+                let expected =
+                    "version, encoding and standalone of the XML declaration, or its end";
+                self.unexpected(*got, expected)
+            }
+            _ => self.end,
+        }
+    }
+
+    fn declared_value(&mut self) -> Result<(), XmlError> {
+        let start = self.at;
+        self.attribute_value(false)?;
+        let value = self.text.get(start + 1..self.at - 1).unwrap_or_default();
+        let is_allowed =
+            |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b':' | b'-');
+        match value.iter().position(|byte| !is_allowed(byte)) {
+            None => Ok(()),
+            Some(wrong) => {
+                self.at = start + 1 + wrong;
+                let got = value.get(wrong).copied().unwrap_or_default();
+                Err(self.unexpected(got, "a version, an encoding's name, yes or no"))
+            }
         }
     }
 
@@ -116,13 +133,9 @@ impl<S: Sink> Parser<'_, S> {
         let at = self.at;
         self.at += b"</".len();
         let name = self.name("an element's name")?;
-        let is_cut = self.is_partial && name.end == self.text.len();
         let innermost = self.open.last().cloned().unwrap_or_default();
         if self.text.get(name) != self.text.get(innermost) {
-            return Err(match is_cut {
-                true => self.end,
-                false => XmlError::EndTag { at },
-            });
+            return Err(XmlError::EndTag { at });
         }
         self.open.pop();
         self.skip_space();
@@ -221,9 +234,10 @@ impl<S: Sink> Parser<'_, S> {
             self.at += length;
         }
         match self.text.get(self.at) {
-            _ if self.at > start => Ok(start..self.at),
-            Some(got) => Err(self.unexpected(*got, expected)),
+            // Of a name that the end cuts, nothing is known.
             None => Err(self.end),
+            Some(_) if self.at > start => Ok(start..self.at),
+            Some(got) => Err(self.unexpected(*got, expected)),
         }
     }
 

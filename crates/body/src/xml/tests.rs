@@ -187,6 +187,12 @@ fn the_xml_declaration() {
         "<?xml version='1' standalone='no' encoding='utf-8'?><a/>",
         unexpected(b'e', parts, 34),
     );
+    let value = "a version, an encoding's name, yes or no";
+    check_error(
+        "<?xml version='1.\u{e4}'?><a/>",
+        unexpected(0xc3, value, 17),
+    );
+    check_error("<?xml version='1 0'?><a/>", unexpected(b' ', value, 16));
     let start = "the XML declaration at the document's start only";
     check_error(" <?xml version=\"1.0\"?><a/>", unexpected(b'<', start, 1));
     check_error("<a><?XML y?></a>", unexpected(b'<', start, 3));
@@ -423,6 +429,8 @@ fn an_early_end_is_an_error() {
         "<?xml version",
         "<?xml version='1'?",
         "<a/>\n<!-",
+        " <?xml",
+        "<a><?XML",
         "<a/><?x",
     ] {
         check_error(xml, XmlError::EarlyEnd { at: xml.len() });
@@ -445,6 +453,8 @@ fn a_cut_body_tells_what_is_there() {
     check(b"<a b='1' c='2", &[attribute("1"), attribute("2")]);
     check(b"<a b='1&lt;2", &[attribute("1<2")]);
     check(b"<a xmlns='2", &[]);
+    check(b"\xff", &[]);
+    check(b"<?xml version='1.0' encoding='iso-", &[]);
     check(b"<a>1\xe2\x82", &[text("1")]);
     check(b"\xff\xfe<\0a\0>\x001\0\x3d\xd8", &[text("1")]);
     check(b"\xff\xfe<\0a\0>\x001\x002", &[text("1")]);

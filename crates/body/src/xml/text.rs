@@ -4,6 +4,10 @@ use memchr::memmem;
 
 use super::{Parser, XmlError};
 use crate::Sink;
+use crate::syntax::Stops;
+
+/// What doesn't stand for itself in character data.
+const CHARACTER_STOPS: Stops<4> = Stops::new([b'<', b'&', b'\r', b']'], 0);
 
 impl<S: Sink> Parser<'_, S> {
     /// Character data up to the next markup.
@@ -31,12 +35,9 @@ impl<S: Sink> Parser<'_, S> {
         let mut at = self.at;
         loop {
             let rest = self.text.get(at..).unwrap_or_default();
-            let is_special = |byte: &u8| matches!(byte, b'<' | b'&' | b'\r' | b']');
-            let Some(run) = rest.iter().position(is_special) else {
-                return Ok(self.text.len());
-            };
+            let run = CHARACTER_STOPS.find(rest);
             at += run;
-            let rest = self.text.get(at..).unwrap_or_default();
+            let rest = rest.get(run..).unwrap_or_default();
             if rest.first() != Some(&b']') {
                 return Ok(at);
             }
