@@ -183,6 +183,37 @@ Content-Disposition: form-data; name=\"a\"; filename*=utf-8''b%2ephp
 }
 
 #[test]
+fn nothing_is_left_of_what_was_read_before() {
+    let body = "--0000\r\nX:\r\n y\r\n\
+        Content-Disposition: form-data; name=a; filename=b; filename*=utf-8''c\r\n\r\n1\r\n\
+        --0000\r\nContent-Disposition: form-data; name=d\r\n\r\n2\r\n--0000--\r\n";
+    let mut scratch = Scratch::new();
+    let mut read = |body: &str| {
+        let mut sink = TestSink::default();
+        let (body, limits) = (Body::whole(body.as_bytes()), Limits::default());
+        parse(
+            body,
+            CONTENT_TYPE.as_bytes(),
+            &limits,
+            &mut scratch,
+            &mut sink,
+        );
+        sink.found
+    };
+    let first = read(body);
+    let d = [
+        Found::part_header("d", "Content-Disposition: form-data; name=d"),
+        Found::argument("d", "2"),
+    ];
+    assert_eq!(first.get(3..), Some(d.as_slice()));
+    assert_eq!(read(body), first);
+    assert_eq!(
+        read("--0000\r\ncolon\r\n"),
+        [Found::part_header("", "colon")]
+    );
+}
+
+#[test]
 fn both_file_names_are_told() {
     let (found, _) = read(
         "--0000
@@ -563,19 +594,20 @@ fn header_lines_are_bounded() {
 
 #[test]
 fn folded_values_are_bounded() {
-    let check = |folds: usize, is_too_long: bool| {
+    let check = |last_fold: &str, is_too_long: bool| {
         let fold = "\n ".to_owned() + &"x".repeat(1023);
         let body = format!(
-            "--0000\nX:{}\nContent-Disposition: form-data; name=a\n\n1\n--0000--\n",
-            fold.repeat(folds)
+            "--0000\nX:{}{last_fold}\nContent-Disposition: form-data; name=a\n\n1\n--0000--\n",
+            fold.repeat(4)
         );
         let (_, outcome) = read(&body);
         let (limit, at) = (4096, 4116);
         let error = Error::Multipart(MultipartError::HeaderTooLong { limit, at });
         assert_eq!(outcome.error, is_too_long.then_some(error));
     };
-    check(4, false);
-    check(5, true);
+    // Each fold is a blank and its text; the last is a blank alone.
+    check("", false);
+    check("\n ", true);
 }
 
 #[test]
