@@ -19,7 +19,7 @@ const LAYERS: &[&[&str]] = &[
         "decisions",
         "hygiene",
     ],
-    &["gate"],
+    &["gate", "seclang"],
     &["confinement", "remote", "telemetry", "transport"],
     &["crowdsec", "feeds", "upstream"],
     &["proxy"],

@@ -1,0 +1,13 @@
+//! ModSecurity's rule language.
+//!
+//! Layer 2, sans-I/O: bytes come in, verdicts go out.  Values are bytes, never text: they are whatever a client
+//! sent. Semantics are those of ModSecurity 2 on Apache, which OWASP CRS is written on; where we
+//! differ, the item says so.
+//!
+//! So far its leaves: [`Transformation`]s.
+
+mod byte_set;
+mod transformations;
+
+pub use byte_set::ByteSet;
+pub use transformations::{Transformation, UnicodeMap, UnicodeMapError};
