@@ -4,10 +4,12 @@
 //! sent. Semantics are those of ModSecurity 2 on Apache, which OWASP CRS is written on; where we
 //! differ, the item says so.
 //!
-//! So far its leaves: [`Transformation`]s.
+//! So far its leaves: [`Transformation`]s and [`MacroText`].
 
 mod byte_set;
+mod macro_text;
 mod transformations;
 
 pub use byte_set::ByteSet;
+pub use macro_text::{EXPANDED_BYTES_MAX, Lookup, MacroError, MacroText, Variable};
 pub use transformations::{Transformation, UnicodeMap, UnicodeMapError};
