@@ -1,0 +1,177 @@
+//! `beginsWith`, `contains`, `endsWith`, `streq`, `strmatch`, `within`; and `containsWord`, whose search
+//! is in `contains_word`.
+
+use memchr::memmem::{self, Finder};
+
+use super::argument::Argument;
+use super::contains_word::contains_word;
+use super::content;
+use super::error::{Found, Problem};
+use crate::MacroText;
+
+/// How a value must stand to the argument, byte by byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TextTest {
+    /// It begins with it.
+    BeginsWith,
+    /// It has it somewhere.
+    Contains,
+    /// It has it somewhere, with neither a letter, a digit nor an underscore before or behind.
+    ContainsWord,
+    /// It ends with it.
+    EndsWith,
+    /// It is it.
+    StrEq,
+    /// It is somewhere in it.
+    Within,
+}
+
+/// An operator that compares a value with text. An empty argument is in every value, and an empty
+/// value within every argument.
+#[derive(Clone, Debug)]
+pub struct Text {
+    test: TextTest,
+    argument: Argument,
+    /// Where a fixed argument is searched for.
+    finder: Option<Box<Finder<'static>>>,
+}
+
+impl Text {
+    pub(super) fn parse(test: TextTest, argument: &[u8]) -> Result<Self, Found> {
+        Ok(Self::new(test, Argument::parse(argument)?))
+    }
+
+    /// `strmatch`: what is to be contained may have bytes in hexadecimal, and no macros.
+    pub(super) fn parse_str_match(argument: &[u8]) -> Result<Self, Found> {
+        let content = content::decode(content::unquoted(argument));
+        if content.is_empty() {
+            return Err((0, Problem::Empty("text to search for")));
+        }
+        Ok(Self::new(
+            TextTest::Contains,
+            Argument::Fixed(content.into()),
+        ))
+    }
+
+    fn new(test: TextTest, argument: Argument) -> Self {
+        let searched = match (test, &argument) {
+            (TextTest::Contains | TextTest::ContainsWord, Argument::Fixed(text)) => Some(text),
+            _ => None,
+        };
+        let finder = searched.map(|text| Box::new(Finder::new(text).into_owned()));
+        Self {
+            test,
+            argument,
+            finder,
+        }
+    }
+
+    /// How a value must stand to the argument.
+    #[must_use]
+    pub fn test(&self) -> TextTest {
+        self.test
+    }
+
+    /// The argument.
+    #[must_use]
+    pub fn argument(&self) -> &Argument {
+        &self.argument
+    }
+
+    pub(super) fn macros(&self) -> Option<&MacroText> {
+        self.argument.macros()
+    }
+
+    /// Whether `value` stands so to the argument, or to what it was expanded to. `scratch` is for
+    /// searching words.
+    pub(super) fn holds(&self, value: &[u8], expanded: &[u8], scratch: &mut Vec<usize>) -> bool {
+        let argument = self.argument.text(expanded);
+        match self.test {
+            TextTest::BeginsWith => value.starts_with(argument),
+            TextTest::EndsWith => value.ends_with(argument),
+            TextTest::StrEq => value == argument,
+            TextTest::Within => memmem::find(argument, value).is_some(),
+            TextTest::Contains => self.find(value, argument).is_some(),
+            TextTest::ContainsWord => match self.find(value, argument) {
+                Some(first) => contains_word(value, argument, first, scratch),
+                None => false,
+            },
+        }
+    }
+
+    fn find(&self, value: &[u8], argument: &[u8]) -> Option<usize> {
+        match &self.finder {
+            Some(finder) => finder.find(value),
+            None => memmem::find(value, argument),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{check, check_expanded};
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_a_value_begins_and_ends_with() {
+        check("beginsWith", b"ab", b"abc", true);
+        check("beginsWith", b"ab", b"Abc", false);
+        check("beginsWith", b"", b"", true);
+        check("endsWith", b"bc", b"abc", true);
+        check("endsWith", b"bc", b"c", false);
+        check_expanded(
+            "endsWith",
+            b".%{request_headers.host}",
+            b".a.example",
+            b"x.a.example",
+            true,
+        );
+        check_expanded("beginsWith", b"%{tx.x}", b"", b"a", true);
+    }
+
+    #[test]
+    fn what_a_value_contains_or_is() {
+        check("contains", b"\xffb", b"a\xffbc", true);
+        check("contains", b"B", b"abc", false);
+        check("contains", b"", b"", true);
+        check_expanded("contains", b"%{tx.x}", b"bc", b"abc", true);
+        check("streq", b"abc", b"abc", true);
+        check("streq", b"abc", b"ABC", false);
+        check_expanded("streq", b"%{TX.2}", b"a", b"b", false);
+    }
+
+    #[test]
+    fn what_a_value_is_within() {
+        check("within", b"GET HEAD POST", b"HEAD", true);
+        check("within", b"GET HEAD POST", b"head", false);
+        check("within", b"GET", b"GET ", false);
+        check("within", b"", b"", true);
+        check_expanded(
+            "within",
+            b"%{tx.allowed_methods}",
+            b"GET POST",
+            b"T P",
+            true,
+        );
+        check_expanded("within", b"%{tx.unset}", b"", b"GET", false);
+    }
+
+    #[test]
+    fn text_that_may_have_bytes_in_hexadecimal() {
+        check("strmatch", b"WebZIP", b"xWebZIPx", true);
+        check("strmatch", b"webzip", b"xWebZIPx", false);
+        check("strmatch", b"a|0d 0A|b", b"xa\r\nbx", true);
+        check("strmatch", b"\"a b\"", b"xa bx", true);
+        check("strmatch", b"%{tx.x}", b"%{tx.x}", true);
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_a_scan(argument in "[ab]{0,3}", value in "[ab ]{0,12}") {
+            let contains = value.contains(&argument);
+            check("contains", argument.as_bytes(), value.as_bytes(), contains);
+            check("within", value.as_bytes(), argument.as_bytes(), contains);
+            check_expanded("contains", b"%{a}", argument.as_bytes(), value.as_bytes(), contains);
+        }
+    }
+}
