@@ -71,6 +71,11 @@ mod tests {
     fn escapes() {
         check(CssDecode, b"\\41\\000042 \\43\t\n", b"ABC\n");
         check(CssDecode, b"\\4g\\1234567", b"\x04gV7");
+        check(
+            CssDecode,
+            b"\\?\\\0\\12\\123\\1234\\12345\\123456\\ff01\\ff5e\\\n\\0  string",
+            b"?\0\x12#4EV!~\0 string",
+        );
         check(CssDecode, b"\\j\\a\\\nv\\", b"j\nv");
         check(CssDecode, b"\\ff1c\\0ff1e\\00ff1c", b"<><");
         check(CssDecode, b"\\ff5f\\1ff1c\\ff00", b"\x5f\x1c\0");
