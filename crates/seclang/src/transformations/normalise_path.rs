@@ -13,6 +13,9 @@ pub(super) fn apply(input: &[u8], out: &mut Vec<u8>) -> bool {
 }
 
 /// The same, where a backslash is a slash.
+///
+/// ModSecurity leaves the last backslash of a run as it is, and what follows it unresolved
+/// (`/\\.\etc`); here each is a slash.
 pub(super) fn apply_win(input: &[u8], out: &mut Vec<u8>) -> bool {
     normalise(input, out, |byte| matches!(byte, b'/' | b'\\'))
 }
@@ -21,6 +24,11 @@ fn normalise(input: &[u8], out: &mut Vec<u8>, is_slash: impl Fn(u8) -> bool + Co
     if is_normal(input, is_slash) {
         return false;
     }
+    resolve(input, out, is_slash);
+    out != input
+}
+
+fn resolve(input: &[u8], out: &mut Vec<u8>, is_slash: impl Fn(u8) -> bool + Copy) {
     let is_absolute = input.first().is_some_and(|byte| is_slash(*byte));
     let mut rest = begin(input, 0, out);
     let mut path = Path {
@@ -45,7 +53,6 @@ fn normalise(input: &[u8], out: &mut Vec<u8>, is_slash: impl Fn(u8) -> bool + Co
     if !ends_in_slash && out.last() == Some(&b'/') {
         out.pop();
     }
-    out != input
 }
 
 /// Whether nothing is to be done: no two slashes in a row, no segment that ends in a dot, and every
@@ -124,6 +131,8 @@ impl Path<'_> {
 mod tests {
     use super::super::Transformation::{NormalisePath, NormalisePathWin};
     use super::super::tests::check;
+    use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn absolute() {
@@ -162,5 +171,31 @@ mod tests {
         check(NormalisePathWin, b"a/b", b"a/b");
         check(NormalisePathWin, b"a\\b", b"a/b");
         check(NormalisePath, b"a\\..\\b", b"a\\..\\b");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(5_000))]
+
+        /// The short cut for what is normal agrees with going the whole way.
+        #[test]
+        fn what_is_normal_stays(path in "[ab./]{0,10}") {
+            let mut out = Vec::new();
+            resolve(path.as_bytes(), &mut out, |byte| byte == b'/');
+            if is_normal(path.as_bytes(), |byte| byte == b'/') {
+                prop_assert_eq!(out, path.as_bytes());
+            }
+        }
+
+        #[test]
+        fn a_backslash_is_a_slash(path in r"[ab./\\]{0,16}") {
+            let slashes = path.replace('\\', "/");
+            let (mut out, mut expected) = (Vec::new(), Vec::new());
+            let changed = apply_win(path.as_bytes(), &mut out);
+            let is_normal = !apply(slashes.as_bytes(), &mut expected);
+            prop_assert_eq!(
+                if changed { &out[..] } else { path.as_bytes() },
+                if is_normal { slashes.as_bytes() } else { &expected[..] }
+            );
+        }
     }
 }
