@@ -94,7 +94,7 @@ pub(super) type Found = (usize, Problem);
 
 /// The beginning of what was found, in one line.
 pub(super) fn excerpt(found: &[u8]) -> String {
-    const SHOWN_BYTES_MAX: usize = 40;
+    const SHOWN_BYTES_MAX: usize = 200;
     let shown = found.get(..SHOWN_BYTES_MAX).unwrap_or(found);
     shown.escape_ascii().to_string()
 }

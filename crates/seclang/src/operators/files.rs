@@ -1,11 +1,12 @@
 //! The files that `pmFromFile` and `ipMatchFromFile` name.
 
-use super::error::{Found, Problem};
+use super::error::{Found, Problem, excerpt};
 use crate::Sources;
 
 /// A file, as a rule names it.
 #[derive(Debug)]
 pub(super) struct File {
+    /// As messages show it.
     pub(super) name: String,
     /// Where it is named in the argument.
     pub(super) offset: usize,
@@ -53,11 +54,11 @@ pub(super) fn files(argument: &[u8], sources: &dyn Sources) -> Result<Vec<File>,
 fn read(name: &[u8], offset: usize, sources: &dyn Sources) -> Result<File, Problem> {
     let name = std::str::from_utf8(name).map_err(|_| Problem::FileName)?;
     let content = sources.read(name).map_err(|error| Problem::Source {
-        file: name.to_owned(),
+        file: excerpt(name.as_bytes()),
         error,
     })?;
     Ok(File {
-        name: name.to_owned(),
+        name: excerpt(name.as_bytes()),
         offset,
         content,
     })

@@ -132,6 +132,10 @@ mod tests {
             "@pmFromFile: none.data: no such file (at byte 10 of the argument)"
         );
         assert_eq!(
+            parse_error("pmFromFile", b"\x1b[2J"),
+            "@pmFromFile: \\x1b[2J: no such file (at byte 0 of the argument)"
+        );
+        assert_eq!(
             parse_error("pmFromFile", b" "),
             "@pmFromFile: the argument is empty; expected the name of a file (at byte 0 of the argument)"
         );

@@ -1,5 +1,6 @@
 //! Escapes, and classes in brackets, as PCRE reads them over bytes.
 
+use super::super::error::excerpt;
 use super::PatternProblem::{
     self, BackReference, BackwardRange, BeyondByte, Possessive, Unclosed, UnknownClass,
     UnknownEscape, Unsupported,
@@ -48,6 +49,7 @@ pub(super) fn escape(text: &[u8], is_in_class: bool) -> Result<(Escape, usize), 
         b'0' => Ok(octal(tail, 2, 2)),
         b'1'..=b'7' if is_in_class => Ok(octal(text.get(1..).unwrap_or_default(), 3, 1)),
         b'b' if is_in_class => byte(0x08),
+        b'N' if names_character(tail) => Err(UnknownEscape("N{".to_owned())),
         _ if !letter.is_ascii_alphanumeric() => byte(*letter),
         _ => match set(*letter) {
             Some(set) => Ok((Escape::Set(set), 2)),
@@ -55,6 +57,11 @@ pub(super) fn escape(text: &[u8], is_in_class: bool) -> Result<(Escape, usize), 
             None => outside(*letter).map(|escape| (escape, 2)),
         },
     }
+}
+
+/// `\N{name}`; `\N` repeated looks the same, and is refused with it.
+fn names_character(behind: &[u8]) -> bool {
+    behind.starts_with(b"{")
 }
 
 fn set(letter: u8) -> Option<ByteSet> {
@@ -178,6 +185,15 @@ pub(super) struct Class {
 pub(super) fn parse(text: &[u8]) -> Result<Class, (usize, PatternProblem)> {
     let is_negated = text.get(1) == Some(&b'^');
     let first = if is_negated { 2 } else { 1 };
+    if let [_, kind @ (b':' | b'.' | b'='), tail @ ..] = text
+        && is_closed(tail, *kind)
+    {
+        let expected = "brackets around it, as in `[[:alpha:]]`";
+        return Err((
+            0,
+            Unsupported("a named class outside of brackets", expected),
+        ));
+    }
     let (mut set, mut place) = (ByteSet::EMPTY, first);
     loop {
         match text.get(place..).unwrap_or_default() {
@@ -264,7 +280,7 @@ fn posix(text: &[u8]) -> Result<Option<(ByteSet, usize)>, PatternProblem> {
     if !tail.starts_with(b":]") {
         return Ok(None);
     }
-    let unknown = || UnknownClass(format!("[:{}:]", name.escape_ascii()));
+    let unknown = || UnknownClass(format!("[:{}:]", excerpt(name)));
     let set = posix_set(name).ok_or_else(unknown)?;
     if is_negated && matches!(name, b"upper" | b"lower") {
         // Under (?i), PCRE makes no letter of it and Rust every letter.

@@ -40,8 +40,9 @@ const SEARCHES_MAX: usize = 256;
 ///
 /// As ModSecurity 2 compiles it (`PCRE_DOTALL | PCRE_DOLLAR_ENDONLY`, bytes, ASCII classes): `.` is any
 /// byte, `$` the end of the value. What linear-time matching can't do is refused when rules are
-/// loaded; what PCRE and Rust read differently is rewritten. One difference is left: under `(?m)`, `^`
-/// also matches at the end of a value that ends with a line feed.
+/// loaded; what PCRE and Rust read differently is rewritten. Two differences are left: under `(?m)`, `^`
+/// also matches at the end of a value that ends with a line feed; and what is captured by a group
+/// that repeats what can be empty, as `(a*)*`, is its last repetition that isn't.
 #[derive(Clone)]
 pub struct Rx {
     program: Arc<Program>,

@@ -76,10 +76,9 @@ struct Group {
 /// What a quantifier would find before it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Before {
-    /// The beginning of a pattern, a group or an alternative.
+    /// The beginning of a pattern, a group or an alternative; an assertion; another quantifier.
     Nothing,
     Atom,
-    Quantifier,
 }
 
 impl<'p> Translator<'p> {
@@ -96,7 +95,8 @@ impl<'p> Translator<'p> {
             [byte @ (b'*' | b'+' | b'?'), ..] => self.quantifier(char::from(*byte)),
             [b'{', ..] => self.brace(),
             [b'|', ..] => self.push_as_is('|', Before::Nothing),
-            [byte @ (b'^' | b'$' | b'.'), ..] => self.push_as_is(char::from(*byte), Before::Atom),
+            [byte @ (b'^' | b'$'), ..] => self.push_as_is(char::from(*byte), Before::Nothing),
+            [b'.', ..] => self.push_as_is('.', Before::Atom),
             [b'#', ..] if self.is_extended => self.skip_comment(b'\n'),
             [b'\t'..=b'\r' | b' ', ..] if self.is_extended => {
                 self.place += 1;
@@ -162,7 +162,7 @@ impl<'p> Translator<'p> {
             Escape::Set(set) => self.push_set(set, false),
             Escape::Assertion(assertion) => {
                 self.out.push_str(assertion);
-                self.before = Before::Atom;
+                self.before = Before::Nothing;
             }
             Escape::Quote => self.quote(),
             Escape::Nothing => {}
@@ -231,7 +231,7 @@ impl<'p> Translator<'p> {
             }
             _ => {}
         }
-        self.before = Before::Quantifier;
+        self.before = Before::Nothing;
         Ok(())
     }
 
