@@ -5,40 +5,71 @@ use crate::ByteSet;
 pub(super) const TRIGGERS: ByteSet =
     ByteSet::of(b"\"'\\^ ,;\t\r\n").union(ByteSet::range(b'A', b'Z'));
 
+/// What becomes of a byte.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Plain,
+    Upper,
+    Removed,
+    Space,
+    /// Written, and a space before it isn't.
+    Joined,
+}
+
+const CLASSES: [Class; 256] = classes();
+
+const fn classes() -> [Class; 256] {
+    let mut classes = [Class::Plain; 256];
+    let mut rest: &mut [Class] = &mut classes;
+    let mut byte = 0_u8;
+    while let [class, tail @ ..] = rest {
+        *class = match byte {
+            b'"' | b'\'' | b'\\' | b'^' => Class::Removed,
+            b' ' | b',' | b';' | b'\t' | b'\r' | b'\n' => Class::Space,
+            b'/' | b'(' => Class::Joined,
+            b'A'..=b'Z' => Class::Upper,
+            _ => Class::Plain,
+        };
+        byte = byte.wrapping_add(1);
+        rest = tail;
+    }
+    classes
+}
+
 /// Removes quotes, backslashes and carets; makes one space of a run of spaces, commas, semicolons,
 /// tabs and line ends; removes it before `/` and `(`; lower case.
 ///
 /// ModSecurity 2 ends at a NUL; here, as in ModSecurity 3, nothing hides behind one.
 pub(super) fn apply(input: &[u8], out: &mut Vec<u8>) -> bool {
-    if TRIGGERS.find_in(input).is_none() {
+    if input.iter().all(|byte| class(*byte) == Class::Plain) {
         return false;
     }
     out.clear();
     out.reserve(input.len());
-    let mut after_space = false;
+    let mut holds_space = false;
     for byte in input.iter().copied() {
-        match byte {
-            b'"' | b'\'' | b'\\' | b'^' => {}
-            b' ' | b',' | b';' | b'\t' | b'\r' | b'\n' => {
-                if !after_space {
-                    out.push(b' ');
-                }
-                after_space = true;
+        match class(byte) {
+            Class::Removed => continue,
+            Class::Space => {
+                holds_space = true;
+                continue;
             }
-            b'/' | b'(' => {
-                if after_space {
-                    out.pop();
-                }
-                out.push(byte);
-                after_space = false;
-            }
-            _ => {
-                out.push(byte.to_ascii_lowercase());
-                after_space = false;
-            }
+            Class::Plain | Class::Upper if holds_space => out.push(b' '),
+            _ => {}
         }
+        out.push(byte);
+        holds_space = false;
     }
+    if holds_space {
+        out.push(b' ');
+    }
+    out.make_ascii_lowercase();
     out != input
+}
+
+fn class(byte: u8) -> Class {
+    let class = CLASSES.get(usize::from(byte)).copied();
+    class.unwrap_or(Class::Plain)
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ fn decode<'i>(escape: &'i [u8], out: &mut Vec<u8>) -> &'i [u8] {
         }
         [] if digits == 0 => rest,
         _ => {
-            out.push(byte(code, digits));
+            out.push(byte(code));
             match rest {
                 [space, tail @ ..] if is_space(*space) => tail,
                 _ => rest,
@@ -53,13 +53,9 @@ fn decode<'i>(escape: &'i [u8], out: &mut Vec<u8>) -> &'i [u8] {
     }
 }
 
-/// The full-width forms have four digits at least.
-fn byte(code: u32, digits: usize) -> u8 {
+fn byte(code: u32) -> u8 {
     let [.., low] = code.to_be_bytes();
-    match u16::try_from(code) {
-        Ok(code) if digits >= 4 => full_width::lowest_byte(code),
-        _ => low,
-    }
+    u16::try_from(code).map_or(low, full_width::lowest_byte)
 }
 
 #[cfg(test)]

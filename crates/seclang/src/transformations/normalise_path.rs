@@ -1,5 +1,7 @@
 //! `normalisePath` and `normalisePathWin`.
 
+use memchr::memchr3_iter;
+
 use super::scan::begin;
 use crate::ByteSet;
 
@@ -58,14 +60,14 @@ fn resolve(input: &[u8], out: &mut Vec<u8>, is_slash: impl Fn(u8) -> bool + Copy
 /// Whether nothing is to be done: no two slashes in a row, no segment that ends in a dot, and every
 /// slash a `/`.
 fn is_normal(input: &[u8], is_slash: impl Fn(u8) -> bool) -> bool {
-    let mut previous = 0;
-    for byte in input.iter().copied() {
-        if is_slash(byte) && (byte != b'/' || matches!(previous, b'/' | b'.')) {
-            return false;
+    memchr3_iter(b'/', b'.', b'\\', input).all(|place| {
+        let next = input.get(place + 1).copied();
+        match input.get(place) {
+            Some(b'/') => next.is_none_or(|next| !is_slash(next)),
+            Some(b'.') => next.is_some_and(|next| !is_slash(next)),
+            _ => !is_slash(b'\\'),
         }
-        previous = byte;
-    }
-    previous != b'.'
+    })
 }
 
 /// A path that is being written.

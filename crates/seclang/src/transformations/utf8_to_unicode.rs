@@ -68,11 +68,14 @@ fn code(bits: u8, continuations: usize, tail: &[u8]) -> Option<(u32, &[u8])> {
 }
 
 fn push_number(code: u32, out: &mut Vec<u8>) {
+    let digit = |place: u32| lowest_digit(code >> (4 * place));
     out.extend_from_slice(b"%u");
-    let digits = (u32::BITS - code.leading_zeros()).div_ceil(4).max(4);
-    for place in (0..digits).rev() {
-        out.push(lowest_digit(code >> (4 * place)));
+    for place in [5, 4] {
+        if code >> (4 * place) != 0 {
+            out.push(digit(place));
+        }
     }
+    out.extend_from_slice(&[digit(3), digit(2), digit(1), digit(0)]);
 }
 
 #[cfg(test)]
