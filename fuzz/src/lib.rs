@@ -18,11 +18,13 @@ pub mod json;
 pub mod lapi;
 pub mod mmdb;
 pub mod multipart;
+pub mod operators;
 pub mod path;
 pub mod proxy_protocol;
 pub mod rules;
 pub mod saved;
 pub mod settings;
+pub mod transformations;
 pub mod xml;
 
 mod loading;
@@ -62,11 +64,13 @@ pub const TARGETS: &[Target] = &[
     target("lapi", lapi::check),
     target("mmdb", mmdb::check),
     target("multipart", multipart::check),
+    target("operators", operators::check),
     target("path", path::check),
     target("proxy_protocol", proxy_protocol::check),
     target("rules", rules::check),
     target("saved", saved::check),
     target("settings", settings::check),
+    target("transformations", transformations::check),
     target("xml", xml::check),
 ];
 
