@@ -8,9 +8,9 @@ use super::files::{Line, files};
 use crate::Sources;
 
 /// The most phrases of one operator; CRS has 1,831.
-const PHRASES_MAX: usize = 200_000;
-/// The most bytes of all phrases of one operator.
-const PHRASE_BYTES_MAX: usize = 16 * 1024 * 1024;
+const PHRASES_MAX: usize = 100_000;
+/// The most bytes of all phrases of one operator; CRS's largest file has 74 KiB.
+const PHRASE_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// Phrases that are searched for in one pass, ASCII letters in either case.
 #[derive(Clone, Debug)]
@@ -91,6 +91,7 @@ fn too_much(what: &'static str, got: usize, max: usize) -> Found {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{check, check_phrase, parse_error};
+    use super::*;
     use proptest::prelude::*;
 
     #[test]
@@ -113,6 +114,19 @@ mod tests {
         check_phrase("pm", b"abcd bc", b"abcd", Some(b"bc"));
         check_phrase("pm", b"bc abc", b"abc", Some(b"abc"));
         check_phrase("pm", b"abc bc", b"abc", Some(b"abc"));
+    }
+
+    #[test]
+    fn phrases_have_a_bound() {
+        let many = "a ".repeat(PHRASES_MAX + 1);
+        assert!(
+            parse_error("pm", many.as_bytes())
+                .starts_with("@pm: the argument has 100001 phrases; expected at most 100000")
+        );
+        let long = vec![b'a'; PHRASE_BYTES_MAX + 1];
+        assert!(
+            parse_error("pm", &long).starts_with("@pm: the argument has 2097153 bytes of phrases")
+        );
     }
 
     #[test]

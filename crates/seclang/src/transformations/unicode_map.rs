@@ -36,6 +36,8 @@ impl UnicodeMap {
                 Some(word) if !word.contains(&b':') => {
                     is_in_page = decimal(word) == Some(code_page);
                     is_found |= is_in_page;
+                    // Behind the number, its name, and sometimes mappings.
+                    bytes.extend(words.filter_map(entry).filter(|_| is_in_page));
                 }
                 Some(_) if is_in_page => {
                     for word in words {
@@ -133,6 +135,13 @@ mod tests {
     fn check(code_page: u32, code: u16, expected: u8) {
         let map = UnicodeMap::parse(FILE, code_page).unwrap();
         assert_eq!(map.byte(code), expected, "{code:x} in {code_page}");
+    }
+
+    #[test]
+    fn mappings_may_stand_behind_the_number() {
+        let file = b"1 (x) 0141:4c\n2 0141:4d\n";
+        assert_eq!(UnicodeMap::parse(file, 1).unwrap().byte(0x141), b'L');
+        assert_eq!(UnicodeMap::parse(file, 2).unwrap().byte(0x141), b'M');
     }
 
     #[test]
