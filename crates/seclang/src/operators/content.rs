@@ -93,6 +93,7 @@ mod tests {
             b"a|b|c",
             b"a||b",
             b"|4|",
+            b"|414|",
             b"|41",
             b"|41\\:|",
             br"encountered\ntrying",

@@ -46,6 +46,7 @@ mod tests {
     #[test]
     fn escapes() {
         check(UrlDecode, b"a+b%20c%2B%00", b"a b c+\0");
+        check(UrlDecode, b"a+b", b"a b");
         check(UrlDecode, b"%4a%4A", b"JJ");
         check(UrlDecode, b"%%41%g%4", b"%A%g%4");
         check(UrlDecode, b"%u0041", b"%u0041");

@@ -60,6 +60,8 @@ mod tests {
     #[test]
     fn escapes() {
         check(UrlDecodeUni, b"a+b%20c%2B%00", b"a b c+\0");
+        check(UrlDecodeUni, b"a+b", b"a b");
+        check(UrlDecodeUni, b"a%20b", b"a b");
         check(UrlDecodeUni, b"%u0041%U2041%uff1c%uFF5E", b"AA<~");
         check(UrlDecodeUni, b"%uff00%uff5f%uffff", b"\0\x5f\xff");
         check(UrlDecodeUni, b"%u004%u%41%ug041%%41", b"%u004%uA%ug041%A");
