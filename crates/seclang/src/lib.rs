@@ -11,6 +11,7 @@ mod byte_set;
 mod macro_text;
 mod operators;
 mod sources;
+pub mod syntax;
 mod transformations;
 
 pub use byte_set::ByteSet;
