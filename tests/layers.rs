@@ -18,6 +18,7 @@ const LAYERS: &[&[&str]] = &[
         "body",
         "decisions",
         "hygiene",
+        "injection",
     ],
     &["gate", "seclang"],
     &["confinement", "remote", "telemetry", "transport"],
