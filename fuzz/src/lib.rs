@@ -24,8 +24,10 @@ pub mod proxy_protocol;
 pub mod rules;
 pub mod saved;
 pub mod settings;
+pub mod sqli;
 pub mod transformations;
 pub mod xml;
+pub mod xss;
 
 mod loading;
 mod told;
@@ -70,8 +72,10 @@ pub const TARGETS: &[Target] = &[
     target("rules", rules::check),
     target("saved", saved::check),
     target("settings", settings::check),
+    target("sqli", sqli::check),
     target("transformations", transformations::check),
     target("xml", xml::check),
+    target("xss", xss::check),
 ];
 
 const fn target(name: &'static str, check: fn(&[u8]) -> Outcome) -> Target {

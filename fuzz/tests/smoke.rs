@@ -37,7 +37,7 @@ macro_rules! smoke_tests {
 
 smoke_tests!(
     admin chunks content_coding cookies feeds form forwarded frames head head_http2 json lapi mmdb
-    multipart operators path proxy_protocol rules saved settings transformations xml
+    multipart operators path proxy_protocol rules saved settings sqli transformations xml xss
 );
 
 #[test]
