@@ -31,6 +31,8 @@ pub(crate) const HEAD_BYTES_MAX: usize = 16 * 1024;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may last, from accept to the last byte of the answer.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a door that closes waits for the request of a connection that it has accepted.
+const REQUEST_GRACE: Duration = Duration::from_secs(1);
 /// How long what is under way at the end may still take.
 const GRACE: Duration = Duration::from_secs(5);
 /// How long to wait when the process has no file descriptors left, before trying again.
@@ -136,8 +138,11 @@ async fn serve_connection<H: Handler>(
             _ = connection.as_mut() => return,
             _ = stopping.wait_for(|stopping| *stopping) => {}
         }
-        connection.as_mut().graceful_shutdown();
-        let _ = connection.await;
+        // Its one request may be on its way: a graceful shutdown at once would leave it unanswered.
+        if timeout(REQUEST_GRACE, connection.as_mut()).await.is_err() {
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.await;
+        }
     };
     let _ = timeout(CONNECTION_TIMEOUT, served).await;
 }

@@ -63,8 +63,8 @@ pub(super) fn macro_text(value: &[u8], written: &Written) -> Result<MacroText, W
 }
 
 pub(super) fn severity(value: &[u8], written: &Written) -> Result<u8, Wrong> {
-    let is_it = |name: &&str| name.as_bytes().eq_ignore_ascii_case(value);
-    let named = SEVERITIES.iter().position(|name| is_it(&name));
+    let is_it = |name: &str| name.as_bytes().eq_ignore_ascii_case(value);
+    let named = SEVERITIES.iter().position(|name| is_it(name));
     match named.and_then(|position| u8::try_from(position).ok()) {
         Some(severity) => Ok(severity),
         None => number(value, 7, written).map_err(|_| {

@@ -95,9 +95,8 @@ pub(super) fn setting(
             format!("got {} arguments; expected one", arguments.len()),
         )),
     };
-    match limit(lower) {
-        Some(make) => return count(one()?, 0).map(make).map(Some).map_err(of(0)),
-        None => {}
+    if let Some(make) = limit(lower) {
+        return count(one()?, 0).map(make).map(Some).map_err(of(0));
     }
     single(lower, one)
 }

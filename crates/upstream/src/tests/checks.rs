@@ -39,7 +39,7 @@ async fn ask(settings: PoolSettings, probe: &Probe) -> Result<(), String> {
     let pace = CheckPace::new(TIMEOUT, TIMEOUT).unwrap();
     let upstreams = Upstreams::build(vec![settings]).unwrap();
     let server = Arc::clone(&upstreams.get("app").unwrap().servers()[0]);
-    crate::probe::check(&server, probe, pace).await
+    crate::probe::check(&server, crate::connect::Way::Any, probe, pace).await
 }
 
 /// What a server makes of a check's request.
