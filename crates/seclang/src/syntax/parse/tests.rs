@@ -70,43 +70,71 @@ fn operators_and_their_arguments() {
     check("  @pm  a b", false, "pm", "a b");
 }
 
+#[track_caller]
+fn check(line: &str, expected: impl Fn(&Directive) -> bool) {
+    let (directives, problems) = read(line);
+    assert_eq!(problems, [""; 0], "{line}");
+    let [directive] = &directives[..] else {
+        panic!("{line}: {directives:?}")
+    };
+    assert!(expected(&directive.value), "{line}: {directive:?}");
+}
+
 #[test]
 fn other_directives() {
-    let (directives, problems) = read(
-        "SecRuleEngine DetectionOnly
-secmarker END-X
-SecAction \"id:1,nolog,pass\"
-SecRuleRemoveById 1 5-7 \"9-10\"
-SecRuleUpdateTargetById 942100-942999 \"!ARGS:password,!REQUEST_COOKIES:/^_ga/\"
-SecRuleUpdateActionById 12345:1 \"deny\"
-SecResponseBodyMimeType text/plain text/html
-SecDebugLogLevel 3
-Include rules/*.conf
-",
+    check("SecRuleEngine DetectionOnly", |directive| {
+        matches!(directive, Directive::RuleEngine(EngineMode::DetectionOnly))
+    });
+    check(
+        "secmarker END-X",
+        |directive| matches!(directive, Directive::Marker(name) if name == b"END-X"),
     );
-    assert_eq!(problems, [""; 0]);
-    assert_eq!(directives.len(), 9);
-    assert!(matches!(
-        directives[0].value,
-        Directive::RuleEngine(EngineMode::DetectionOnly)
-    ));
-    assert!(matches!(&directives[1].value, Directive::Marker(name) if name == b"END-X"));
-    assert!(
-        matches!(&directives[3].value, Directive::RemoveById(ids) if *ids == [1..=1, 5..=7, 9..=10])
+    check(
+        "SecAction \"id:1,nolog,pass\"",
+        |directive| matches!(directive, Directive::Rule(rule) if rule.condition.is_none()),
     );
-    assert!(matches!(
-        &directives[4].value,
-        Directive::UpdateTargets(RuleChoice::Ids(_), updated) if updated.added.len() == 2
-    ));
-    assert!(matches!(
-        &directives[5].value,
-        Directive::UpdateActions {
-            id: 12345,
-            link: 1,
-            ..
-        }
-    ));
-    assert_eq!(directives[8].place.to_string(), "a.conf:9:1");
+    check(
+        "SecResponseBodyMimeType text/plain text/html",
+        |directive| matches!(directive, Directive::ResponseBodyMimeTypes(types) if types.len() == 2),
+    );
+    check("SecDebugLogLevel 3", |directive| {
+        matches!(
+            directive,
+            Directive::Ignored {
+                name: "SecDebugLogLevel",
+                ..
+            }
+        )
+    });
+    check(
+        "Include rules/*.conf",
+        |directive| matches!(directive, Directive::Include(pattern) if pattern == b"rules/*.conf"),
+    );
+}
+
+#[test]
+fn rules_are_changed_by_later_directives() {
+    check(
+        "SecRuleRemoveById 1 5-7 \"9-10\"",
+        |directive| matches!(directive, Directive::RemoveById(ids) if *ids == [1..=1, 5..=7, 9..=10]),
+    );
+    let line = "SecRuleUpdateTargetById 942100-942999 \"!ARGS:password,!REQUEST_COOKIES:/^_ga/\"";
+    check(line, |directive| {
+        matches!(
+            directive,
+            Directive::UpdateTargets(RuleChoice::Ids(_), updated) if updated.added.len() == 2
+        )
+    });
+    check("SecRuleUpdateActionById 12345:1 \"deny\"", |directive| {
+        matches!(
+            directive,
+            Directive::UpdateActions {
+                id: 12345,
+                link: 1,
+                ..
+            }
+        )
+    });
 }
 
 #[test]
