@@ -204,10 +204,10 @@ admin: {{ socket: admin.sock }}
     ];
     let path = admin.to_str().unwrap().to_owned();
     let _service = activate(&file, &[&sockets[..], &[path]].concat(), &log);
-    // A file that takes another's place may have its inode.
+    // A file that takes another's place may have its inode; another mode makes it no other.
     let file_of = |path: &Path| {
         let file = std::fs::metadata(path).ok()?;
-        Some((file.ino(), file.ctime(), file.ctime_nsec()))
+        Some((file.ino(), file.mtime(), file.mtime_nsec()))
     };
     let opened = wait_for("systemd's admin socket", || file_of(&admin));
     // Who connects first starts it.

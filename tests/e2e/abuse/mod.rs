@@ -145,12 +145,11 @@ impl Innocent {
             while waited.len() < REQUESTS || !stopped.load(Ordering::Relaxed) {
                 let asked = Instant::now();
                 if waited.len() % 4 == 3 {
-                    assert_eq!(connect(gate).ask(), 1, "an answer on a new connection");
+                    ask_anew(gate);
                 } else if kept.ask() == 0 {
                     // RFC 9112 section 9.3.1: an idle connection may end at any time, and another is
                     // tried.
-                    kept = connect(gate);
-                    assert_eq!(kept.ask(), 1, "an answer on a second connection");
+                    kept = ask_anew(gate);
                 }
                 waited.push(asked.elapsed());
                 std::thread::sleep(Duration::from_millis(2));
@@ -175,6 +174,18 @@ impl Asking {
         let p99 = self.thread.join();
         p99.expect("the innocent client got all its answers")
     }
+}
+
+/// A connection on which the innocent has got an answer. On a busy machine a crowd may fill all slots
+/// between its connect and its request, and then it is who has waited longest: it tries three times.
+fn ask_anew(gate: SocketAddr) -> Crowd {
+    for _ in 0..3 {
+        let mut connection = connect(gate);
+        if connection.ask() == 1 {
+            return connection;
+        }
+    }
+    panic!("no answer on three new connections")
 }
 
 /// A connection of the innocent, on which nothing was asked; its address isn't in the crowds'.
