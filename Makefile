@@ -1,6 +1,6 @@
 # Two commands: `make run` and `make test`. `make help` lists the rest.
 
-.PHONY: run test soak set-up lint deny release package test-package bench bench-process bench-idle clean help
+.PHONY: run test soak set-up lint deny release package test-package bench bench-process bench-reload bench-idle clean help
 
 PROFILE := ci
 
@@ -67,6 +67,10 @@ bench-idle: release
 ## bench-process: what a request costs the whole process, with 100 rules and with 10,000
 bench-process: release
 	cargo bench -p palisade-benches --bench process
+
+## bench-reload: what running traffic notices of a reload of 10,000 rules with 1,000,000 decisions
+bench-reload: release
+	cargo bench -p palisade-benches --bench reload_latency
 
 ## clean: remove what was built
 clean:

@@ -1,7 +1,7 @@
 //! Figures, and what disturbed them.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The value below which `share` (0 to 1) of `values` lie; sorts them.
@@ -42,13 +42,26 @@ pub fn processor_nanos_of_other_threads() -> f64 {
     processor_nanos(std::process::id()) - own.unwrap_or_default()
 }
 
+/// Where the kernel tells of a thread of a process that has this name.
+#[must_use]
+pub fn thread_named(process: u32, name: &str) -> Option<PathBuf> {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).ok()?;
+    let mut folders = threads.flatten().map(|thread| thread.path());
+    folders.find(|folder| {
+        let comm = fs::read_to_string(folder.join("comm"));
+        comm.is_ok_and(|comm| comm.trim_end() == name)
+    })
+}
+
 /// The same, of the thread that asks.
 #[must_use]
 pub fn processor_nanos_of_this_thread() -> f64 {
     processor_nanos_of(Path::new("/proc/thread-self")).unwrap_or_default()
 }
 
-fn processor_nanos_of(thread: &Path) -> Option<f64> {
+/// The same, of the thread that the kernel tells of there; nothing where there is none.
+#[must_use]
+pub fn processor_nanos_of(thread: &Path) -> Option<f64> {
     let text = fs::read_to_string(thread.join("schedstat")).ok()?;
     text.split(' ').next()?.parse().ok()
 }

@@ -60,6 +60,18 @@ impl SettingsFiles {
         files
     }
 
+    /// The same with more settings, lines of YAML.
+    #[must_use]
+    pub fn with_settings(mut self, lines: &str) -> Self {
+        for (name, bytes) in &mut self.0 {
+            if name == SETTINGS_FILE {
+                bytes.extend_from_slice(b"\n");
+                bytes.extend_from_slice(lines.as_bytes());
+            }
+        }
+        self
+    }
+
     fn add(&mut self, name: &str, bytes: impl Into<Vec<u8>>) {
         self.0.push((name.to_owned(), bytes.into()));
     }
