@@ -177,15 +177,15 @@ impl Asking {
 }
 
 /// A connection on which the innocent has got an answer. On a busy machine a crowd may fill all slots
-/// between its connect and its request, and then it is who has waited longest: it tries three times.
+/// between its connect and its request, and then it is who has waited longest: it tries five times.
 fn ask_anew(gate: SocketAddr) -> Crowd {
-    for _ in 0..3 {
+    for _ in 0..5 {
         let mut connection = connect(gate);
         if connection.ask() == 1 {
             return connection;
         }
     }
-    panic!("no answer on three new connections")
+    panic!("no answer on five new connections")
 }
 
 /// A connection of the innocent, on which nothing was asked; its address isn't in the crowds'.
