@@ -12,8 +12,8 @@ use crate::reload::Reloader;
 
 /// Its niceness (setpriority(2)), the most that there is: where all processors are busy, a thread that
 /// serves clients gets nearly seventy times the time of this one, and gets it as soon as a client asks.
-/// With 5, the p99 of requests during a reload was 28 ms on two busy processors, with this 2.3 ms
-/// (without a reload 1.0 to 1.4). A reload on a machine that is full then takes half a minute.
+/// A reload on a machine that is full then takes half a minute. What clients notice of one is in
+/// `benches/README.md`.
 const NICENESS: i32 = 19;
 
 /// A thread with a [`Reloader`], until this is dropped. What a reload made is freed where it was made,
