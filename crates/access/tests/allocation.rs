@@ -2,50 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
 use http::{HeaderMap, HeaderValue};
 use palisade_access::{
     Action, AddressCondition, Condition, CountryCondition, Field, Pattern, PatternKind, Rule,
     RuleSet, Scratch, TextCondition,
 };
+use palisade_testkit::alloc::{CountingAllocator, allocations_of};
 use palisade_vocabulary::{
     Cidr, ClientAddr, HttpVersion, Known, Mode, PathView, Place, RequestView, Scheme,
 };
 
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-#[expect(
-    unsafe_code,
-    reason = "an allocator can't be written without; it only counts"
-)]
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: the memory came from `System` with this layout.
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-fn allocations(work: impl FnOnce()) -> u64 {
-    let before = ALLOCATIONS.get();
-    work();
-    ALLOCATIONS.get() - before
-}
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 fn text(field: Field, kind: PatternKind, pattern: &str, ignore_case: bool) -> Condition {
     let pattern = Pattern::new(kind, pattern, ignore_case).unwrap();
@@ -139,7 +107,7 @@ fn a_warm_scratch_allocates_nothing() {
     };
     let mut scratch = Scratch::new();
     let mut recorded = 0;
-    let cold = allocations(|| recorded = rules.evaluate(&view, &mut scratch).recorded().count());
+    let cold = allocations_of(|| recorded = rules.evaluate(&view, &mut scratch).recorded().count());
     assert!(cold > 0, "the counter counts");
     assert!(
         recorded > 10,
@@ -148,7 +116,7 @@ fn a_warm_scratch_allocates_nothing() {
     for _ in 0..3 {
         rules.evaluate(&view, &mut scratch);
     }
-    let warm = allocations(|| {
+    let warm = allocations_of(|| {
         for _ in 0..100 {
             assert_eq!(
                 rules.evaluate(&view, &mut scratch).recorded().count(),

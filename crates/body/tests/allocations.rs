@@ -1,38 +1,11 @@
 //! Parsing allocates nothing once the scratch has grown.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::ops::ControlFlow;
 
 use palisade_body::{
     Body, File, Limits, Outcome, Processor, Scratch, Sink, Source, content_coding, cookies, form,
 };
-
-/// Counts the allocations of each thread.
-struct CountingAllocator;
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-#[expect(
-    unsafe_code,
-    reason = "an allocator can't be written without; it only counts and passes on"
-)]
-// SAFETY: every call goes to `System` with the caller's own arguments. Growing is left to the
-// default method, which allocates anew, and so counts.
-unsafe impl GlobalAlloc for CountingAllocator {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: as the caller promises.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promises.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
+use palisade_testkit::alloc::{CountingAllocator, allocations};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -112,9 +85,9 @@ fn a_warm_scratch_allocates_nothing() {
     for (processor, bytes) in &bodies() {
         let first = parse(*processor, bytes, &mut scratch);
         assert!(first.0.error.is_some() || first.1 > 1, "{processor:?}");
-        let before = ALLOCATIONS.get();
+        let before = allocations();
         let second = parse(*processor, bytes, &mut scratch);
-        assert_eq!(ALLOCATIONS.get() - before, 0, "{processor:?}");
+        assert_eq!(allocations() - before, 0, "{processor:?}");
         assert_eq!(first, second, "{processor:?}");
     }
 }
@@ -123,27 +96,27 @@ fn a_warm_scratch_allocates_nothing() {
 fn a_cold_scratch_allocates() {
     for (processor, bytes) in &bodies()[..5] {
         let mut scratch = Scratch::new();
-        let before = ALLOCATIONS.get();
+        let before = allocations();
         parse(*processor, bytes, &mut scratch);
-        assert!(ALLOCATIONS.get() > before, "{processor:?}");
+        assert!(allocations() > before, "{processor:?}");
         // Given back, it grows again.
         scratch.shrink(usize::MAX);
-        let before = ALLOCATIONS.get();
+        let before = allocations();
         parse(*processor, bytes, &mut scratch);
-        assert_eq!(ALLOCATIONS.get() - before, 0, "{processor:?}");
+        assert_eq!(allocations() - before, 0, "{processor:?}");
         scratch.shrink(0);
-        let before = ALLOCATIONS.get();
+        let before = allocations();
         parse(*processor, bytes, &mut scratch);
-        assert!(ALLOCATIONS.get() > before, "{processor:?}");
+        assert!(allocations() > before, "{processor:?}");
     }
 }
 
 #[test]
 fn cookies_allocate_nothing() {
     let mut sink = Counted::default();
-    let before = ALLOCATIONS.get();
+    let before = allocations();
     let _ = cookies::parse(b"session=0123; theme=dark; a", &mut sink);
-    assert_eq!(ALLOCATIONS.get() - before, 0);
+    assert_eq!(allocations() - before, 0);
     assert_eq!(sink.0, 3);
 }
 
@@ -159,9 +132,9 @@ fn inflating_allocates_nothing() {
         let mut decode =
             || content_coding::decode(coding.as_bytes(), body, &limits, &mut scratch, &mut out);
         assert_eq!(decode(), Ok(()), "{coding}");
-        let before = ALLOCATIONS.get();
+        let before = allocations();
         assert_eq!(decode(), Ok(()), "{coding}");
-        assert_eq!(ALLOCATIONS.get() - before, 0, "{coding}");
+        assert_eq!(allocations() - before, 0, "{coding}");
         assert_eq!(out, b"a=1", "{coding}");
     }
 }

@@ -2,51 +2,23 @@
 
 #![expect(clippy::unwrap_used, reason = "a broken fixture must stop the test")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
 use http::{HeaderMap, HeaderName, HeaderValue};
 use palisade_client_address::outbound::{
     X_FORWARDED_FOR_BYTES_MAX, write_forwarded, write_x_forwarded_for, write_x_real_ip,
 };
 use palisade_client_address::proxy_protocol::{HEADER_BYTES_MAX, decode, encode_v1, encode_v2};
 use palisade_client_address::{Endpoint, HopRule, resolve};
+use palisade_testkit::alloc::{CountingAllocator, allocations};
 use palisade_vocabulary::{Cidr, ClientAddr, Scheme};
-
-struct CountingAllocator;
-
-thread_local! {
-    /// Of this thread alone: the test harness allocates on others.
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-#[expect(
-    unsafe_code,
-    reason = "an allocator can't be written without; it only counts and passes on"
-)]
-// SAFETY: every call goes to `System` with the caller's own arguments. Growing in place comes here
-// too, as `realloc` is by default an `alloc`.
-unsafe impl GlobalAlloc for CountingAllocator {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: as the caller promises.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promises.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 #[track_caller]
-fn check_allocations<T>(expected: usize, work: impl FnOnce() -> T) -> T {
-    let before = ALLOCATIONS.get();
+fn check_allocations<T>(expected: u64, work: impl FnOnce() -> T) -> T {
+    let before = allocations();
     let result = work();
-    assert_eq!(ALLOCATIONS.get() - before, expected);
+    assert_eq!(allocations() - before, expected);
     result
 }
 

@@ -2,46 +2,14 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
 use palisade_seclang::{
     Groups, Lookup, MacroText, Matcher, Operator, OperatorCache, SourceError, Sources,
     Transformation, UnicodeMap, Variable,
 };
-
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-#[expect(
-    unsafe_code,
-    reason = "an allocator can't be written without; it only counts"
-)]
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: the memory came from `System` with this layout.
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
+use palisade_testkit::alloc::{CountingAllocator, allocations_of};
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-fn allocations(work: impl FnOnce()) -> u64 {
-    let before = ALLOCATIONS.get();
-    work();
-    ALLOCATIONS.get() - before
-}
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 /// Values that all transformations change, and some that few do.
 const VALUES: [&[u8]; 4] = [
@@ -62,8 +30,8 @@ fn transforming_allocates_nothing() {
             }
         }
     };
-    assert!(allocations(&mut apply_all) > 0, "the counter counts");
-    assert_eq!(allocations(apply_all), 0);
+    assert!(allocations_of(&mut apply_all) > 0, "the counter counts");
+    assert_eq!(allocations_of(apply_all), 0);
 }
 
 struct File;
@@ -123,10 +91,10 @@ fn matching_allocates_nothing() {
             }
         }
     };
-    assert!(allocations(&mut match_all) > 0, "the counter counts");
+    assert!(allocations_of(&mut match_all) > 0, "the counter counts");
     // What is lazily built is built by the second time.
     match_all();
-    assert_eq!(allocations(match_all), 0);
+    assert_eq!(allocations_of(match_all), 0);
     assert!(matched > 50, "{matched} times, which is too little to tell");
 }
 
@@ -143,9 +111,9 @@ fn expanding_allocates_nothing() {
     let text = MacroText::parse(b"Inbound score %{tx.score} of %{REMOTE_ADDR}").unwrap();
     let mut out = Vec::new();
     assert!(
-        allocations(|| text.expand(&Score, &mut out)) > 0,
+        allocations_of(|| text.expand(&Score, &mut out)) > 0,
         "the counter counts"
     );
-    assert_eq!(allocations(|| text.expand(&Score, &mut out)), 0);
+    assert_eq!(allocations_of(|| text.expand(&Score, &mut out)), 0);
     assert_eq!(out, b"Inbound score tx of REMOTE_ADDR");
 }

@@ -35,12 +35,18 @@ unsafe impl GlobalAlloc for CountingAllocator {
     }
 }
 
+/// How often this thread has allocated so far. Always 0 unless [`CountingAllocator`] is the program's.
+#[must_use]
+pub fn allocations() -> u64 {
+    ALLOCATIONS.get()
+}
+
 /// How often this thread allocates during `work`. Always 0 unless [`CountingAllocator`] is the
 /// program's.
 pub fn allocations_of(work: impl FnOnce()) -> u64 {
-    let before = ALLOCATIONS.get();
+    let before = allocations();
     work();
-    ALLOCATIONS.get() - before
+    allocations() - before
 }
 
 /// The bytes that all threads have allocated and not yet freed. Always 0 unless

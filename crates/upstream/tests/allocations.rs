@@ -2,42 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::time::Duration;
 
 use palisade_client_address::Endpoint;
+use palisade_testkit::alloc::{CountingAllocator, allocations};
 use palisade_upstream::{
     Acquired, Balance, Channel, ConnectionLimit, Need, Pool, PoolSettings, ProxySource,
     ProxyVersion, Queueing, ServerAddress, Servers, SlowStart, Tried, Upstreams,
 };
 use palisade_vocabulary::Tick;
 use tokio::net::TcpListener;
-
-/// Counts the allocations of each thread.
-struct CountingAllocator;
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-#[expect(
-    unsafe_code,
-    reason = "an allocator can't be written without; it only counts and passes on"
-)]
-// SAFETY: every call goes to `System` with the caller's own arguments.
-unsafe impl GlobalAlloc for CountingAllocator {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: as the caller promises.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promises.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -92,11 +66,11 @@ async fn an_idle_connection_is_taken_and_given_back_without_allocating() {
         let pool = upstreams.get("app").unwrap();
         let need = need();
         assert!(!acquire_and_keep(pool, &need).await, "the first connects");
-        let before = ALLOCATIONS.get();
+        let before = allocations();
         for _ in 0..100 {
             assert!(acquire_and_keep(pool, &need).await);
         }
-        assert_eq!(ALLOCATIONS.get() - before, 0, "{proxy_protocol:?}");
+        assert_eq!(allocations() - before, 0, "{proxy_protocol:?}");
     }
 }
 
@@ -120,10 +94,10 @@ fn a_choice_allocates_nothing() {
         ejected.answered(NOW);
         drop(ejected);
         let later = NOW + Duration::from_secs(10);
-        let before = ALLOCATIONS.get();
+        let before = allocations();
         for _ in 0..100 {
             assert!(pool.pick(client, later, Tried::default()).is_ok());
         }
-        assert_eq!(ALLOCATIONS.get() - before, 0, "{balance:?}");
+        assert_eq!(allocations() - before, 0, "{balance:?}");
     }
 }
