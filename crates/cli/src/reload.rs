@@ -35,6 +35,8 @@ pub(crate) struct Reloader {
     /// Generations that are in use no more but for requests that began with them. Freed here, since it
     /// takes longer than a thread that serves clients should be busy.
     retired: Vec<Arc<Generation>>,
+    /// The places that the operator knows to be out of reach.
+    told_replaced: Vec<PathBuf>,
 }
 
 /// The settings that only a start obeys, as they were then.
@@ -83,6 +85,7 @@ impl Reloader {
             crowdsec: settings.crowdsec,
             process,
             retired: Vec::new(),
+            told_replaced: Vec::new(),
         }
     }
 
@@ -91,6 +94,7 @@ impl Reloader {
     /// ones stay. Takes as long as it takes to read files and compile rules.
     pub(crate) fn look(&mut self, is_asked: bool) -> Option<LapiChange> {
         self.free_retired();
+        self.tell_replaced();
         if !is_asked && self.sources.changed(&Disk).is_none() {
             return None;
         }
@@ -111,6 +115,20 @@ impl Reloader {
         };
         self.free_retired();
         lapi
+    }
+
+    /// Says once of each folder that the sandbox keeps this process from it. What can't be written there
+    /// is said by whoever tries, and that it is denied sends people to look at modes and owners.
+    fn tell_replaced(&mut self) {
+        for place in self.process.confinement.replaced() {
+            if self.told_replaced.iter().any(|told| told == place) {
+                continue;
+            }
+            let message = "this was replaced since the process started, which may write to what was there then alone (sandbox); restart it";
+            let report = &self.process.report;
+            report.error("confinement", message, &[("place", &place.display())]);
+            self.told_replaced.push(place.to_owned());
+        }
     }
 
     fn tell_loaded(&self) {

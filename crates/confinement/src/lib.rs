@@ -10,7 +10,9 @@ mod filesystem;
 mod syscalls;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
@@ -88,6 +90,8 @@ pub struct OutOfReach(pub PathBuf);
 #[derive(Clone, Debug)]
 pub struct Confinement {
     held: Inherited,
+    /// The places that may be written to, as they were when that was said.
+    found: Vec<FoundPlace>,
     layers: Vec<(Layer, Result<(), LayerError>)>,
 }
 
@@ -100,6 +104,7 @@ impl Confinement {
                 writable: None,
                 filter: None,
             },
+            found: Vec::new(),
             layers: Vec::new(),
         }
     }
@@ -116,6 +121,7 @@ impl Confinement {
         let held = layers.into_iter().filter(|(_, holds)| *holds);
         Ok(Self {
             layers: held.map(|(layer, _)| (layer, Ok(()))).collect(),
+            found: found(inherited.writable.as_ref()),
             held: inherited,
         })
     }
@@ -141,6 +147,17 @@ impl Confinement {
         &self.held
     }
 
+    /// The places where something else is by now: Landlock lets the process write to what was there, and
+    /// not to what has taken its place under the same name. Asks the file system.
+    pub fn replaced(&self) -> impl Iterator<Item = &Path> {
+        let is_another =
+            |place: &&FoundPlace| FoundPlace::at(&place.path).is_some_and(|now| now != **place);
+        self.found
+            .iter()
+            .filter(is_another)
+            .map(|place| &*place.path)
+    }
+
     /// Whether `wanted`, of newer settings, can be written to.
     ///
     /// # Errors
@@ -148,6 +165,33 @@ impl Confinement {
     pub fn permits(&self, wanted: &WritablePlaces) -> Result<(), OutOfReach> {
         within_reach(wanted, &self.held)
     }
+}
+
+/// A folder or file as it was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct FoundPlace {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+    /// What takes a file's place may have its inode. Not every file system knows it.
+    created: Option<SystemTime>,
+}
+
+impl FoundPlace {
+    fn at(path: &Path) -> Option<Self> {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some(Self {
+            path: path.to_owned(),
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            created: metadata.created().ok(),
+        })
+    }
+}
+
+fn found(places: Option<&WritablePlaces>) -> Vec<FoundPlace> {
+    let places = places.into_iter().flat_map(WritablePlaces::iter);
+    places.filter_map(FoundPlace::at).collect()
 }
 
 fn within_reach(wanted: &WritablePlaces, held: &Inherited) -> Result<(), OutOfReach> {
@@ -179,6 +223,7 @@ pub fn confine(
     // Last: setting up the others takes system calls that nothing later does.
     let filter = syscalls::restrict(inherited.filter);
     Ok(Confinement {
+        found: found(writable.as_ref().ok()),
         held: Inherited {
             writable: writable.as_ref().ok().cloned(),
             filter: filter.as_ref().ok().copied().or(inherited.filter),

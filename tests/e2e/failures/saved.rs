@@ -203,4 +203,13 @@ fn a_state_directory_that_is_gone_costs_no_decision() {
     let text = std::fs::read_to_string(&file).unwrap();
     replace(&file, text);
     load.finish_after(10).assert_flawless();
+    // One that is made anew is not the one that the sandbox leaves to the process, which is said.
+    std::fs::create_dir(&state).unwrap();
+    let said = wait_for("what is to be done to be said", || {
+        let said = palisade.stderr().into_iter();
+        said.rev()
+            .find(|line| line.contains("topic=confinement") && line.contains("restart it"))
+    });
+    let place = state.canonicalize().unwrap();
+    assert!(said.contains(place.to_str().unwrap()), "{said}");
 }
