@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::{Backend, BackendRequest, Palisade, wait_for};
+use crate::harness::{Backend, BackendRequest, Load, Palisade, wait_for};
 
 /// What a server of lists answers.
 #[derive(Clone, Debug)]
@@ -246,6 +246,9 @@ fn whatever_a_server_does_the_last_good_copy_stays_and_it_recovers_by_itself() {
     wait_for("the lists", || {
         (0..cases.len()).all(|n| entries(n) == 2).then_some(())
     });
+    // Nobody who isn't named notices anything.
+    let innocent = Load::on(palisade.address()).of_client("198.51.100.250");
+    let load = innocent.keep_alive(1).new_connections(1).start();
     for ((says, _), server) in cases.iter().zip(&servers) {
         server.say(says.clone());
     }
@@ -272,6 +275,7 @@ fn whatever_a_server_does_the_last_good_copy_stays_and_it_recovers_by_itself() {
     wait_for_status(&palisade, "198.51.100.3", 403);
     wait_for_status(&palisade, "198.51.100.1", 200);
     assert_eq!(list(&palisade, "l0")["consecutive_failures"], 0);
+    load.finish_after(10).assert_flawless();
     let told = palisade.stderr().join("\n");
     assert!(!told.contains("hunter2") && !palisade.status().to_string().contains("hunter2"));
 }

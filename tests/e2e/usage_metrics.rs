@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
-use crate::harness::{Backend, BackendRequest, Lapi, Palisade, wait_for};
+use crate::harness::{Backend, BackendRequest, Lapi, Load, Palisade, wait_for};
 
 /// Three decisions of two origins, one of them on a list.
 const DECISIONS: &str = r#"{"deleted":null,"new":[
@@ -262,6 +262,24 @@ fn lapi_is_told_every_request_once_whatever_becomes_of_a_report() {
     let times = lapi.times.lock().unwrap().clone();
     let different: BTreeSet<_> = times.iter().collect();
     assert_eq!(different.len(), times.len(), "a time twice: {times:?}");
+}
+
+#[test]
+fn a_lapi_that_refuses_reports_under_load_hears_of_every_request_later() {
+    let (lapi, backend) = (StrictLapi::start(), Backend::start());
+    lapi.status.store(500, Ordering::SeqCst);
+    let url = format!("http://{}/", lapi.server);
+    let palisade = Palisade::start(&settings(&url, "abc", &backend, ""));
+    let clients = Load::on(palisade.address()).of_client("203.0.113.7");
+    let load = clients.keep_alive(1).new_connections(1).start();
+    wait_for("two reports that are refused", || {
+        (lapi.reports() >= 2).then_some(())
+    });
+    lapi.status.store(201, Ordering::SeqCst);
+    let report = load.finish_after(20);
+    report.assert_flawless();
+    let asked = u64::try_from(report.answers()).unwrap();
+    lapi.wait_for_sums(&[("processed", "", "ipv4", asked)]);
 }
 
 #[test]
