@@ -5,21 +5,31 @@
 //! sent. Semantics are those of ModSecurity 2 on Apache, which OWASP CRS is written on; where we
 //! differ, the item says so.
 //!
-//! So far its leaves: [`Transformation`]s, [`Operator`]s and [`MacroText`].
+//! [`compile`] makes a [`Program`] of rule files; a [`Worker`] runs it on [`Transaction`]s.
 
 mod byte_set;
+mod compile;
 mod macro_text;
 mod operators;
+mod prefilter;
+mod program;
 mod sources;
 pub mod syntax;
+mod transaction;
 mod transformations;
 
 pub use byte_set::ByteSet;
+pub use compile::{CompileOptions, Compiled, RuleFiles, compile};
 pub use macro_text::{EXPANDED_BYTES_MAX, Lookup, MacroError, MacroText, Variable};
 pub use operators::{
     AddressSet, Argument, Comparison, Groups, Match, Matcher, NumberKind, NumberSearch, Operator,
     OperatorCache, OperatorError, PatternProblem, Phrases, Problem, Relation, Rx, Text, TextTest,
     integer,
 };
+pub use program::{AuditSettings, BodyAccess, Program, Settings};
 pub use sources::{SourceError, Sources};
+pub use transaction::{
+    Budget, Clock, Connection, Interruption, InterruptionAction, MatchReport, Matches, Outcome,
+    RequestHead, ResponseHead, RuleCounter, Transaction, Verdict, Worker, WorkerOptions,
+};
 pub use transformations::{Transformation, UnicodeMap, UnicodeMapError};

@@ -105,6 +105,15 @@ impl<V> MacroText<V> {
         }
     }
 
+    /// The variable, where it is one macro and nothing else.
+    #[must_use]
+    pub fn as_variable(&self) -> Option<&V> {
+        match &*self.segments {
+            [Segment::Variable(variable)] => Some(variable),
+            _ => None,
+        }
+    }
+
     /// What its macros name, in order, repetitions included.
     pub fn variables(&self) -> impl Iterator<Item = &V> {
         self.segments.iter().filter_map(|segment| match segment {
@@ -141,13 +150,19 @@ impl<V> MacroText<V> {
     /// [`EXPANDED_BYTES_MAX`]. Hot path: allocates only where `out` must grow.
     pub fn expand(&self, lookup: &impl Lookup<V>, out: &mut Vec<u8>) {
         out.clear();
+        self.append_to(lookup, EXPANDED_BYTES_MAX, out);
+    }
+
+    /// As [`MacroText::expand`], behind what is in `out`, and at most `bytes_max` of it.
+    pub fn append_to(&self, lookup: &impl Lookup<V>, bytes_max: usize, out: &mut Vec<u8>) {
+        let end = out.len().saturating_add(bytes_max);
         for segment in &self.segments {
             match segment {
                 Segment::Literal(text) => out.extend_from_slice(text),
                 Segment::Variable(variable) => lookup.append(variable, out),
             }
-            if out.len() >= EXPANDED_BYTES_MAX {
-                out.truncate(EXPANDED_BYTES_MAX);
+            if out.len() >= end {
+                out.truncate(end);
                 return;
             }
         }

@@ -6,7 +6,7 @@ use super::variable_name::{UNAVAILABLE, VariableName};
 const TARGETS_MAX: usize = 256;
 
 /// One target of a rule.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Target {
     /// The variable.
     pub name: VariableName,
@@ -17,7 +17,7 @@ pub struct Target {
 }
 
 /// What a rule does with a target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TargetUse {
     /// `ARGS`: looks at each member.
     Values,
@@ -28,7 +28,7 @@ pub enum TargetUse {
 }
 
 /// Which members of a collection.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Selector {
     /// The one of this name, whatever its case.
     Name(Vec<u8>),

@@ -1,0 +1,54 @@
+//! Which rules a directive or a `ctl` is for: by id, tag or message.
+
+use std::ops::RangeInclusive;
+
+use super::assembly::Draft;
+use super::rule_files::Beside;
+use crate::operators::{Matcher, Operator, OperatorCache};
+use crate::syntax::{Action, RuleChoice};
+
+/// Finds rules.
+pub(super) enum Choice {
+    Ids(Vec<RangeInclusive<u64>>),
+    Tag(Matcher),
+    Message(Matcher),
+}
+
+impl Choice {
+    /// # Errors
+    /// When an expression isn't one; the message says why.
+    pub(super) fn new(choice: &RuleChoice, beside: &Beside<'_>) -> Result<Self, String> {
+        Ok(match choice {
+            RuleChoice::Ids(ids) => Self::Ids(ids.clone()),
+            RuleChoice::Tag(tag) => Self::Tag(expression(tag, beside)?),
+            RuleChoice::Message(message) => Self::Message(expression(message, beside)?),
+        })
+    }
+
+    pub(super) fn is_for(&self, draft: &Draft) -> bool {
+        match self {
+            Self::Ids(ids) => ids.iter().any(|range| range.contains(&draft.id)),
+            Self::Tag(expression) => draft.starter_actions().any(|action| match action {
+                Action::Tag(tag) => finds(expression, tag.as_literal()),
+                _ => false,
+            }),
+            Self::Message(expression) => draft.starter_actions().any(|action| match action {
+                Action::Message(message) => finds(expression, message.as_literal()),
+                _ => false,
+            }),
+        }
+    }
+}
+
+fn expression(text: &[u8], beside: &Beside<'_>) -> Result<Matcher, String> {
+    match Operator::parse(b"rx", text, beside) {
+        Ok(Operator::Match(matcher)) => Ok(matcher),
+        Ok(_) => Err("expected an expression".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn finds(expression: &Matcher, text: Option<&[u8]>) -> bool {
+    let mut cache = OperatorCache::default();
+    text.is_some_and(|text| expression.matches(text, b"", &mut cache).is_some())
+}

@@ -1,0 +1,109 @@
+//! Which filters, groups and pipelines rules need.
+
+use std::collections::HashMap;
+
+use super::operators::Operators;
+use crate::ByteSet;
+use crate::Transformation;
+use crate::prefilter::{Prefilter, Requirement};
+use crate::program::{Group, NodeId, Pipelines, Side};
+
+/// One side's filters and pipelines, while rules are lowered.
+#[derive(Debug)]
+pub(super) struct SideDraft {
+    pub(super) pipelines: Pipelines,
+    filters: Vec<u32>,
+    /// By operator.
+    known: HashMap<u32, u32>,
+}
+
+impl SideDraft {
+    pub(super) fn new() -> Self {
+        Self {
+            pipelines: Pipelines::new(),
+            filters: Vec::new(),
+            known: HashMap::new(),
+        }
+    }
+
+    /// The filter of an operator.
+    pub(super) fn filter(&mut self, operator: u32) -> u32 {
+        let next = u32::try_from(self.filters.len()).unwrap_or(u32::MAX);
+        let filter = *self.known.entry(operator).or_insert(next);
+        if filter == next {
+            self.filters.push(operator);
+        }
+        filter
+    }
+
+    /// The side, with what its strings are searched for.
+    pub(super) fn finish(mut self, operators: &Operators, requirements: &Requirements) -> Side {
+        let required = self.filters.iter().zip(0_u32..);
+        let required = required.filter_map(|(operator, filter)| {
+            Some((filter, requirements.of(*operator, operators)?))
+        });
+        let mut transformations: Vec<Transformation> = self.pipelines.transformations().collect();
+        transformations.sort_unstable();
+        transformations.dedup();
+        let triggered: Vec<(Transformation, ByteSet)> = transformations
+            .into_iter()
+            .filter_map(|one| Some((one, one.triggers()?)))
+            .filter(|_| requirements.is_on)
+            .collect();
+        let sets: Vec<ByteSet> = triggered.iter().map(|(_, set)| *set).collect();
+        let (prefilter, classes) = Prefilter::build(required.collect(), self.filters.len(), &sets);
+        self.pipelines.set_triggers(|transformation| {
+            let at = triggered
+                .iter()
+                .position(|(one, _)| *one == transformation)?;
+            classes.get(at).copied().flatten()
+        });
+        Side {
+            prefilter,
+            pipelines: self.pipelines,
+            filters: self.filters.into(),
+        }
+    }
+}
+
+/// What values must have for operators to match them.
+#[derive(Debug)]
+pub(super) struct Requirements {
+    is_on: bool,
+}
+
+impl Requirements {
+    pub(super) fn new(is_on: bool) -> Self {
+        Self { is_on }
+    }
+
+    pub(super) fn of(&self, operator: u32, operators: &Operators) -> Option<Requirement> {
+        if !self.is_on {
+            return None;
+        }
+        Requirement::of(&operators.get(operator)?.operator)
+    }
+}
+
+/// Groups, each once.
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    pub(super) all: Vec<Group>,
+    known: HashMap<Group, u32>,
+}
+
+impl Groups {
+    pub(super) fn add(&mut self, group: Group) -> u32 {
+        let next = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
+        let index = *self.known.entry(group).or_insert(next);
+        if index == next {
+            self.all.push(group);
+        }
+        index
+    }
+}
+
+/// The node of a list of transformations; `None` where there are too many.
+pub(super) fn pipeline(side: &mut SideDraft, list: &[Transformation]) -> Option<NodeId> {
+    side.pipelines.add(list)
+}

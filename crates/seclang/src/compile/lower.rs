@@ -1,0 +1,399 @@
+//! From rules as they are written to rules as they run.
+
+mod actions;
+mod ctl;
+mod skips;
+
+use actions::Singles;
+
+use super::CompileOptions;
+use super::assembly::{Draft, DraftLink, Drafts, Item};
+use super::filters::{Groups, Requirements, SideDraft};
+use super::operators::{Operators, Refusal, is_of_value_alone};
+use super::rule_files::{Beside, RuleFiles};
+use super::target_sets::TargetSets;
+use super::tx_sources::TxSources;
+use crate::Program;
+use crate::operators::{Matcher, Operator};
+use crate::program::{
+    Effect, Gate, Group, Link, Operand, Outcome, Pick, PlannedUse, Rule, Source, Step,
+    TargetRemoval, Test,
+};
+use crate::syntax::{Action, Condition, Phase, Place, Problem, Problems, Severity, VariableName};
+
+/// Lowers rules, one after another.
+pub(super) struct Lowering<'a> {
+    files: &'a dyn RuleFiles,
+    problems: Problems,
+    tx: TxSources,
+    operators: Operators,
+    target_sets: TargetSets,
+    requirements: Requirements,
+    request: SideDraft,
+    response: SideDraft,
+    groups: Groups,
+    links: Vec<Link>,
+    removals: Vec<TargetRemoval>,
+    /// The rule that is being lowered.
+    rule_id: u64,
+}
+
+impl<'a> Lowering<'a> {
+    pub(super) fn new(
+        files: &'a dyn RuleFiles,
+        options: CompileOptions,
+        problems: Problems,
+    ) -> Self {
+        Self {
+            files,
+            problems,
+            tx: TxSources::new(),
+            operators: Operators::default(),
+            target_sets: TargetSets::default(),
+            requirements: Requirements::new(options.prefilter),
+            request: SideDraft::new(),
+            response: SideDraft::new(),
+            groups: Groups::default(),
+            links: Vec::new(),
+            removals: Vec::new(),
+            rule_id: 0,
+        }
+    }
+
+    pub(super) fn into_problems(self) -> Problems {
+        self.problems
+    }
+
+    /// The program, of whatever is right.
+    pub(super) fn program(&mut self, drafts: Drafts) -> Option<Program> {
+        let mut rules = Vec::new();
+        for item in &drafts.items {
+            if let Item::Rule(draft) = item {
+                rules.push(self.rule(draft, &drafts)?);
+            }
+        }
+        let steps = self.steps(&drafts.items, &mut rules);
+        let operators = std::mem::take(&mut self.operators);
+        let side = |draft: &mut SideDraft| {
+            let draft = std::mem::replace(draft, SideDraft::new());
+            draft.finish(&operators, &self.requirements)
+        };
+        Some(Program {
+            settings: drafts.settings,
+            unicode: drafts.unicode,
+            rules: rules.into(),
+            links: std::mem::take(&mut self.links).into(),
+            steps,
+            target_sets: std::mem::take(&mut self.target_sets.sets).into(),
+            request: side(&mut self.request),
+            response: side(&mut self.response),
+            operators: operators.all.into(),
+            tx: std::mem::replace(&mut self.tx, TxSources::new()).names,
+            removals: std::mem::take(&mut self.removals).into(),
+            groups: std::mem::take(&mut self.groups.all).into(),
+        })
+    }
+
+    fn rule(&mut self, draft: &Draft, drafts: &Drafts) -> Option<Rule> {
+        self.rule_id = draft.id;
+        let begins = u32::try_from(self.links.len()).ok()?;
+        for (number, link) in draft.links.iter().enumerate() {
+            let lowered = self.link(draft, link, number == 0, drafts)?;
+            self.links.push(lowered);
+        }
+        let links = begins..u32::try_from(self.links.len()).ok()?;
+        let singles = Singles::of(draft);
+        let outcome = self.outcome(&singles)?;
+        let needs_matched = singles.is_logged || self.uses_matched(&links);
+        Some(Rule {
+            id: draft.id,
+            phase: draft.phase,
+            place: draft.place.clone(),
+            message: self.optional_text(singles.message, &draft.place)?,
+            log_data: self.optional_text(singles.log_data, &draft.place)?,
+            severity: singles.severity,
+            tags: self.texts(&singles.tags, &draft.place)?,
+            revision: singles.revision.map(lossy),
+            version: singles.version.map(lossy),
+            maturity: singles.maturity,
+            accuracy: singles.accuracy,
+            outcome,
+            is_logged: singles.is_logged,
+            is_audit_logged: singles.is_audit_logged,
+            needs_matched,
+            skip_to: None,
+            links,
+        })
+    }
+
+    fn link(
+        &mut self,
+        draft: &Draft,
+        link: &DraftLink,
+        is_starter: bool,
+        drafts: &Drafts,
+    ) -> Option<Link> {
+        let defaults = draft.defaults.iter().filter(|_| is_starter);
+        let actions: Vec<_> = defaults.chain(&link.actions).collect();
+        let mut effects = Vec::new();
+        for action in &actions {
+            let effect = self.effect(&action.value, &action.place, drafts)?;
+            effects.extend(effect);
+        }
+        let test = match &link.condition {
+            Some(condition) => Some(self.test(condition, &actions, draft.phase, is_starter)?),
+            None => None,
+        };
+        Some(Link {
+            test,
+            effects: effects.into(),
+            captures: actions.iter().any(|one| one.value == Action::Capture),
+        })
+    }
+
+    fn test(
+        &mut self,
+        condition: &Condition,
+        actions: &[&crate::syntax::Placed<Action>],
+        phase: Phase,
+        is_starter: bool,
+    ) -> Option<Test> {
+        let mut list = Vec::new();
+        for action in actions {
+            match action.value {
+                Action::NoTransformations => list.clear(),
+                Action::Transform(transformation) => list.push(transformation),
+                _ => {}
+            }
+        }
+        let is_multi_match = actions.iter().any(|one| one.value == Action::MultiMatch);
+        let operator = self.operator(condition)?;
+        let beside = Beside {
+            files: self.files,
+            from: &condition.targets_place.file,
+        };
+        let targets = self
+            .target_sets
+            .add(&condition.targets, &mut self.tx, &beside);
+        let targets = match targets {
+            Ok(targets) => targets,
+            Err(message) => {
+                self.error(&condition.targets_place, message);
+                return None;
+            }
+        };
+        let side = match phase {
+            Phase::ResponseHeaders | Phase::ResponseBody => &mut self.response,
+            _ => &mut self.request,
+        };
+        let Some(pipeline) = super::filters::pipeline(side, &list) else {
+            self.error(
+                &condition.operator_place,
+                "there are too many lists of transformations".to_owned(),
+            );
+            return None;
+        };
+        let set = self.target_sets.sets.get(usize::try_from(targets).ok()?)?;
+        let compiled = self.operators.get(operator)?;
+        let filter = (set.is_static && is_of_value_alone(compiled)).then(|| side.filter(operator));
+        let is_filtered = is_starter
+            && filter.is_some()
+            && !condition.is_negated
+            && self.requirements.of(operator, &self.operators).is_some();
+        let group = is_filtered.then(|| {
+            self.groups.add(Group {
+                phase,
+                targets,
+                pipeline,
+                is_multi_match,
+            })
+        });
+        Some(Test {
+            targets,
+            pipeline,
+            is_multi_match,
+            is_negated: condition.is_negated,
+            operator,
+            filter,
+            group,
+        })
+    }
+
+    fn operator(&mut self, condition: &Condition) -> Option<u32> {
+        let beside = Beside {
+            files: self.files,
+            from: &condition.operator_place.file,
+        };
+        let added = self.operators.add(
+            &condition.operator,
+            &condition.argument,
+            &mut self.tx,
+            &beside,
+        );
+        match added {
+            Ok(operator) => Some(operator),
+            Err(Refusal::TooManyNames) => {
+                self.too_many_names(&condition.operator_place);
+                None
+            }
+            Err(Refusal::Operator(error)) => {
+                let mut place = match error.problem {
+                    crate::operators::Problem::Unknown | crate::operators::Problem::Refused(_) => {
+                        condition.operator_place.clone()
+                    }
+                    _ => condition.argument_place.clone(),
+                };
+                // Exact unless the line has escapes before it, or goes on in another.
+                let offset = u32::try_from(error.offset).unwrap_or(0);
+                place.column = place.column.saturating_add(offset);
+                self.error(&place, format!("@{}: {}", error.operator, error.problem));
+                None
+            }
+        }
+    }
+
+    /// Whether a chain asks what it matched.
+    fn uses_matched(&self, links: &std::ops::Range<u32>) -> bool {
+        let range =
+            usize::try_from(links.start).unwrap_or(0)..usize::try_from(links.end).unwrap_or(0);
+        let links = self.links.get(range).unwrap_or_default();
+        links.iter().any(|link| {
+            let by_target = link.test.as_ref().is_some_and(|test| {
+                let set = usize::try_from(test.targets).ok();
+                let set = set.and_then(|set| self.target_sets.sets.get(set));
+                set.is_some_and(|set| set.targets.iter().any(|target| is_matched(target.name)))
+                    || self
+                        .operators
+                        .get(test.operator)
+                        .and_then(|operator| operator.expanded.as_ref())
+                        .is_some_and(names_matched)
+            });
+            by_target || link.effects.iter().any(effect_names_matched)
+        })
+    }
+
+    /// What a phase walks; where rules skip to is set in `rules`.
+    fn steps(&mut self, items: &[Item], rules: &mut [Rule]) -> [Box<[Step]>; 5] {
+        Phase::ALL.map(|phase| {
+            let steps = skips::steps(items, rules, phase);
+            for (place, rule, message) in steps.problems {
+                self.problems.add(Problem {
+                    place,
+                    severity: Severity::Warning,
+                    rule: Some(rule),
+                    message,
+                });
+            }
+            let gated = steps.steps.into_iter().map(|step| match step {
+                Step::Rule(index) => self.gate(index, rules).map_or(step, Step::Gate),
+                other => other,
+            });
+            gated.collect()
+        })
+    }
+
+    /// A rule as a gate, if it is no more than that.
+    fn gate(&self, index: u32, rules: &[Rule]) -> Option<Gate> {
+        let rule = rules.get(usize::try_from(index).ok()?)?;
+        let is_silent = !rule.is_logged && !rule.is_audit_logged;
+        if !(is_silent && matches!(rule.outcome, Outcome::Pass) && rule.links.len() == 1) {
+            return None;
+        }
+        let link = self.links.get(usize::try_from(rule.links.start).ok()?)?;
+        let test = link.test.as_ref()?;
+        if !link.effects.is_empty() || link.captures || test.pipeline != 0 {
+            return None;
+        }
+        let set = self
+            .target_sets
+            .sets
+            .get(usize::try_from(test.targets).ok()?)?;
+        let ([target], []) = (&*set.targets, &*set.exclusions) else {
+            return None;
+        };
+        let (VariableName::Tx, Pick::Name(name)) = (target.name, &target.pick) else {
+            return None;
+        };
+        let compiled = self.operators.get(test.operator)?;
+        let Operator::Match(Matcher::Comparison(comparison)) = &compiled.operator else {
+            return None;
+        };
+        let operand = match (&compiled.expanded, comparison.fixed()) {
+            (None, Some(number)) => Operand::Integer(number),
+            (Some(text), _) => match text.as_variable() {
+                Some(Source::Tx(slot)) => Operand::Tx(*slot),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        Some(Gate {
+            rule: index,
+            slot: self.tx.names.find(name)?,
+            is_count: target.use_ == PlannedUse::Count,
+            relation: comparison.relation(),
+            operand,
+            is_negated: test.is_negated,
+            skip_to: rule.skip_to,
+        })
+    }
+
+    fn too_many_names(&mut self, place: &Place) {
+        let message = "there are too many names of variables of TX".to_owned();
+        self.error(place, message);
+    }
+
+    fn error(&mut self, place: &Place, message: String) {
+        self.problems.add(Problem {
+            place: place.clone(),
+            severity: Severity::Error,
+            rule: Some(self.rule_id),
+            message,
+        });
+    }
+}
+
+fn lossy(text: &[u8]) -> Box<str> {
+    String::from_utf8_lossy(text).into()
+}
+
+fn is_matched(name: VariableName) -> bool {
+    matches!(
+        name,
+        VariableName::MatchedVar
+            | VariableName::MatchedVarName
+            | VariableName::MatchedVars
+            | VariableName::MatchedVarsNames
+    )
+}
+
+fn names_matched(text: &crate::MacroText<Source>) -> bool {
+    text.variables().any(|source| match source {
+        Source::Variable(name) | Source::Member(name, _) => is_matched(*name),
+        _ => false,
+    })
+}
+
+fn effect_names_matched(effect: &Effect) -> bool {
+    use crate::program::{Change, Destination};
+    match effect {
+        Effect::Set(destination, change) => {
+            let by_name = match destination {
+                Destination::Tx(_) => false,
+                Destination::TxNamed(name) | Destination::Member(_, name) => names_matched(name),
+            };
+            let by_value = match change {
+                Change::Unset => false,
+                Change::Set(operand) | Change::Add(operand) | Change::Subtract(operand) => {
+                    matches!(operand, Operand::Macros(text) if names_matched(text))
+                }
+            };
+            by_name || by_value
+        }
+        Effect::Expire(_, name, seconds) => names_matched(name) || names_matched(seconds),
+        Effect::InitCollection(_, key) => names_matched(key),
+        Effect::SetEnv(name, value) => {
+            names_matched(name) || value.as_ref().is_some_and(names_matched)
+        }
+        Effect::Ctl(_) => false,
+    }
+}

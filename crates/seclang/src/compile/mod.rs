@@ -1,0 +1,61 @@
+//! From rule files to a [`Program`].
+//!
+//! Directives take effect in the order of loading, as in ModSecurity: what removes or changes rules is
+//! for those that were loaded before it. All that can be decided without a request is decided here.
+
+mod assembly;
+mod choice;
+mod filters;
+mod lower;
+mod operators;
+mod rule_files;
+mod target_sets;
+mod tx_sources;
+
+pub use rule_files::RuleFiles;
+
+use crate::Program;
+use crate::syntax::Problems;
+
+use assembly::Assembly;
+use lower::Lowering;
+
+/// How rules are compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompileOptions {
+    /// Whether strings are looked at for all rules at once, and rules then only at those that may match.
+    /// Without it the same rules match, at many times the cost: that is how it is proven.
+    pub prefilter: bool,
+}
+
+impl Default for CompileOptions {
+    fn default() -> Self {
+        Self { prefilter: true }
+    }
+}
+
+/// Compiled rules, if nothing is wrong with them, and what there is to say of them.
+#[derive(Debug)]
+pub struct Compiled {
+    /// None where there are errors.
+    pub program: Option<Program>,
+    /// Errors and warnings.
+    pub problems: Problems,
+}
+
+/// Compiles the files that `roots` name, patterns allowed, in order, and what they include.
+pub fn compile(roots: &[&str], files: &dyn RuleFiles, options: CompileOptions) -> Compiled {
+    let mut assembly = Assembly::new(files);
+    for root in roots {
+        assembly.load(root);
+    }
+    let (draft, problems) = assembly.finish();
+    let mut lowering = Lowering::new(files, options, problems);
+    let program = lowering.program(draft);
+    let problems = lowering.into_problems();
+    let is_usable = !problems.has_errors();
+    Compiled {
+        program: program.filter(|_| is_usable),
+        problems,
+    }
+}

@@ -1,0 +1,73 @@
+//! Operators, each once however many rules ask it.
+
+use std::collections::HashMap;
+
+use super::rule_files::Beside;
+use super::tx_sources::TxSources;
+use crate::operators::{Matcher, Operator, OperatorError};
+use crate::program::CompiledOperator;
+
+/// Operators, each once.
+#[derive(Debug, Default)]
+pub(super) struct Operators {
+    pub(super) all: Vec<CompiledOperator>,
+    known: HashMap<(Vec<u8>, Vec<u8>, String), u32>,
+}
+
+/// Why an operator can't be used.
+pub(super) enum Refusal {
+    /// What is wrong with it, and at which byte of its argument.
+    Operator(OperatorError),
+    /// There are too many names of `TX`.
+    TooManyNames,
+}
+
+impl Operators {
+    pub(super) fn add(
+        &mut self,
+        name: &[u8],
+        argument: &[u8],
+        tx: &mut TxSources,
+        beside: &Beside<'_>,
+    ) -> Result<u32, Refusal> {
+        // Files are relative to the file that names them.
+        let key = (
+            name.to_ascii_lowercase(),
+            argument.to_vec(),
+            folder(beside.from),
+        );
+        if let Some(index) = self.known.get(&key) {
+            return Ok(*index);
+        }
+        let operator = Operator::parse(name, argument, beside).map_err(Refusal::Operator)?;
+        let expanded = match operator.macros() {
+            Some(macros) => Some(tx.text(macros).map_err(|_| Refusal::TooManyNames)?),
+            None => None,
+        };
+        let index = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
+        self.all.push(CompiledOperator { operator, expanded });
+        self.known.insert(key, index);
+        Ok(index)
+    }
+
+    pub(super) fn get(&self, index: u32) -> Option<&CompiledOperator> {
+        self.all.get(usize::try_from(index).ok()?)
+    }
+}
+
+fn folder(file: &str) -> String {
+    let end = file.rfind('/').unwrap_or(0);
+    file.get(..end).unwrap_or_default().to_owned()
+}
+
+/// Whether the value alone decides, so that what came of it holds for every string that is the same.
+pub(super) fn is_of_value_alone(compiled: &CompiledOperator) -> bool {
+    if compiled.expanded.is_some() {
+        return false;
+    }
+    match &compiled.operator {
+        Operator::Match(Matcher::Always | Matcher::Never | Matcher::Comparison(_))
+        | Operator::GeoLookup => false,
+        Operator::Match(_) | Operator::DetectSqli | Operator::DetectXss => true,
+    }
+}

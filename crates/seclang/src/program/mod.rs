@@ -1,0 +1,119 @@
+//! Rules in the form in which they run: what [`compile`](crate::compile) makes, and a
+//! [`Transaction`](crate::Transaction) walks.
+//!
+//! Immutable: a program is shared by all threads, and changed rules are another program.
+
+mod effect;
+mod pipeline;
+mod rule;
+mod settings;
+mod source;
+mod step;
+mod target;
+mod tx_names;
+
+use crate::UnicodeMap;
+use crate::operators::Operator;
+use crate::prefilter::Prefilter;
+use crate::syntax::Phase;
+
+pub(crate) use effect::{Change, CtlEffect, Destination, Effect, Operand, RuleSet, TargetRemoval};
+pub(crate) use pipeline::{NodeId, Pipelines};
+pub(crate) use rule::{Link, Outcome, Rule, RuleIndex, Test};
+pub use settings::{AuditSettings, BodyAccess, Settings};
+pub(crate) use source::{RuleField, Source};
+pub(crate) use step::{Gate, Step};
+pub(crate) use target::{Exclusion, Pick, Planned, PlannedUse, TargetSet, TargetSetId};
+pub(crate) use tx_names::{CAPTURE_SLOTS, Slot, TxNames};
+
+/// Compiled rules.
+#[derive(Debug)]
+pub struct Program {
+    pub(crate) settings: Settings,
+    pub(crate) unicode: UnicodeMap,
+    /// Chain starters and single rules, in the order of loading.
+    pub(crate) rules: Box<[Rule]>,
+    /// The links of all chains; [`Rule::links`] says which are a rule's.
+    pub(crate) links: Box<[Link]>,
+    /// What each phase walks, in the order of loading.
+    pub(crate) steps: [Box<[Step]>; 5],
+    pub(crate) target_sets: Box<[TargetSet]>,
+    pub(crate) operators: Box<[CompiledOperator]>,
+    pub(crate) request: Side,
+    pub(crate) response: Side,
+    pub(crate) tx: TxNames,
+    /// What `ctl:ruleRemoveTargetBy...` leave out.
+    pub(crate) removals: Box<[TargetRemoval]>,
+    /// The groups of all phases: rules of one phase with the same targets and transformations.
+    pub(crate) groups: Box<[Group]>,
+}
+
+/// An operator, and what its macros stand for.
+#[derive(Debug)]
+pub(crate) struct CompiledOperator {
+    pub(crate) operator: Operator,
+    pub(crate) expanded: Option<crate::MacroText<Source>>,
+}
+
+/// What phases of a request share, or those of an answer: strings are looked at for all rules of a side
+/// at once.
+#[derive(Debug)]
+pub(crate) struct Side {
+    pub(crate) prefilter: Prefilter,
+    pub(crate) pipelines: Pipelines,
+    /// The operator of each filter, as an index of [`Program::operators`].
+    pub(crate) filters: Box<[u32]>,
+}
+
+impl Side {
+    /// How many words the set of all filters takes.
+    pub(crate) fn words(&self) -> usize {
+        self.filters.len().div_ceil(64)
+    }
+}
+
+/// Rules of one phase that look at the same values in the same form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Group {
+    pub(crate) phase: Phase,
+    pub(crate) targets: TargetSetId,
+    pub(crate) pipeline: NodeId,
+    pub(crate) is_multi_match: bool,
+}
+
+impl Program {
+    /// What the rules say of bodies, limits and the audit log.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// How many rules there are; a chain is one.
+    #[must_use]
+    pub fn rule_count(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// The rules, in the order of loading.
+    pub fn rules(&self) -> impl ExactSizeIterator<Item = &Rule> {
+        self.rules.iter()
+    }
+
+    pub(crate) fn side(&self, phase: Phase) -> &Side {
+        match phase {
+            Phase::ResponseHeaders | Phase::ResponseBody => &self.response,
+            Phase::RequestHeaders | Phase::RequestBody | Phase::Logging => &self.request,
+        }
+    }
+
+    pub(crate) fn steps(&self, phase: Phase) -> &[Step] {
+        let [one, two, three, four, five] = &self.steps;
+        match phase {
+            Phase::RequestHeaders => one,
+            Phase::RequestBody => two,
+            Phase::ResponseHeaders => three,
+            Phase::ResponseBody => four,
+            Phase::Logging => five,
+        }
+    }
+}

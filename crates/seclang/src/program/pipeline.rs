@@ -1,0 +1,110 @@
+//! Lists of transformations as a tree: what several rules begin with is done once.
+
+use crate::Transformation;
+
+/// Which node of the tree; 0 is the root, where a value is as it came.
+pub(crate) type NodeId = u16;
+
+/// Beyond any list that anyone writes.
+pub(crate) const NODES_MAX: usize = 1 << 12;
+
+/// The tree.
+#[derive(Clone, Debug)]
+pub(crate) struct Pipelines {
+    nodes: Vec<Node>,
+}
+
+/// A list of transformations: its parent's, and one more.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Node {
+    pub(crate) parent: NodeId,
+    pub(crate) last: Transformation,
+    /// Which class of bytes a string must have for `last` to change it; `None` where any may.
+    pub(crate) trigger: Option<u32>,
+    /// The classes of which a string must have one for any of the list to change it; `None` where any
+    /// string may.
+    pub(crate) triggers: Option<u64>,
+}
+
+impl Pipelines {
+    pub(crate) fn new() -> Self {
+        let root = Node {
+            parent: 0,
+            // Never applied.
+            last: Transformation::Length,
+            trigger: None,
+            triggers: Some(0),
+        };
+        Self { nodes: vec![root] }
+    }
+
+    /// The node of a list; `None` where there are too many.
+    pub(crate) fn add(&mut self, list: &[Transformation]) -> Option<NodeId> {
+        let mut at: NodeId = 0;
+        for transformation in list {
+            at = self.child(at, *transformation)?;
+        }
+        Some(at)
+    }
+
+    fn child(&mut self, parent: NodeId, last: Transformation) -> Option<NodeId> {
+        let mut children = self.nodes.iter().enumerate().skip(1);
+        let is_it = |node: &Node| node.parent == parent && node.last == last;
+        if let Some((id, _)) = children.find(|(_, node)| is_it(node)) {
+            return NodeId::try_from(id).ok();
+        }
+        if self.nodes.len() == NODES_MAX {
+            return None;
+        }
+        self.nodes.push(Node {
+            parent,
+            last,
+            trigger: None,
+            triggers: None,
+        });
+        NodeId::try_from(self.nodes.len() - 1).ok()
+    }
+
+    /// Sets which class of bytes each transformation needs, from the answers of `class_of`.
+    pub(crate) fn set_triggers(&mut self, class_of: impl Fn(Transformation) -> Option<u32>) {
+        for id in 1..self.nodes.len() {
+            let Some(node) = self.nodes.get(id).copied() else {
+                return;
+            };
+            let above = self.node(node.parent).and_then(|parent| parent.triggers);
+            let trigger = class_of(node.last);
+            let triggers = trigger
+                .zip(above)
+                .map(|(class, above)| above | 1_u64.checked_shl(class).unwrap_or(0));
+            if let Some(node) = self.nodes.get_mut(id) {
+                (node.trigger, node.triggers) = (trigger, triggers);
+            }
+        }
+    }
+
+    /// The node; a parent's number is always below its children's.
+    pub(crate) fn node(&self, id: NodeId) -> Option<&Node> {
+        self.nodes.get(usize::from(id))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// The transformations of all nodes but the root.
+    pub(crate) fn transformations(&self) -> impl Iterator<Item = Transformation> {
+        self.nodes.iter().skip(1).map(|node| node.last)
+    }
+
+    /// The nodes from the root's child down to `id`.
+    pub(crate) fn path(&self, id: NodeId) -> Vec<NodeId> {
+        let mut path = Vec::new();
+        let mut at = id;
+        while let Some(node) = self.node(at).filter(|_| at != 0) {
+            path.push(at);
+            at = node.parent;
+        }
+        path.reverse();
+        path
+    }
+}

@@ -1,0 +1,31 @@
+//! What a phase walks.
+
+use super::effect::Operand;
+use super::rule::RuleIndex;
+use super::tx_names::Slot;
+use crate::operators::Relation;
+
+/// One step of a phase.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// `SecMarker`: nothing happens there.
+    Marker,
+    /// A rule that only decides where to go on.
+    Gate(Gate),
+    /// Any other rule.
+    Rule(RuleIndex),
+}
+
+/// A rule that compares one variable of the transaction with a number, does nothing else, and is not
+/// logged: what paranoia levels are made of.
+#[derive(Clone, Debug)]
+pub(crate) struct Gate {
+    pub(crate) rule: RuleIndex,
+    pub(crate) slot: Slot,
+    /// `&TX:a`
+    pub(crate) is_count: bool,
+    pub(crate) relation: Relation,
+    pub(crate) operand: Operand,
+    pub(crate) is_negated: bool,
+    pub(crate) skip_to: Option<u32>,
+}

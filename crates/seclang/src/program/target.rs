@@ -1,0 +1,53 @@
+//! What rules look at, ready to be looked up.
+
+use crate::Rx;
+use crate::syntax::VariableName;
+
+/// Which set of targets, as an index of [`Program::target_sets`](super::Program).
+pub(crate) type TargetSetId = u32;
+
+/// The targets of a link. Links with the same targets share one set, whose values are looked up once a
+/// phase.
+#[derive(Clone, Debug)]
+pub(crate) struct TargetSet {
+    pub(crate) targets: Box<[Planned]>,
+    pub(crate) exclusions: Box<[Exclusion]>,
+    /// Whether its values stay the same throughout a phase.
+    pub(crate) is_static: bool,
+}
+
+/// One target.
+#[derive(Clone, Debug)]
+pub(crate) struct Planned {
+    pub(crate) name: VariableName,
+    pub(crate) pick: Pick,
+    pub(crate) use_: PlannedUse,
+}
+
+/// Whether values are looked at, or how many there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PlannedUse {
+    Values,
+    Count,
+}
+
+/// Which members.
+#[derive(Clone, Debug)]
+pub(crate) enum Pick {
+    All,
+    /// Those of this name, in lower case.
+    Name(Box<[u8]>),
+    /// Those whose name it finds. Compiled with its case ignored.
+    Regex(Rx),
+    /// `XML:/*`
+    XmlText,
+    /// `XML://@*`
+    XmlAttributes,
+}
+
+/// Members that are left out of what the other targets of a set name.
+#[derive(Clone, Debug)]
+pub(crate) struct Exclusion {
+    pub(crate) name: VariableName,
+    pub(crate) pick: Pick,
+}

@@ -1,0 +1,230 @@
+//! What was sent, as variables.
+
+use std::ops::ControlFlow;
+
+use palisade_body::{Body, File, Limits, Processor, Sink, Source, cookies, form};
+
+use super::arena::Arena;
+use super::state::{Kind, State};
+use super::{RequestHead, ResponseHead};
+use crate::program::Settings;
+
+/// Takes arguments, up to a limit (`SecArgumentsLimit`).
+struct Arguments<'s> {
+    state: &'s mut State,
+    kind: Kind,
+    left: usize,
+}
+
+impl Sink for Arguments<'_> {
+    fn argument(&mut self, name: &[u8], value: &[u8]) -> ControlFlow<()> {
+        if self.left == 0 {
+            return ControlFlow::Break(());
+        }
+        self.left -= 1;
+        self.state.add(self.kind, name, value);
+        ControlFlow::Continue(())
+    }
+
+    fn file(&mut self, file: File<'_>) {
+        let state = &mut *self.state;
+        for name in file.name.into_iter().chain(file.extended_name) {
+            state.add(Kind::Files, file.field, name);
+        }
+        let mut size = itoa::Buffer::new();
+        let len = file.content.len();
+        state.add(Kind::FilesSizes, file.field, size.format(len).as_bytes());
+        state.request.files_len += len;
+    }
+
+    fn part_header(&mut self, part: &[u8], line: &[u8]) {
+        self.state.add(Kind::PartHeaders, part, line);
+    }
+
+    fn text(&mut self, text: &[u8]) {
+        // One value, however many chunks.
+        self.state.xml_text.extend_from_slice(text);
+    }
+
+    fn attribute(&mut self, value: &[u8]) {
+        self.state.add(Kind::XmlAttributes, b"", value);
+    }
+}
+
+/// Takes the head of a request.
+pub(super) fn request_head(
+    state: &mut State,
+    head: &RequestHead<'_>,
+    settings: &Settings,
+    scratch: &mut palisade_body::Scratch,
+) {
+    let arena = &mut state.arena;
+    state.request.line = arena.push(head.line);
+    state.request.method = arena.push(head.method);
+    state.request.protocol = arena.push(head.protocol);
+    state.request.target = arena.push(head.target);
+    let uri = without_fragment(path_and_query(head.target));
+    let kept = arena.push(uri);
+    state.request.uri = kept;
+    let path_len = memchr::memchr(b'?', uri).unwrap_or(uri.len());
+    let path = uri.get(..path_len).unwrap_or_default();
+    state.request.path = Arena::part(kept, 0, path_len);
+    let basename = path.iter().rposition(|byte| matches!(byte, b'/' | b'\\'));
+    let basename = basename.map_or(0, |slash| slash + 1);
+    state.request.basename = Arena::part(kept, basename, path_len - basename);
+    let query = uri.get(path_len + 1..);
+    state.request.query = query.map(|query| Arena::part(kept, path_len + 1, query.len()));
+    for (name, value) in head.headers.iter().copied() {
+        state.add(Kind::RequestHeaders, name, value);
+        if name.eq_ignore_ascii_case(b"cookie") {
+            let mut sink = Arguments {
+                left: limit(settings.arguments_limit),
+                kind: Kind::Cookies,
+                state,
+            };
+            let _ = cookies::parse(value, &mut sink);
+        }
+    }
+    state.request.server_name = state.request_header(b"host").map(|host| {
+        let text = state.arena.get(host);
+        let end = match text.first() {
+            Some(b'[') => memchr::memchr(b']', text).map_or(text.len(), |end| end + 1),
+            _ => memchr::memchr(b':', text).unwrap_or(text.len()),
+        };
+        Arena::part(host, 0, end)
+    });
+    if let Some(query) = query {
+        arguments(state, query, settings, scratch);
+    }
+}
+
+/// The arguments of a query.
+fn arguments(
+    state: &mut State,
+    query: &[u8],
+    settings: &Settings,
+    scratch: &mut palisade_body::Scratch,
+) {
+    let limits = limits(settings, 0);
+    let mut sink = Arguments {
+        left: limits.arguments,
+        kind: Kind::ArgsGet,
+        state,
+    };
+    let body = Body::whole(query);
+    let outcome = form::parse(
+        body,
+        settings.argument_separator,
+        &limits,
+        scratch,
+        &mut sink,
+    );
+    state.body_outcome.has_invalid_encoding |= outcome.has_invalid_encoding;
+    state.body_outcome.error = state.body_outcome.error.or(outcome.error);
+}
+
+/// A target without scheme and authority (RFC 9112 section 3.2.2), which some clients send.
+fn path_and_query(target: &[u8]) -> &[u8] {
+    if target.first() == Some(&b'/') {
+        return target;
+    }
+    let Some(scheme) = memchr::memmem::find(target, b"://") else {
+        return target;
+    };
+    let authority = target.get(scheme + 3..).unwrap_or_default();
+    match memchr::memchr2(b'/', b'?', authority) {
+        Some(path) => authority.get(path..).unwrap_or_default(),
+        None => b"/",
+    }
+}
+
+fn without_fragment(target: &[u8]) -> &[u8] {
+    let end = memchr::memchr(b'#', target).unwrap_or(target.len());
+    target.get(..end).unwrap_or_default()
+}
+
+fn limit(limit: u64) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
+}
+
+fn limits(settings: &Settings, taken: usize) -> Limits {
+    Limits {
+        arguments: limit(settings.arguments_limit).saturating_sub(taken),
+        json_depth: limit(settings.json_depth_limit),
+        upload_files: limit(settings.upload_file_limit),
+        ..Limits::default()
+    }
+}
+
+/// Takes the body of a request.
+pub(super) fn request_body(
+    state: &mut State,
+    body: Body<'_>,
+    settings: &Settings,
+    scratch: &mut palisade_body::Scratch,
+) {
+    state.request.body_len = body.bytes.len();
+    if !state.controls.has_request_body_access {
+        return;
+    }
+    let content_type = state.request_header(b"content-type");
+    let content_type = content_type.map(|span| state.arena.get(span).to_vec());
+    let content_type = content_type.unwrap_or_default();
+    if state.controls.processor.is_none() {
+        state.controls.processor = Processor::of_content_type(&content_type);
+    }
+    let is_raw = state.controls.processor.is_none() && state.controls.forces_request_body;
+    let is_form = state.controls.processor == Some(Processor::Urlencoded);
+    if (is_raw || is_form || state.controls.forces_request_body) && !body.bytes.is_empty() {
+        state.request.body = Some(state.arena.push(body.bytes));
+    }
+    let Some(processor) = state.controls.processor else {
+        return;
+    };
+    if body.bytes.is_empty() {
+        return;
+    }
+    let taken = state.entries(Kind::ArgsGet).len();
+    let limits = limits(settings, taken);
+    let mut sink = Arguments {
+        left: limits.arguments,
+        kind: Kind::ArgsPost,
+        state,
+    };
+    let source = Source {
+        body,
+        content_type: &content_type,
+        separator: settings.argument_separator,
+    };
+    let outcome = processor.parse(source, &limits, scratch, &mut sink);
+    let text = std::mem::take(&mut state.xml_text);
+    if processor == Processor::Xml {
+        state.add(Kind::XmlText, b"", &text);
+    }
+    state.xml_text = text;
+    let before = state.body_outcome;
+    state.body_outcome = outcome;
+    state.body_outcome.has_invalid_encoding |= before.has_invalid_encoding;
+    state.body_outcome.error = before.error.or(outcome.error);
+}
+
+/// Takes the head of an answer.
+pub(super) fn response_head(state: &mut State, head: &ResponseHead<'_>) {
+    state.response.status = Some(head.status);
+    state.response.protocol = state.arena.push(head.protocol);
+    state.response.line = state.arena.push_with(|out| {
+        let mut status = itoa::Buffer::new();
+        for part in [
+            head.protocol,
+            b" ",
+            status.format(head.status).as_bytes(),
+            b" ",
+            head.reason,
+        ] {
+            out.extend_from_slice(part);
+        }
+    });
+    for (name, value) in head.headers.iter().copied() {
+        state.add(Kind::ResponseHeaders, name, value);
+    }
+}

@@ -1,0 +1,245 @@
+//! Operators are asked.
+
+use std::ops::Range;
+
+use palisade_injection::sqli::Fingerprint;
+
+use super::Run;
+use crate::operators::{Match, Matcher, Operator};
+use crate::program::{CAPTURE_SLOTS, CompiledOperator, NodeId, Rule, Source, Test};
+use crate::transaction::Outcome;
+use crate::transaction::arena::Arena;
+use crate::transaction::lookup::{Moment, MovingValue};
+use crate::transaction::matched::Text;
+use crate::transaction::strings::{StringId, Verdict};
+use crate::transaction::tx_values::TxValue;
+
+/// The clock is looked at each time that so many bytes were.
+pub(super) const CLOCK_EVERY: usize = 64 * 1024;
+/// What asking costs beside the bytes of the value.
+const ASKING_BYTES: usize = 16;
+
+/// That an operator matches, and what there is for `TX:0`.
+#[derive(Clone, Debug)]
+pub(super) enum Found<'r> {
+    Plain,
+    Phrase(&'r [u8]),
+    Part(Range<usize>),
+    Groups,
+    Fingerprint(Fingerprint),
+}
+
+impl<'r> Run<'r> {
+    /// What is known of a filter and a string, or what comes of asking.
+    pub(super) fn ask_filter(
+        &mut self,
+        test: &Test,
+        filter: u32,
+        string: StringId,
+        captures: bool,
+    ) -> Option<Found<'r>> {
+        if test.group.is_some() {
+            let word = filter as usize / 64;
+            let candidates = self.strings.candidates(self.side, string)?;
+            if candidates.get(word).copied().unwrap_or(0) >> (filter % 64) & 1 == 0 {
+                return None;
+            }
+        }
+        match self.strings.verdict(string, filter) {
+            Verdict::Differs => None,
+            Verdict::Matches if !captures => Some(Found::Plain),
+            _ => {
+                let found = self.ask(test.operator, Text::String(string));
+                // What was cut short by the budget is not known.
+                if self.state.outcome == Outcome::Complete {
+                    self.strings.decide(string, filter, found.is_some());
+                }
+                found
+            }
+        }
+    }
+
+    /// An operator whose argument has macros, or that compares numbers.
+    pub(super) fn ask_string(
+        &mut self,
+        rule: &Rule,
+        operator: u32,
+        string: StringId,
+    ) -> Option<Found<'r>> {
+        self.expand_argument(rule, operator);
+        self.ask(operator, Text::String(string))
+    }
+
+    pub(super) fn ask_moving(
+        &mut self,
+        rule: &Rule,
+        operator: u32,
+        value: &MovingValue,
+    ) -> Option<Found<'r>> {
+        if let Some(holds) = self.compare(operator, value) {
+            return holds.then_some(Found::Plain);
+        }
+        self.expand_argument(rule, operator);
+        self.ask(operator, value.text)
+    }
+
+    /// A number with a number, neither of which has to be written first.
+    fn compare(&self, operator: u32, value: &MovingValue) -> Option<bool> {
+        let integer = value.integer?;
+        let compiled = self.compiled(operator)?;
+        let Operator::Match(Matcher::Comparison(comparison)) = &compiled.operator else {
+            return None;
+        };
+        let argument = match &compiled.expanded {
+            None => comparison.fixed()?,
+            Some(text) => match text.as_variable()? {
+                Source::Tx(slot) => self.state.tx.get(*slot).integer(&self.state.arena),
+                _ => return None,
+            },
+        };
+        Some(comparison.relation().holds(integer, argument))
+    }
+
+    fn compiled(&self, operator: u32) -> Option<&'r CompiledOperator> {
+        self.program.operators.get(operator as usize)
+    }
+
+    /// Leaves the argument in the buffer for it.
+    fn expand_argument(&mut self, rule: &Rule, operator: u32) {
+        let Some(text) = self
+            .compiled(operator)
+            .and_then(|compiled| compiled.expanded.as_ref())
+        else {
+            return;
+        };
+        let mut out = std::mem::take(&mut self.buffers.expanded);
+        out.clear();
+        self.append_expanded(rule, text, crate::macro_text::EXPANDED_BYTES_MAX, &mut out);
+        self.buffers.expanded = out;
+    }
+
+    fn ask(&mut self, operator: u32, text: Text) -> Option<Found<'r>> {
+        let compiled = self.compiled(operator)?;
+        let len = self.text(text).len();
+        self.spend(len + ASKING_BYTES);
+        if self.state.outcome != Outcome::Complete {
+            return None;
+        }
+        let buffers = &mut *self.buffers;
+        let value = match text {
+            Text::Arena(span) => self.state.arena.get(span),
+            Text::String(id) => self.strings.get(id),
+        };
+        match &compiled.operator {
+            Operator::Match(matcher) => {
+                let cache = buffers.caches.get_mut(operator as usize)?;
+                let found = matcher.matches(value, &buffers.expanded, cache)?;
+                Some(match found {
+                    Match::Plain => Found::Plain,
+                    Match::Phrase(phrase) => Found::Phrase(phrase),
+                    Match::Part(part) => Found::Part(part),
+                    Match::Groups => Found::Groups,
+                })
+            }
+            Operator::DetectSqli => palisade_injection::sqli::detect(value).map(Found::Fingerprint),
+            Operator::DetectXss => palisade_injection::xss::detect(value).then_some(Found::Plain),
+            Operator::GeoLookup => None,
+        }
+    }
+
+    pub(super) fn text(&self, text: Text) -> &[u8] {
+        match text {
+            Text::Arena(span) => self.state.arena.get(span),
+            Text::String(id) => self.strings.get(id),
+        }
+    }
+
+    /// `TX:0` to `TX:9`: what was found, and nothing of what was found before (ModSecurity 2).
+    pub(super) fn capture(&mut self, operator: u32, text: Text, found: Found<'r>) {
+        for slot in 0..CAPTURE_SLOTS {
+            self.state.tx.set(slot, TxValue::Unset);
+        }
+        match found {
+            Found::Plain => {}
+            Found::Phrase(phrase) => {
+                let span = self.state.arena.push(phrase);
+                self.state.tx.set(0, TxValue::Text(span));
+            }
+            Found::Fingerprint(fingerprint) => {
+                let span = self.state.arena.push(fingerprint.as_bytes());
+                self.state.tx.set(0, TxValue::Text(span));
+            }
+            Found::Part(part) => self.capture_part(0, text, part),
+            Found::Groups => self.capture_groups(operator, text),
+        }
+    }
+
+    fn capture_groups(&mut self, operator: u32, text: Text) {
+        let Some(CompiledOperator {
+            operator: Operator::Match(matcher),
+            ..
+        }) = self.compiled(operator)
+        else {
+            return;
+        };
+        let buffers = &mut *self.buffers;
+        let Some(cache) = buffers.caches.get_mut(operator as usize) else {
+            return;
+        };
+        let value = match text {
+            Text::Arena(span) => self.state.arena.get(span),
+            Text::String(id) => self.strings.get(id),
+        };
+        let mut groups = std::mem::take(&mut buffers.groups);
+        matcher.captures(value, cache, &mut groups);
+        for (slot, part) in (0..CAPTURE_SLOTS).zip(groups.iter()) {
+            self.capture_part(slot, text, part);
+        }
+        self.buffers.groups = groups;
+        let len = self.text(text).len();
+        self.spend(len);
+    }
+
+    fn capture_part(&mut self, slot: u16, text: Text, part: Range<usize>) {
+        let span = match text {
+            Text::Arena(span) => Arena::part(span, part.start, part.len()),
+            Text::String(id) => {
+                let value = self.strings.get(id);
+                self.state.arena.push(value.get(part).unwrap_or_default())
+            }
+        };
+        self.state.tx.set(slot, TxValue::Text(span));
+    }
+
+    /// A value of a variable that changes while rules run, transformed; `None` where it stays the same.
+    pub(super) fn transform_moving(&mut self, text: Text, node: NodeId) -> Option<Text> {
+        let transformation = self.side.pipelines.node(node)?.last;
+        let mut out = std::mem::take(&mut self.buffers.transformed);
+        let value = self.text(text);
+        let len = value.len();
+        let is_changed = transformation.apply(value, &mut out, &self.program.unicode);
+        let changed = is_changed.then(|| Text::Arena(self.state.arena.push(&out)));
+        self.buffers.transformed = out;
+        self.spend(len);
+        changed
+    }
+
+    /// Takes bytes off the budget; once it is spent, nothing is asked any more.
+    pub(in crate::transaction) fn spend(&mut self, bytes: usize) {
+        let taken = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let left = self.state.bytes_left.checked_sub(taken);
+        self.state.bytes_left = left.unwrap_or(0);
+        let mut is_spent = left.is_none();
+        match self.until_clock.checked_sub(bytes) {
+            Some(until) => self.until_clock = until,
+            None => {
+                self.until_clock = CLOCK_EVERY;
+                let moment = Moment::now(self.clock, self.state.started_micros);
+                is_spent |= u128::from(moment.duration_micros) > self.budget.time.as_micros();
+            }
+        }
+        if is_spent {
+            self.state.outcome = Outcome::BudgetSpent(self.phase);
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! A transaction: a request, its answer, and what rules make of them.
+//!
+//! Sans-I/O: whoever drives it hands over bytes as they come, phase by phase, and does what the
+//! [`Verdict`] says. A [`Worker`] belongs to one thread and lends memory; a [`Transaction`] may move to
+//! another thread between phases.
+
+mod arena;
+mod collect;
+mod credentials;
+mod effects;
+mod evaluate;
+mod expand;
+mod lookup;
+mod matched;
+mod records;
+mod report;
+mod state;
+mod strings;
+mod time_of_day;
+mod tx_values;
+mod worker;
+
+use std::net::SocketAddr;
+
+use palisade_body::Body;
+
+use crate::program::Settings;
+use crate::syntax::{AllowScope, EngineMode, Phase};
+
+use evaluate::Run;
+use state::State;
+
+pub use report::{MatchReport, Matches};
+pub use worker::{Budget, Clock, RuleCounter, Worker, WorkerOptions};
+
+/// Who speaks to whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connection<'a> {
+    /// The client, behind whatever proxies.
+    pub client: SocketAddr,
+    /// What it connected to.
+    pub server: SocketAddr,
+    /// The request's id (`UNIQUE_ID`).
+    pub unique_id: &'a str,
+}
+
+/// The head of a request, as it was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestHead<'a> {
+    /// The whole request line, without its end.
+    pub line: &'a [u8],
+    /// `GET`
+    pub method: &'a [u8],
+    /// `/path?query`
+    pub target: &'a [u8],
+    /// `HTTP/1.1`
+    pub protocol: &'a [u8],
+    /// Names and values, in order.
+    pub headers: &'a [(&'a [u8], &'a [u8])],
+}
+
+/// The head of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResponseHead<'a> {
+    /// `HTTP/1.1`
+    pub protocol: &'a [u8],
+    /// Such as 200.
+    pub status: u16,
+    /// Such as `OK`.
+    pub reason: &'a [u8],
+    /// Names and values, in order.
+    pub headers: &'a [(&'a [u8], &'a [u8])],
+}
+
+/// What is to be done after a phase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It goes on.
+    Pass,
+    /// It ends here; [`Transaction::interruption`] says how.
+    Interrupt,
+}
+
+/// How a rule ends a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interruption {
+    /// The rule's id.
+    pub rule: u64,
+    /// The phase in which it was found.
+    pub phase: Phase,
+    /// What is done.
+    pub action: InterruptionAction,
+}
+
+/// What ends a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InterruptionAction {
+    /// An error page of this status.
+    Deny(u16),
+    /// The connection is closed without an answer.
+    Drop,
+    /// The client is sent elsewhere.
+    Redirect {
+        /// Such as 302.
+        status: u16,
+        /// Where to.
+        location: Vec<u8>,
+    },
+}
+
+/// Whether rules saw everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All rules ran that were to.
+    Complete,
+    /// The budget was spent in this phase, and what was left of it didn't run.
+    BudgetSpent(Phase),
+}
+
+/// One request and its answer.
+#[derive(Debug)]
+pub struct Transaction {
+    state: Box<State>,
+}
+
+impl Transaction {
+    /// Begins one; `worker` lends what earlier ones gave back.
+    #[must_use]
+    pub fn begin(worker: &mut Worker, connection: &Connection<'_>) -> Self {
+        Self {
+            state: worker.begin(connection),
+        }
+    }
+
+    /// Phase 1.
+    pub fn request_head(&mut self, worker: &mut Worker, head: &RequestHead<'_>) -> Verdict {
+        let (program, scratch) = worker.body_scratch();
+        collect::request_head(&mut self.state, head, program.settings(), scratch);
+        self.run(worker, Phase::RequestHeaders)
+    }
+
+    /// How many bytes of a request's body are to be handed over; `None` where nobody looks at it.
+    #[must_use]
+    pub fn request_body_limit(&self) -> Option<u64> {
+        let controls = &self.state.controls;
+        let is_looked_at = controls.has_request_body_access && controls.engine != EngineMode::Off;
+        is_looked_at.then_some(controls.request_body_limit)
+    }
+
+    /// Phase 2. `body` without content codings, and no longer than the limit: one that was cut there is
+    /// [`Body::partial`].
+    pub fn request_body(&mut self, worker: &mut Worker, body: Body<'_>) -> Verdict {
+        let (program, scratch) = worker.body_scratch();
+        self.state.request.is_body_over_limit = body.is_partial;
+        collect::request_body(&mut self.state, body, program.settings(), scratch);
+        self.run(worker, Phase::RequestBody)
+    }
+
+    /// Phase 3.
+    pub fn response_head(&mut self, worker: &mut Worker, head: &ResponseHead<'_>) -> Verdict {
+        collect::response_head(&mut self.state, head);
+        self.run(worker, Phase::ResponseHeaders)
+    }
+
+    /// How many bytes of the answer's body are to be handed over; `None` where nobody looks at it. To be
+    /// asked after phase 3.
+    #[must_use]
+    pub fn response_body_limit(&self, settings: &Settings) -> Option<u64> {
+        let controls = &self.state.controls;
+        if !controls.has_response_body_access || controls.engine == EngineMode::Off {
+            return None;
+        }
+        let is_listed = self.is_response_type_listed(settings);
+        (is_listed || controls.forces_response_body).then_some(controls.response_body_limit)
+    }
+
+    fn is_response_type_listed(&self, settings: &Settings) -> bool {
+        let Some(content_type) = lookup::response_header(&self.state, b"content-type") else {
+            return false;
+        };
+        let content_type = self.state.arena.get(content_type);
+        let end = memchr::memchr(b';', content_type).unwrap_or(content_type.len());
+        let media_type = content_type.get(..end).unwrap_or_default().trim_ascii();
+        let mut listed = settings.response_body_mime_types.iter();
+        listed.any(|one| one.eq_ignore_ascii_case(media_type))
+    }
+
+    /// Phase 4. `body` without content codings, and no longer than the limit; empty where nobody looks
+    /// at it.
+    pub fn response_body(&mut self, worker: &mut Worker, body: Body<'_>) -> Verdict {
+        if !body.bytes.is_empty() {
+            self.state.response.body = Some(self.state.arena.push(body.bytes));
+        }
+        self.state.response.is_body_over_limit = body.is_partial;
+        self.run(worker, Phase::ResponseBody)
+    }
+
+    /// Phase 5, however the transaction has ended; then [`Transaction::matches`] has all of them.
+    pub fn log(&mut self, worker: &mut Worker) {
+        self.run(worker, Phase::Logging);
+    }
+
+    /// Gives its memory back to `worker`.
+    pub fn finish(self, worker: &mut Worker) {
+        worker.finish(self.state);
+    }
+
+    fn run(&mut self, worker: &mut Worker, phase: Phase) -> Verdict {
+        let is_skipped = match self.state.allowed {
+            Some(AllowScope::Transaction) => phase != Phase::Logging,
+            Some(AllowScope::Request) => phase == Phase::RequestBody,
+            Some(AllowScope::Phase) | None => false,
+        };
+        if is_skipped {
+            return Verdict::Pass;
+        }
+        if self.state.interruption.is_some() && phase != Phase::Logging {
+            return Verdict::Interrupt;
+        }
+        Run::new(worker, &mut self.state, phase).phase();
+        match self.state.interruption {
+            Some(_) => Verdict::Interrupt,
+            None => Verdict::Pass,
+        }
+    }
+
+    /// How a rule ended it.
+    #[must_use]
+    pub fn interruption(&self) -> Option<&Interruption> {
+        self.state.interruption.as_ref()
+    }
+
+    /// How a rule would have ended it, if rules were not only to detect.
+    #[must_use]
+    pub fn would_be_interruption(&self) -> Option<&Interruption> {
+        self.state.would_be.as_ref()
+    }
+
+    /// Whether rules saw everything.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        self.state.outcome
+    }
+}

@@ -1,0 +1,86 @@
+//! What rules matched, for logs.
+
+use super::Transaction;
+use super::state::State;
+use crate::program::{Program, Rule};
+
+/// The matches of a transaction, in order.
+pub struct Matches<'t> {
+    program: &'t Program,
+    state: &'t State,
+    at: usize,
+}
+
+/// A rule that matched a value.
+#[derive(Clone, Copy, Debug)]
+pub struct MatchReport<'t> {
+    /// The rule.
+    pub rule: &'t Rule,
+    /// `msg`, macros expanded; at most 1 KiB.
+    pub message: &'t [u8],
+    /// `logdata`, macros expanded; at most 1 KiB.
+    pub data: &'t [u8],
+    /// The value's name, such as `ARGS:id`; empty for `SecAction`.
+    pub name: &'t [u8],
+    /// The value in the form in which it matched; at most 512 bytes.
+    pub value: &'t [u8],
+    /// Whether it is for the log (`log`, `nolog`).
+    pub is_logged: bool,
+    /// Whether it ends a transaction, or would.
+    pub is_disruptive: bool,
+}
+
+impl Transaction {
+    /// What rules have matched so far, of rules that are logged or end the transaction: at most 1,000.
+    #[must_use]
+    pub fn matches<'t>(&'t self, program: &'t Program) -> Matches<'t> {
+        Matches {
+            program,
+            state: &self.state,
+            at: 0,
+        }
+    }
+
+    /// How many matches there were beyond those that are kept.
+    #[must_use]
+    pub fn matches_left_out(&self) -> usize {
+        self.state.events_left_out
+    }
+
+    /// The value of a variable of `TX`, for tools that explain.
+    #[must_use]
+    pub fn tx(&self, program: &Program, name: &str) -> Option<Vec<u8>> {
+        let lower = name.to_ascii_lowercase();
+        let value = match program.tx.find(lower.as_bytes()) {
+            Some(slot) => self.state.tx.get(slot),
+            None => self
+                .state
+                .tx
+                .unforeseen(lower.as_bytes(), &self.state.arena),
+        };
+        value.is_set().then(|| {
+            let mut out = Vec::new();
+            value.append_to(&self.state.arena, usize::MAX, &mut out);
+            out
+        })
+    }
+}
+
+impl<'t> Iterator for Matches<'t> {
+    type Item = MatchReport<'t>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let event = self.state.events.get(self.at)?;
+        self.at += 1;
+        let arena = &self.state.arena;
+        Some(MatchReport {
+            rule: self.program.rules.get(event.rule as usize)?,
+            message: arena.get(event.message),
+            data: arena.get(event.data),
+            name: arena.get(event.name),
+            value: arena.get(event.value),
+            is_logged: event.is_logged,
+            is_disruptive: event.is_disruptive,
+        })
+    }
+}

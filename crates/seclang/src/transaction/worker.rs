@@ -1,0 +1,227 @@
+//! What a thread keeps between transactions.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Connection;
+use super::arena::Span;
+use super::state::State;
+use super::strings::{StringId, Strings};
+use crate::operators::{Groups, OperatorCache};
+use crate::program::Program;
+use crate::syntax::{Phase, VariableName};
+
+/// The time since 1970.
+pub type Clock = fn() -> Duration;
+
+/// How much of everything a worker may use.
+#[derive(Clone, Copy, Debug)]
+pub struct WorkerOptions {
+    /// Strings that are kept from one transaction to the next; 0 keeps none.
+    pub strings_max: usize,
+    /// Bytes of strings that are kept.
+    pub string_bytes_max: usize,
+    /// What one transaction may cost.
+    pub budget: Budget,
+    /// Where the time is from.
+    pub clock: Clock,
+}
+
+/// What one transaction may cost, all phases together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Bytes that operators look at one by one, counted each time.
+    pub bytes: u64,
+    /// Time from its begin.
+    pub time: Duration,
+}
+
+impl Default for WorkerOptions {
+    fn default() -> Self {
+        Self {
+            strings_max: 8_192,
+            string_bytes_max: 1 << 20,
+            budget: Budget {
+                bytes: 1 << 30,
+                time: Duration::from_secs(10),
+            },
+            clock: || {
+                let now = std::time::SystemTime::now();
+                now.duration_since(std::time::UNIX_EPOCH)
+                    .unwrap_or_default()
+            },
+        }
+    }
+}
+
+/// What a rule has cost, and how often it matched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RuleCounter {
+    /// How often a value was looked at for it.
+    pub evaluations: u64,
+    /// How often it matched, all links of its chain.
+    pub hits: u64,
+}
+
+/// Memory and caches of one thread, for one program.
+#[derive(Debug)]
+pub struct Worker {
+    pub(super) program: Arc<Program>,
+    pub(super) options: WorkerOptions,
+    pub(super) strings: (Strings, Strings),
+    pub(super) buffers: Buffers,
+    pub(super) plan: Plan,
+    body: palisade_body::Scratch,
+    #[expect(clippy::vec_box, reason = "they move to transactions and back")]
+    spare: Vec<Box<State>>,
+}
+
+/// What evaluating needs, beside strings.
+#[derive(Debug)]
+pub(super) struct Buffers {
+    pub(super) caches: Vec<OperatorCache>,
+    pub(super) counters: Vec<RuleCounter>,
+    pub(super) groups: Groups,
+    pub(super) expanded: Vec<u8>,
+    pub(super) transformed: Vec<u8>,
+}
+
+/// Values of target sets, and candidates of groups, in the phase that runs.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// Which run of a phase it is.
+    pub(super) run: u64,
+    /// For each target set, the run that it was looked up in, and where its values are.
+    pub(super) sets: Vec<(u64, std::ops::Range<u32>)>,
+    pub(super) values: Vec<PlannedValue>,
+    /// For each group, the run that its candidates are of.
+    pub(super) groups: Vec<u64>,
+    /// A row of words for each group.
+    pub(super) candidates: Vec<u64>,
+    pub(super) words: usize,
+    /// Values of sets that change while rules run.
+    pub(super) moving: Vec<super::lookup::MovingValue>,
+}
+
+/// A value that stays the same throughout a phase.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PlannedValue {
+    pub(super) string: StringId,
+    pub(super) member: Span,
+    pub(super) variable: VariableName,
+    pub(super) has_member: bool,
+    pub(super) is_count: bool,
+}
+
+/// Transactions' memory that is kept.
+const SPARE_MAX: usize = 64;
+/// Beyond this a transaction's memory is given back to the system.
+const SPARE_BYTES_MAX: usize = 256 * 1024;
+
+impl Worker {
+    /// A worker for `program`.
+    #[must_use]
+    pub fn new(program: Arc<Program>, options: WorkerOptions) -> Self {
+        let mut caches = Vec::new();
+        caches.resize_with(program.operators.len(), OperatorCache::default);
+        let words = program.request.words().max(program.response.words());
+        Self {
+            strings: (
+                Strings::new(&program.request),
+                Strings::new(&program.response),
+            ),
+            buffers: Buffers {
+                caches,
+                counters: vec![RuleCounter::default(); program.rules.len()],
+                groups: Groups::default(),
+                expanded: Vec::new(),
+                transformed: Vec::new(),
+            },
+            plan: Plan {
+                run: 0,
+                sets: vec![(0, 0..0); program.target_sets.len()],
+                values: Vec::new(),
+                groups: vec![0; program.groups.len()],
+                candidates: vec![0; words * program.groups.len()],
+                words,
+                moving: Vec::new(),
+            },
+            body: palisade_body::Scratch::new(),
+            spare: Vec::new(),
+            program,
+            options,
+        }
+    }
+
+    /// The program that it is for.
+    #[must_use]
+    pub fn program(&self) -> &Arc<Program> {
+        &self.program
+    }
+
+    /// What rules have cost so far, in the order of [`Program::rules`].
+    #[must_use]
+    pub fn counters(&self) -> &[RuleCounter] {
+        &self.buffers.counters
+    }
+
+    /// Forgets what is known of strings.
+    pub fn forget_strings(&mut self) {
+        self.strings.0.forget(self.options.string_bytes_max);
+        self.strings.1.forget(self.options.string_bytes_max);
+    }
+
+    pub(super) fn body_scratch(&mut self) -> (&Program, &mut palisade_body::Scratch) {
+        (&self.program, &mut self.body)
+    }
+
+    pub(super) fn begin(&mut self, connection: &Connection<'_>) -> Box<State> {
+        let mut state = match self.spare.pop() {
+            Some(state) => state,
+            None => Box::new(State::new()),
+        };
+        state.reset(&self.program, SPARE_BYTES_MAX);
+        state.bytes_left = self.options.budget.bytes;
+        let micros = (self.options.clock)().as_micros();
+        state.started_micros = u64::try_from(micros).unwrap_or(u64::MAX);
+        let arena = &mut state.arena;
+        let mut address = |socket: std::net::SocketAddr| {
+            use std::io::Write;
+            let mut port = itoa::Buffer::new();
+            (
+                arena.push_with(|out| {
+                    let _ = write!(out, "{}", socket.ip());
+                }),
+                arena.push(port.format(socket.port()).as_bytes()),
+            )
+        };
+        let (client_address, client_port) = address(connection.client);
+        let (server_address, server_port) = address(connection.server);
+        state.connection = super::state::ConnectionParts {
+            client_address,
+            client_port,
+            server_address,
+            server_port,
+            unique_id: state.arena.push(connection.unique_id.as_bytes()),
+        };
+        state
+    }
+
+    pub(super) fn finish(&mut self, state: Box<State>) {
+        if self.spare.len() < SPARE_MAX {
+            self.spare.push(state);
+        }
+        for strings in [&mut self.strings.0, &mut self.strings.1] {
+            let (count, bytes) = strings.size();
+            let is_over = count > self.options.strings_max || bytes > self.options.string_bytes_max;
+            if is_over {
+                strings.forget(self.options.string_bytes_max);
+            }
+        }
+        self.body.shrink(SPARE_BYTES_MAX);
+    }
+
+    pub(super) fn is_response(phase: Phase) -> bool {
+        matches!(phase, Phase::ResponseHeaders | Phase::ResponseBody)
+    }
+}
