@@ -19,6 +19,7 @@ const LAYERS: &[&[&str]] = &[
         "decisions",
         "hygiene",
         "injection",
+        "yaml",
     ],
     &["gate", "seclang"],
     &["confinement", "remote", "telemetry", "transport"],

@@ -1,14 +1,13 @@
 //! The settings file: YAML to validated settings, all errors at once.
 //!
 //! Layer 6. Knows the file format, and lowers it into the settings types that the other crates own;
-//! no other crate reads YAML. Builds no matcher that outlives the checking.
+//! `palisade_yaml` reads the text. Builds no matcher that outlives the checking.
 //!
-//! The way of a file: `document` parses bytes to a tree whose values know their places, `load`
+//! The way of a file: `palisade_yaml` parses bytes to a tree whose values know their places, `load`
 //! joins what is included, `reader` has the kinds of values, `sections` says which keys there
 //! are and what is made of them. Everything wrong ends up in [`Problems`].
 
 mod closest;
-mod document;
 mod environment;
 pub mod files;
 mod load;

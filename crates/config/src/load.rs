@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::document::{Content, Entry, Node};
+use palisade_yaml::{Content, Entry, Node};
+
 use crate::files::Files;
 use crate::problem::{Location, Problems, quoted};
 use crate::reader::{Context, Kind};

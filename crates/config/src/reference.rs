@@ -213,9 +213,9 @@ fn or_variable(schema: Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::Node;
     use crate::files::Memory;
     use crate::reader::Context;
+    use palisade_yaml::Node;
     use std::path::Path;
     use std::sync::Arc;
 

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use palisade_yaml::{Content, Entry, Node};
+
 use super::{Context, Kind, Shape};
-use crate::document::{Content, Entry, Node};
 use crate::problem::{Location, quoted};
 
 /// A value with the place where it stands.

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use palisade_feeds::ListSettings;
 use palisade_vocabulary::Cidr;
+use palisade_yaml::{Content, Node};
 
 use super::Lists;
-use crate::document::{Content, Node};
 use crate::environment::expand;
 use crate::files::{FILES_MAX, FileContent, FileError, Files};
 use crate::problem::{Location, Problems};
@@ -234,7 +234,10 @@ impl<'a> Context<'a> {
         if content.world_readable {
             self.world_readable.borrow_mut().insert(Arc::clone(file));
         }
-        crate::document::parse(file, &content.bytes, &mut self.problems.borrow_mut())
+        let mut problems = self.problems.borrow_mut();
+        palisade_yaml::parse(file, &content.bytes, &mut |location, message| {
+            problems.error(location, message);
+        })
     }
 
     /// Whether every user of the machine can read what is written at `node`, rather than in the

@@ -1,7 +1,8 @@
 //! A key of the settings file: name, meaning, kind and default in one place.
 
+use palisade_yaml::Node;
+
 use super::{Context, Kind, Shape};
-use crate::document::Node;
 use crate::problem::Location;
 
 /// A key of a mapping in the settings file.

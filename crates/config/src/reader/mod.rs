@@ -34,7 +34,7 @@ pub(crate) use scalar::{FromText, ScalarKind, Text};
 pub(crate) use shape::Shape;
 pub(crate) use table::{Fields, Later, Nested, Table, TableInfo};
 
-use crate::document::Node;
+use palisade_yaml::Node;
 
 /// What may be written somewhere, and how it is read.
 pub(crate) trait Kind: Sync {

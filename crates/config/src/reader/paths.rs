@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use palisade_yaml::Node;
+
 use super::{Context, Kind, Shape};
-use crate::document::Node;
 use crate::problem::quoted;
 
 /// The longest path, in bytes (Linux: PATH_MAX).

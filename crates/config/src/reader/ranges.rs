@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use palisade_vocabulary::{Cidr, CidrSet};
+use palisade_yaml::Node;
 
 use super::{Context, Kind, OneOrList, Range, ScalarKind, Shape};
 use crate::closest::did_you_mean;
-use crate::document::Node;
 use crate::problem::quoted;
 
 /// The lists of `access.lists`, by name.

@@ -4,8 +4,9 @@ use std::fmt::Display;
 use std::marker::PhantomData;
 use std::str::FromStr;
 
+use palisade_yaml::Node;
+
 use super::{Context, Kind, Shape};
-use crate::document::Node;
 use crate::problem::quoted;
 
 /// A value that is one text.

@@ -1,9 +1,10 @@
 //! Mappings with known keys.
 
+use palisade_yaml::{Content, Entry, Node};
+
 use super::key::{AnyKey, Key, Presence};
 use super::{Context, Kind, Shape};
 use crate::closest::{closest, did_you_mean};
-use crate::document::{Content, Entry, Node};
 use crate::problem::{Location, quoted};
 
 /// A mapping with known keys, and what is made of their values.

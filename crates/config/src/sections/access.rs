@@ -7,11 +7,11 @@ use std::sync::Arc;
 use palisade_feeds::parse::parse;
 use palisade_feeds::{CopyFile, Purpose};
 use palisade_vocabulary::Cidr;
+use palisade_yaml::{Content, Node};
 
 use super::lists::{self, ReadList};
 use super::rules::{self, ReadRule};
 use crate::Location;
-use crate::document::{Content, Node};
 use crate::reader::{
     AnyKey, Context, EachOf, Either, Fields, FilePath, Key, Kind, Lists, Located, Named, OneOrList,
     Optional, RANGES_INLINE_MAX, Range, Required, ScalarKind, Shape, Table, TableInfo,

@@ -8,11 +8,11 @@ use palisade_crowdsec::{
 };
 use palisade_gate::settings::{DecisionsPolicy, FallbackRemediation};
 use palisade_vocabulary::{FailurePolicy, Mode};
+use palisade_yaml::Node;
 
 use super::credentials::{
     CA_PATH, CLIENT_CERTIFICATE, CLIENT_PRIVATE_KEY, PEM_BYTES_MAX, read_private,
 };
-use crate::document::Node;
 use crate::reader::{
     Choice, Context, Defaulted, DurationIn, Either, Fields, FilePath, FromText, Key, Kind, Later,
     OneOrList, Optional, Required, Shape, SizeIn, Table, TableInfo,

@@ -2,8 +2,8 @@
 
 use http::{HeaderName, HeaderValue};
 use palisade_gate::settings::HeaderEdits;
+use palisade_yaml::{Content, Node};
 
-use crate::document::{Content, Node};
 use crate::problem::quoted;
 use crate::reader::{
     Context, Defaulted, HeaderFieldName, HeaderFieldValue, Key, Kind, OneOrList, Optional,

@@ -10,8 +10,8 @@ use palisade_feeds::{
     RefreshInterval, UrlSettings,
 };
 use palisade_vocabulary::ByteSize;
+use palisade_yaml::Node;
 
-use crate::document::Node;
 use crate::reader::{
     Choice, Context, Defaulted, DurationIn, Fields, FilePath, Flag, FromText, Integer, Key, Kind,
     Located, Optional, Shape, SizeIn, Table, TableInfo, Text,

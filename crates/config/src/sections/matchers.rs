@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use palisade_access::{Pattern, PatternKind};
+use palisade_yaml::{Content, Node};
 
-use crate::document::{Content, Node};
 use crate::problem::quoted;
 use crate::reader::{
     Context, Fields, Flag, HeaderFieldName, Key, Kind, Located, OneOrList, Optional, ScalarKind,

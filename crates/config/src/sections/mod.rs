@@ -33,8 +33,8 @@ use palisade_geo::GeoDatabases;
 use palisade_proxy::settings::ShutdownSettings;
 use palisade_telemetry::LogSettings;
 use palisade_vocabulary::Mode;
+use palisade_yaml::Node;
 
-use crate::document::Node;
 use crate::problem::Location;
 use crate::reader::{
     Choice, Context, Defaulted, EachOf, Fields, FilePath, Flag, Key, Kind, Later, Named, OneOrList,

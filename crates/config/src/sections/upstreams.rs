@@ -7,6 +7,7 @@ use palisade_upstream::{
     ProxyVersion, Roots, SERVERS_MAX, ServerAddress, ServerSettings, ServerTrust, Servers,
     Timeouts, TlsServerName, TlsSettings, Weight,
 };
+use palisade_yaml::Node;
 
 use super::credentials::{
     CA_PATH, CLIENT_CERTIFICATE, CLIENT_PRIVATE_KEY, PEM_BYTES_MAX, read_private,
@@ -14,7 +15,6 @@ use super::credentials::{
 use super::upstream_health::{
     CONNECTIONS_MAX, HEALTH_CHECK, QUEUE, RETRY_BUDGET, ReadHealth, SLOW_START, WHEN_ALL_DOWN,
 };
-use crate::document::Node;
 use crate::reader::{
     Choice, Context, Defaulted, DurationIn, Either, Fields, FilePath, Flag, FromText, Integer, Key,
     Kind, ListOf, Located, Named, Optional, Required, Shape, Socket, Table, TableInfo, Text,

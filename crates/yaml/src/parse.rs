@@ -6,30 +6,34 @@ use std::sync::Arc;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span};
 
-use super::{Content, Entry, Node, Scalar};
-use crate::problem::{Location, Problems, quoted};
+use super::{Content, Entry, Location, Node, Scalar, quoted};
 
-/// The deepest nesting of lists and mappings. Rules nest at most a handful deep.
-const DEPTH_MAX: usize = 64;
+/// The deepest nesting of lists and mappings.
+pub const DEPTH_MAX: usize = 64;
 
-/// The most values in one file. Long lists of addresses belong in a list file.
-const NODES_MAX: usize = 500_000;
+/// The most values in one file.
+pub const NODES_MAX: usize = 500_000;
 
 /// The value that a file holds; `Content::Null` for an empty file.
 ///
 /// `None` where the file is not YAML at all (one problem, at the place where reading stopped) or
-/// where what it holds can't be trusted (anchors, tags, repeated keys, too deep, too much). All
-/// problems up to there have been reported.
-pub(crate) fn parse(file: &Arc<Path>, bytes: &[u8], problems: &mut Problems) -> Option<Node> {
+/// where what it holds can't be trusted (anchors, tags, repeated keys, too deep, too much). Each
+/// problem up to there is given to `report`, with its place.
+pub fn parse(
+    file: &Arc<Path>,
+    bytes: &[u8],
+    report: &mut dyn FnMut(&Location, String),
+) -> Option<Node> {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
         Err(error) => {
             let location = location_of_byte(file, bytes, error.valid_up_to());
-            problems.error(&location, "the file is not UTF-8 text; save it as UTF-8");
+            let message = "the file is not UTF-8 text; save it as UTF-8";
+            report(&location, message.to_owned());
             return None;
         }
     };
-    let mut builder = Builder::new(file, problems);
+    let mut builder = Builder::new(file, report);
     let complete = builder.read_all(text);
     let sound = builder.sound;
     let root = builder.root.unwrap_or_else(|| Node {
@@ -61,7 +65,7 @@ struct OpenMapping {
 
 struct Builder<'a> {
     file: &'a Arc<Path>,
-    problems: &'a mut Problems,
+    report: &'a mut dyn FnMut(&Location, String),
     open: Vec<Open>,
     root: Option<Node>,
     nodes: usize,
@@ -71,10 +75,10 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    fn new(file: &'a Arc<Path>, problems: &'a mut Problems) -> Self {
+    fn new(file: &'a Arc<Path>, report: &'a mut dyn FnMut(&Location, String)) -> Self {
         Self {
             file,
-            problems,
+            report,
             open: Vec::new(),
             root: None,
             nodes: 0,
@@ -134,7 +138,7 @@ impl<'a> Builder<'a> {
     fn start_document(&mut self, location: &Location) -> bool {
         self.documents += 1;
         if self.documents > 1 {
-            let message = "a second document starts here; one file holds one document, so remove the `---` or use `include`";
+            let message = "a second document starts here; one file holds one document, so remove the `---` or make it a file of its own";
             self.refuse(location, message);
         }
         self.documents == 1
@@ -239,7 +243,7 @@ impl<'a> Builder<'a> {
             let location = self.location(span.start);
             self.refuse(
                 &location,
-                format!("more than {NODES_MAX} values in one file; put long lists into list files"),
+                format!("more than {NODES_MAX} values in one file; put long lists into files of their own"),
             );
         }
         within
@@ -257,7 +261,7 @@ impl<'a> Builder<'a> {
 
     fn refuse(&mut self, location: &Location, message: impl Into<String>) {
         self.sound = false;
-        self.problems.error(location, message);
+        (self.report)(location, message.into());
     }
 
     fn location(&self, marker: Marker) -> Location {

@@ -2,21 +2,25 @@
 
 use std::sync::Arc;
 
-use crate::problem::Location;
+use crate::Location;
 
 /// A value with the place where it starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Node {
-    pub(crate) location: Location,
-    pub(crate) content: Content,
+pub struct Node {
+    /// Where it starts.
+    pub location: Location,
+    /// What it is.
+    pub content: Content,
 }
 
 /// What a value is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Content {
+pub enum Content {
     /// No value: nothing behind the key, `~` or `null`.
     Null,
+    /// A text.
     Scalar(Scalar),
+    /// Values in the order of the file.
     List(Vec<Node>),
     /// In the order of the file; no key twice.
     Mapping(Vec<Entry>),
@@ -24,21 +28,26 @@ pub(crate) enum Content {
 
 /// A text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Scalar {
-    pub(crate) text: Arc<str>,
+pub struct Scalar {
+    /// The text, without quotes and with escapes replaced.
+    pub text: Arc<str>,
 }
 
 /// A key with its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
-    pub(crate) key: Arc<str>,
-    pub(crate) key_location: Location,
-    pub(crate) value: Node,
+pub struct Entry {
+    /// The key.
+    pub key: Arc<str>,
+    /// Where the key stands.
+    pub key_location: Location,
+    /// What it is given.
+    pub value: Node,
 }
 
 impl Node {
     /// A default: what a file would hold as `text`, which is `{}`, `[]` or a scalar.
-    pub(crate) fn from_default(text: &'static str, location: Location) -> Self {
+    #[must_use]
+    pub fn from_default(text: &'static str, location: Location) -> Self {
         let content = match text {
             "{}" => Content::Mapping(Vec::new()),
             "[]" => Content::List(Vec::new()),
@@ -48,7 +57,8 @@ impl Node {
     }
 
     /// What this is, for a message that says what was got.
-    pub(crate) fn noun(&self) -> &'static str {
+    #[must_use]
+    pub fn noun(&self) -> &'static str {
         match &self.content {
             Content::Null => "nothing",
             Content::Scalar(_) => "a single value",

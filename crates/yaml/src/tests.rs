@@ -4,7 +4,6 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::{Content, Node, parse};
-use crate::problem::Problems;
 
 /// A tree in short: scalars in quotes, with line and column.
 fn show(node: &Node) -> String {
@@ -26,10 +25,13 @@ fn show(node: &Node) -> String {
     format!("{body}@{}:{}", node.location.line(), node.location.column())
 }
 
-fn read(yaml: &[u8]) -> (Option<Node>, Problems) {
-    let mut problems = Problems::default();
+/// The tree, and what is wrong as `file:line:column: message`.
+fn read(yaml: &[u8]) -> (Option<Node>, Vec<String>) {
+    let mut problems = Vec::new();
     let file: Arc<Path> = Arc::from(Path::new("f"));
-    let node = parse(&file, yaml, &mut problems);
+    let node = parse(&file, yaml, &mut |location, message| {
+        problems.push(format!("{location}: {message}"));
+    });
     (node, problems)
 }
 
@@ -37,8 +39,7 @@ fn read(yaml: &[u8]) -> (Option<Node>, Problems) {
 fn check(yaml: &str, expected: &str) {
     let (node, problems) = read(yaml.as_bytes());
     let got = node.as_ref().map_or_else(String::new, show);
-    let problems: String = problems.iter().map(|p| format!("{p}\n")).collect();
-    assert_eq!(format!("{got}{problems}").trim_end(), expected, "{yaml}");
+    assert_eq!(format!("{got}{}", problems.join("\n")), expected, "{yaml}");
 }
 
 #[test]
@@ -74,7 +75,7 @@ fn scalars_stay_text() {
 fn a_key_twice_is_a_problem_and_reading_goes_on() {
     check(
         "a: 1\nb: {c: 1, c: 2}\na: 3\n",
-        "f:2:11: error: \"c\" is given twice, first in line 2; keep one\nf:3:1: error: \"a\" is given twice, first in line 1; keep one",
+        "f:2:11: \"c\" is given twice, first in line 2; keep one\nf:3:1: \"a\" is given twice, first in line 1; keep one",
     );
 }
 
@@ -82,21 +83,18 @@ fn a_key_twice_is_a_problem_and_reading_goes_on() {
 fn what_makes_a_file_mean_something_else_is_refused() {
     check(
         "a: &x 1\nb: *x\nc: !!int 1\n",
-        "f:1:4: error: anchors (`&name`) are not supported; quote the value if it starts with `&`\n\
-         f:2:4: error: aliases (`*name`) are not supported; quote a value that starts with `*`, like \"*.example.com\"\n\
-         f:3:4: error: tags (`!name`) are not supported; quote the value if it starts with `!`",
+        "f:1:4: anchors (`&name`) are not supported; quote the value if it starts with `&`\n\
+         f:2:4: aliases (`*name`) are not supported; quote a value that starts with `*`, like \"*.example.com\"\n\
+         f:3:4: tags (`!name`) are not supported; quote the value if it starts with `!`",
     );
     check(
         "hosts: [*.example.com]",
-        "f:1:9: error: aliases (`*name`) are not supported; quote a value that starts with `*`, like \"*.example.com\"",
+        "f:1:9: aliases (`*name`) are not supported; quote a value that starts with `*`, like \"*.example.com\"",
     );
-    check(
-        "[a]: 1",
-        "f:1:1: error: a list can't be a key; expected a name",
-    );
+    check("[a]: 1", "f:1:1: a list can't be a key; expected a name");
     check(
         "a: 1\n---\nb: 2\n",
-        "f:2:1: error: a second document starts here; one file holds one document, so remove the `---` or use `include`",
+        "f:2:1: a second document starts here; one file holds one document, so remove the `---` or make it a file of its own",
     );
 }
 
@@ -105,13 +103,12 @@ fn syntax_errors_carry_their_place() {
     let (node, problems) = read(b"a: 1\nb: [1, 2\nc: 3\n");
     assert!(node.is_none());
     assert!(
-        problems.iter().all(|p| p.location.line() >= 2),
-        "{problems}"
+        matches!(&problems[..], [one] if one.starts_with("f:2:") || one.starts_with("f:3:")),
+        "{problems:?}"
     );
-    assert_eq!(problems.error_count(), 1);
     check(
         "a: 1\n\tb: 2",
-        "f:1:4: error: not valid YAML: while scanning a plain scalar, found a tab",
+        "f:1:4: not valid YAML: while scanning a plain scalar, found a tab",
     );
 }
 
@@ -120,8 +117,8 @@ fn text_must_be_utf8() {
     let (node, problems) = read(b"a: 1\nb: \xc3\xa9\xff");
     assert!(node.is_none());
     assert_eq!(
-        problems.iter().next().map(ToString::to_string).as_deref(),
-        Some("f:2:5: error: the file is not UTF-8 text; save it as UTF-8")
+        problems,
+        ["f:2:5: the file is not UTF-8 text; save it as UTF-8"]
     );
 }
 
@@ -129,13 +126,13 @@ fn text_must_be_utf8() {
 fn depth_and_size_are_bounded() {
     for opening in ["[", "{a: ", "- ", "? "] {
         let (node, problems) = read(opening.repeat(100_000).as_bytes());
-        assert!(node.is_none() && problems.error_count() > 0, "{opening}");
+        assert!(node.is_none() && !problems.is_empty(), "{opening}");
     }
     let (node, problems) = read(format!("[{}]", "a,".repeat(600_000)).as_bytes());
     assert!(node.is_none());
     assert!(
-        problems.to_string().contains("more than 500000 values"),
-        "{problems}"
+        matches!(&problems[..], [one] if one.contains("more than 500000 values")),
+        "{problems:?}"
     );
 }
 
@@ -150,6 +147,6 @@ proptest! {
     #[test]
     fn yaml_like_text_never_panics(text in "([-?:,\\[\\]{}#&*!|>'\"%@` \t\r\n\\\\]|[a-c~.]|\u{feff}|---|\\.\\.\\.|: |- |\n  ){0,60}") {
         let (node, problems) = read(text.as_bytes());
-        prop_assert_eq!(node.is_none(), problems.error_count() > 0);
+        prop_assert_eq!(node.is_none(), !problems.is_empty());
     }
 }
