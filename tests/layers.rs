@@ -21,7 +21,7 @@ const LAYERS: &[&[&str]] = &[
         "injection",
         "yaml",
     ],
-    &["gate", "seclang"],
+    &["ftw", "gate", "seclang"],
     &["confinement", "remote", "telemetry", "transport"],
     &["crowdsec", "feeds", "upstream"],
     &["proxy"],
