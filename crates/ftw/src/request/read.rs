@@ -7,7 +7,7 @@ use memchr::memchr;
 use super::chunked;
 
 /// A request as Apache hands it to a module, whatever is wrong with it: what a strict server refuses is
-/// here for an engine to judge.
+/// here for an [`Engine`](crate::Engine) to judge.
 ///
 /// Nothing is decoded but chunks. Lines end with LF or CRLF, empty ones before the first are skipped; a
 /// line that begins with white space goes on with the one before. A line without a version is HTTP/0.9,

@@ -18,7 +18,8 @@ pub use parse::parse_tests;
 pub use pattern::Pattern;
 pub use template::TEMPLATE_BYTES_MAX;
 
-use output::read_output;
+pub(crate) use message::Carried;
+pub(crate) use output::read_output;
 
 /// The name of a test: the rule that it is for, and its number among the tests of that rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
