@@ -22,7 +22,7 @@ const LAYERS: &[&[&str]] = &[
         "yaml",
     ],
     &["ftw", "gate", "seclang"],
-    &["confinement", "remote", "telemetry", "transport"],
+    &["confinement", "remote", "telemetry", "transport", "waf"],
     &["crowdsec", "feeds", "upstream"],
     &["proxy"],
     &["config"],

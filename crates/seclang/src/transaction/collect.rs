@@ -69,8 +69,7 @@ pub(super) fn request_head(
     let path_len = memchr::memchr(b'?', uri).unwrap_or(uri.len());
     let path = uri.get(..path_len).unwrap_or_default();
     state.request.path = Arena::part(kept, 0, path_len);
-    let basename = path.iter().rposition(|byte| matches!(byte, b'/' | b'\\'));
-    let basename = basename.map_or(0, |slash| slash + 1);
+    let basename = basename_at(path);
     state.request.basename = Arena::part(kept, basename, path_len - basename);
     let query = uri.get(path_len + 1..);
     state.request.query = query.map(|query| Arena::part(kept, path_len + 1, query.len()));
@@ -96,6 +95,58 @@ pub(super) fn request_head(
     if let Some(query) = query {
         arguments(state, query, settings, scratch);
     }
+    if has_body(state) {
+        let content_type = state.request_header(b"content-type");
+        let content_type = content_type.map(|span| state.arena.get(span));
+        state.controls.processor = content_type.and_then(Processor::of_content_type);
+    }
+}
+
+/// Whether a head announces a body (RFC 9112 section 6).
+fn has_body(state: &State) -> bool {
+    let is_there = |name: &[u8]| state.request_header(name).is_some();
+    is_there(b"content-length") || is_there(b"transfer-encoding")
+}
+
+/// The path, percent-decoded: from phase 2 on, as on Apache, which decodes it between the two.
+fn decode_path(state: &mut State) {
+    let path = state.arena.get(state.request.path);
+    if memchr::memchr(b'%', path).is_none() {
+        return;
+    }
+    let mut decoded = Vec::with_capacity(path.len());
+    let mut rest = path;
+    while let Some((byte, tail)) = rest.split_first() {
+        let escaped = match rest {
+            [b'%', high, low, ..] => hexadecimal(*high).zip(hexadecimal(*low)),
+            _ => None,
+        };
+        rest = match escaped {
+            Some((high, low)) => {
+                decoded.push(high << 4 | low);
+                rest.get(3..).unwrap_or_default()
+            }
+            None => {
+                decoded.push(*byte);
+                tail
+            }
+        };
+    }
+    let basename = basename_at(&decoded);
+    let path = state.arena.push(&decoded);
+    state.request.path = path;
+    state.request.basename = Arena::part(path, basename, decoded.len() - basename);
+}
+
+fn hexadecimal(digit: u8) -> Option<u8> {
+    let value = char::from(digit).to_digit(16)?;
+    u8::try_from(value).ok()
+}
+
+/// Where what follows the last slash or backslash begins.
+fn basename_at(path: &[u8]) -> usize {
+    let slash = path.iter().rposition(|byte| matches!(byte, b'/' | b'\\'));
+    slash.map_or(0, |slash| slash + 1)
 }
 
 /// The arguments of a query.
@@ -163,6 +214,7 @@ pub(super) fn request_body(
     settings: &Settings,
     scratch: &mut palisade_body::Scratch,
 ) {
+    decode_path(state);
     state.request.body_len = body.bytes.len();
     if !state.controls.has_request_body_access {
         return;

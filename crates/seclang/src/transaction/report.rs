@@ -47,6 +47,12 @@ impl Transaction {
         self.state.events_left_out
     }
 
+    /// Why the request's arguments or body can't be read to their end (`REQBODY_ERROR_MSG`).
+    #[must_use]
+    pub fn body_error(&self) -> Option<palisade_body::Error> {
+        self.state.body_outcome.error
+    }
+
     /// The value of a variable of `TX`, for tools that explain.
     #[must_use]
     pub fn tx(&self, program: &Program, name: &str) -> Option<Vec<u8>> {

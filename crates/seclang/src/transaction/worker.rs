@@ -36,8 +36,10 @@ pub struct Budget {
     pub time: Duration,
 }
 
-impl Default for WorkerOptions {
-    fn default() -> Self {
+impl WorkerOptions {
+    /// What is right for a proxy, with the time from `clock`.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
         Self {
             strings_max: 8_192,
             string_bytes_max: 1 << 20,
@@ -45,11 +47,7 @@ impl Default for WorkerOptions {
                 bytes: 1 << 30,
                 time: Duration::from_secs(10),
             },
-            clock: || {
-                let now = std::time::SystemTime::now();
-                now.duration_since(std::time::UNIX_EPOCH)
-                    .unwrap_or_default()
-            },
+            clock,
         }
     }
 }

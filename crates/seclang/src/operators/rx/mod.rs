@@ -170,11 +170,17 @@ impl Rx {
 
     fn search(&self, input: &Input<'_>, cache: &mut OperatorCache, groups: &mut Groups) {
         let mut slots = [None; 2 * GROUPS_MAX];
+        // regex-automata 0.4.18 panics where there are more slots than groups (PikeVM's table).
+        let len = 2 * self.program.0.captures_len();
+        let asked = match slots.get_mut(..len) {
+            Some(asked) => asked,
+            None => &mut slots,
+        };
         let cache = cache.regex(&self.program);
         if self
             .program
             .0
-            .search_slots_with(cache, input, &mut slots)
+            .search_slots_with(cache, input, asked)
             .is_some()
         {
             groups.fill(&slots);

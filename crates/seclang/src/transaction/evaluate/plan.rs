@@ -269,6 +269,14 @@ impl Run<'_> {
                     .collect();
                 self.move_named(set, target, &held, values);
             }
+            VariableName::Xml => {
+                let entries = self.state.entries(xml_kind(&target.pick)).iter();
+                values.extend(entries.map(|entry| MovingValue {
+                    name: named(VariableName::Xml, Member::None),
+                    text: Text::Arena(entry.value),
+                    integer: None,
+                }));
+            }
             name => match kinds(name) {
                 Some((kinds, is_name)) => {
                     let entries = kinds.iter().flat_map(|kind| self.state.entries(*kind));

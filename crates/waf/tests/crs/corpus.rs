@@ -17,7 +17,7 @@ fn benign() {
         return;
     };
     let program = program(&crs, &["suite-paranoia-4.conf"], CompileOptions::default());
-    let mut worker = Worker::new(program.clone(), WorkerOptions::default());
+    let mut worker = Worker::new(program.clone(), WorkerOptions::new(crate::rules::clock));
     let corpus = std::env::var_os("PALISADE_CORPUS").unwrap();
     let corpus: Value =
         serde_json::from_slice(&fs::read(Path::new(&corpus).join("benign.json")).unwrap()).unwrap();

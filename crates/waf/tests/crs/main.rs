@@ -10,3 +10,4 @@
 mod corpus;
 mod files;
 mod rules;
+mod suite;

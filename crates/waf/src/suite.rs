@@ -1,0 +1,168 @@
+//! Rules before a suite's backend.
+
+use std::sync::Arc;
+
+use palisade_body::Body;
+use palisade_ftw::{Engine, Exchange, Logged, Observed, Response};
+use palisade_hygiene::h1::check_head;
+use palisade_hygiene::{HeadLimits, Refusal};
+use palisade_seclang::{
+    Connection, InterruptionAction, Program, RequestHead, ResponseHead, Transaction, Verdict,
+    Worker, WorkerOptions,
+};
+
+use crate::log_line::{LogContext, append_log_line};
+
+/// Runs rules on the exchanges of a suite, in process. A head that Palisade would refuse before any rule is
+/// judged for the record and gets no further, as in Palisade; HTTP/0.9 gets no answer at all.
+#[derive(Debug)]
+pub struct SuiteEngine {
+    program: Arc<Program>,
+    worker: Worker,
+    exchanges: u64,
+}
+
+impl SuiteEngine {
+    /// An engine for `program`.
+    #[must_use]
+    pub fn new(program: Arc<Program>, options: WorkerOptions) -> Self {
+        Self {
+            worker: Worker::new(Arc::clone(&program), options),
+            program,
+            exchanges: 0,
+        }
+    }
+
+    /// The request's phases, then the answer's; the answer that the client gets.
+    fn answer(
+        &mut self,
+        transaction: &mut Transaction,
+        exchange: &Exchange<'_>,
+    ) -> Option<Response> {
+        let request = exchange.request;
+        let headers: Vec<(&[u8], &[u8])> = request
+            .headers
+            .iter()
+            .map(|field| (field.name, &*field.value))
+            .collect();
+        let head = RequestHead {
+            line: request.line,
+            method: request.method,
+            target: request.target,
+            protocol: request.protocol,
+            headers: &headers,
+        };
+        let refusal_status = check_head(request.head, &HeadLimits::default())
+            .err()
+            .map(Refusal::status);
+        let worker = &mut self.worker;
+        let mut verdict = transaction.request_head(worker, &head);
+        if verdict == Verdict::Pass {
+            let body = match transaction.request_body_limit() {
+                Some(limit) => limited(&request.body, limit),
+                None => Body::whole(b""),
+            };
+            verdict = transaction.request_body(worker, body);
+        }
+        if verdict == Verdict::Interrupt {
+            return refusal(transaction);
+        }
+        // Rules have seen it, for the record; the backend does not.
+        if let Some(status) = refusal_status {
+            return (request.protocol != b"").then(|| Response::empty(status));
+        }
+        let response = exchange.backend_response();
+        match self.judge_response(transaction, &response) {
+            Verdict::Pass => Some(response),
+            Verdict::Interrupt => refusal(transaction),
+        }
+    }
+
+    fn judge_response(&mut self, transaction: &mut Transaction, response: &Response) -> Verdict {
+        let headers: Vec<(&[u8], &[u8])> = response
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
+            .collect();
+        let head = ResponseHead {
+            protocol: b"HTTP/1.1",
+            status: response.status,
+            reason: b"",
+            headers: &headers,
+        };
+        if transaction.response_head(&mut self.worker, &head) == Verdict::Interrupt {
+            return Verdict::Interrupt;
+        }
+        let limit = transaction.response_body_limit(self.program.settings());
+        let body = limit.map_or(Body::whole(b""), |limit| limited(&response.body, limit));
+        transaction.response_body(&mut self.worker, body)
+    }
+
+    fn logged(&self, transaction: &Transaction, exchange: &Exchange<'_>, id: &str) -> Vec<Logged> {
+        let context = LogContext {
+            client: exchange.client.ip(),
+            hostname: exchange.request.header("host").unwrap_or_default(),
+            uri: exchange.request.target,
+            unique_id: id,
+        };
+        let matches = transaction.matches(&self.program);
+        let logged = matches.filter(|one| one.is_logged).map(|one| {
+            let mut line = Vec::new();
+            append_log_line(&one, &context, &mut line);
+            Logged {
+                rule_id: Some(one.rule.id()),
+                line: String::from_utf8_lossy(&line).into_owned(),
+            }
+        });
+        let mut logged: Vec<Logged> = logged.collect();
+        // What a body is refused for, ModSecurity logs of itself.
+        logged.extend(transaction.body_error().map(|error| Logged {
+            rule_id: None,
+            line: format!("[client {}] ModSecurity: {error}", exchange.client.ip()),
+        }));
+        logged
+    }
+}
+
+impl Engine for SuiteEngine {
+    fn judge(&mut self, exchange: &Exchange<'_>) -> Observed {
+        self.exchanges += 1;
+        // It varies: CRS samples by it.
+        let id = format!(
+            "{:016x}",
+            self.exchanges.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        );
+        let connection = Connection {
+            client: exchange.client,
+            server: exchange.server,
+            unique_id: &id,
+        };
+        let mut transaction = Transaction::begin(&mut self.worker, &connection);
+        let response = self.answer(&mut transaction, exchange);
+        transaction.log(&mut self.worker);
+        let logged = self.logged(&transaction, exchange, &id);
+        transaction.finish(&mut self.worker);
+        Observed { response, logged }
+    }
+}
+
+fn limited(body: &[u8], limit: u64) -> Body<'_> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    match body.get(..limit) {
+        Some(part) if part.len() < body.len() => Body::partial(part),
+        _ => Body::whole(body),
+    }
+}
+
+fn refusal(transaction: &Transaction) -> Option<Response> {
+    match &transaction.interruption()?.action {
+        InterruptionAction::Deny(status) => Some(Response::empty(*status)),
+        InterruptionAction::Drop => None,
+        InterruptionAction::Redirect { status, location } => {
+            let mut response = Response::empty(*status);
+            let location = String::from_utf8_lossy(location).into_owned();
+            response.headers.push(("Location".to_owned(), location));
+            Some(response)
+        }
+    }
+}
