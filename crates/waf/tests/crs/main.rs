@@ -7,6 +7,7 @@
     reason = "a test may panic, and tells what it found"
 )]
 
+mod blocking;
 mod corpus;
 mod files;
 mod rules;

@@ -33,7 +33,7 @@ fn yaml_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-fn tests(crs: &Path) -> Vec<Test> {
+pub(crate) fn tests(crs: &Path) -> Vec<Test> {
     let mut tests = Vec::new();
     for path in yaml_files(&crs.join("regression/tests")) {
         let bytes = fs::read(&path).unwrap();
