@@ -146,7 +146,9 @@ fn counted(worker: &mut Worker, program: &Program, corpus: &[Borrowed<'_>]) -> u
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [level, prefilter, cache, passes] = &arguments[..] else {
-        println!("corpus_cost: expected PARANOIA, PREFILTER (on or off), CACHE (on or off), PASSES");
+        println!(
+            "corpus_cost: expected PARANOIA, PREFILTER (on or off), CACHE (on or off), PASSES"
+        );
         return;
     };
     let before = Instant::now();
@@ -179,5 +181,8 @@ fn main() {
         matches = counted(&mut worker, &program, &corpus);
     }
     let each = before.elapsed() / passes / u32::try_from(corpus.len()).unwrap();
-    println!("{matches} matches in {} requests, {each:?} each", corpus.len());
+    println!(
+        "{matches} matches in {} requests, {each:?} each",
+        corpus.len()
+    );
 }

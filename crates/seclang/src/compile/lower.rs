@@ -84,6 +84,7 @@ impl<'a> Lowering<'a> {
             rules: rules.into(),
             links: std::mem::take(&mut self.links).into(),
             steps,
+            selector_count: self.target_sets.selectors,
             target_sets: std::mem::take(&mut self.target_sets.sets).into(),
             request: side(&mut self.request),
             response: side(&mut self.response),
@@ -311,7 +312,7 @@ impl<'a> Lowering<'a> {
         let ([target], []) = (&*set.targets, &*set.exclusions) else {
             return None;
         };
-        let (VariableName::Tx, Pick::Name(name)) = (target.name, &target.pick) else {
+        let Pick::Slot(slot) = target.pick else {
             return None;
         };
         let compiled = self.operators.get(test.operator)?;
@@ -328,7 +329,7 @@ impl<'a> Lowering<'a> {
         };
         Some(Gate {
             rule: index,
-            slot: self.tx.names.find(name)?,
+            slot,
             is_count: target.use_ == PlannedUse::Count,
             relation: comparison.relation(),
             operand,

@@ -12,6 +12,8 @@ use crate::syntax::{Selector, Target, TargetUse, VariableName};
 #[derive(Debug, Default)]
 pub(super) struct TargetSets {
     pub(super) sets: Vec<TargetSet>,
+    /// How many selectors are expressions.
+    pub(super) selectors: usize,
     known: HashMap<Vec<Target>, TargetSetId>,
 }
 
@@ -27,83 +29,82 @@ impl TargetSets {
         if let Some(id) = self.known.get(targets) {
             return Ok(*id);
         }
-        let mut set = TargetSet {
-            targets: Box::default(),
-            exclusions: exclusions(targets, beside)?,
-            is_static: targets.iter().all(|target| is_static(target.name)),
-        };
-        let mut planned = Vec::new();
+        let (mut planned, mut exclusions) = (Vec::new(), Vec::new());
         for target in targets {
             let use_ = match target.use_ {
-                TargetUse::Exclude => continue,
+                TargetUse::Exclude => {
+                    exclusions.push(self.exclusion(target, tx, beside)?);
+                    continue;
+                }
                 TargetUse::Values => PlannedUse::Values,
                 TargetUse::Count => PlannedUse::Count,
             };
-            if let (VariableName::Tx, Some(Selector::Name(name))) = (target.name, &target.selector)
-            {
-                // So that there is a place for it.
-                let TooManyNames = match tx.slot(name) {
-                    Ok(_) => {
-                        planned.push(plan(target, use_, beside)?);
-                        continue;
-                    }
-                    Err(error) => error,
-                };
-                return Err("there are too many names of variables of TX".to_owned());
-            }
-            planned.push(plan(target, use_, beside)?);
+            planned.push(Planned {
+                name: target.name,
+                pick: self.pick(target, tx, beside)?,
+                use_,
+            });
         }
-        set.targets = planned.into();
         let id = TargetSetId::try_from(self.sets.len()).map_err(|_| "too many targets")?;
-        self.sets.push(set);
+        self.sets.push(TargetSet {
+            targets: planned.into(),
+            exclusions: exclusions.into(),
+            is_static: targets.iter().all(|target| is_static(target.name)),
+        });
         self.known.insert(targets.to_vec(), id);
         Ok(id)
     }
-}
 
-fn plan(target: &Target, use_: PlannedUse, beside: &Beside<'_>) -> Result<Planned, String> {
-    Ok(Planned {
-        name: target.name,
-        pick: pick(target.selector.as_ref(), beside)?,
-        use_,
-    })
-}
+    /// A target as what is left out.
+    ///
+    /// # Errors
+    /// What is wrong with its selector.
+    pub(super) fn exclusion(
+        &mut self,
+        target: &Target,
+        tx: &mut TxSources,
+        beside: &Beside<'_>,
+    ) -> Result<Exclusion, String> {
+        Ok(Exclusion {
+            name: target.name,
+            pick: self.pick(target, tx, beside)?,
+        })
+    }
 
-/// What targets leave out.
-pub(super) fn exclusions(
-    targets: &[Target],
-    beside: &Beside<'_>,
-) -> Result<Box<[Exclusion]>, String> {
-    let excluded = targets
-        .iter()
-        .filter(|target| target.use_ == TargetUse::Exclude);
-    excluded.map(|target| exclusion(target, beside)).collect()
-}
-
-/// A target as what is left out.
-pub(super) fn exclusion(target: &Target, beside: &Beside<'_>) -> Result<Exclusion, String> {
-    Ok(Exclusion {
-        name: target.name,
-        pick: pick(target.selector.as_ref(), beside)?,
-    })
-}
-
-fn pick(selector: Option<&Selector>, beside: &Beside<'_>) -> Result<Pick, String> {
-    Ok(match selector {
-        None => Pick::All,
-        Some(Selector::Name(name)) => Pick::Name(name.to_ascii_lowercase().into()),
-        Some(Selector::Path(path)) if path == b"//@*" => Pick::XmlAttributes,
-        Some(Selector::Path(_)) => Pick::XmlText,
-        Some(Selector::Regex(pattern)) => {
-            // ModSecurity compiles it with PCRE_CASELESS.
-            let pattern = [b"(?i:", pattern.as_slice(), b")"].concat();
-            match Operator::parse(b"rx", &pattern, beside) {
-                Ok(Operator::Match(Matcher::Rx(rx))) => Pick::Regex(rx),
-                Ok(_) => return Err("expected an expression".to_owned()),
-                Err(error) => return Err(format!("the selector {}", error.problem)),
+    fn pick(
+        &mut self,
+        target: &Target,
+        tx: &mut TxSources,
+        beside: &Beside<'_>,
+    ) -> Result<Pick, String> {
+        Ok(match &target.selector {
+            None => Pick::All,
+            Some(Selector::Name(name)) if target.name == VariableName::Tx => {
+                let slot = tx.slot(name);
+                Pick::Slot(
+                    slot.map_err(|TooManyNames| "there are too many names of variables of TX")?,
+                )
             }
+            Some(Selector::Name(name)) => Pick::Name(name.to_ascii_lowercase().into()),
+            Some(Selector::Path(path)) if path == b"//@*" => Pick::XmlAttributes,
+            Some(Selector::Path(_)) => Pick::XmlText,
+            Some(Selector::Regex(pattern)) => self.expression(pattern, beside)?,
+        })
+    }
+
+    fn expression(&mut self, pattern: &[u8], beside: &Beside<'_>) -> Result<Pick, String> {
+        // ModSecurity compiles it with PCRE_CASELESS.
+        let caseless = [b"(?i:", pattern, b")"].concat();
+        match Operator::parse(b"rx", &caseless, beside) {
+            Ok(Operator::Match(Matcher::Rx(rx))) => {
+                let cache = u32::try_from(self.selectors).map_err(|_| "too many selectors")?;
+                self.selectors += 1;
+                Ok(Pick::Regex(rx, cache))
+            }
+            Ok(_) => Err("expected an expression".to_owned()),
+            Err(error) => Err(format!("the selector {}", error.problem)),
         }
-    })
+    }
 }
 
 /// Whether the values stay the same while the rules of a phase run, whatever they do.

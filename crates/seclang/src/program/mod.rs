@@ -38,6 +38,8 @@ pub struct Program {
     /// What each phase walks, in the order of loading.
     pub(crate) steps: [Box<[Step]>; 5],
     pub(crate) target_sets: Box<[TargetSet]>,
+    /// How many selectors are expressions.
+    pub(crate) selector_count: usize,
     pub(crate) operators: Box<[CompiledOperator]>,
     pub(crate) request: Side,
     pub(crate) response: Side,

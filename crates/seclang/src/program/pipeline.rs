@@ -15,7 +15,7 @@ pub(crate) struct Pipelines {
 }
 
 /// A list of transformations: its parent's, and one more.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub(crate) parent: NodeId,
     pub(crate) last: Transformation,
@@ -24,6 +24,8 @@ pub(crate) struct Node {
     /// The classes of which a string must have one for any of the list to change it; `None` where any
     /// string may.
     pub(crate) triggers: Option<u64>,
+    /// The nodes from the root's child down to this one.
+    pub(crate) path: Box<[NodeId]>,
 }
 
 impl Pipelines {
@@ -34,6 +36,7 @@ impl Pipelines {
             last: Transformation::Length,
             trigger: None,
             triggers: Some(0),
+            path: Box::default(),
         };
         Self { nodes: vec![root] }
     }
@@ -56,19 +59,23 @@ impl Pipelines {
         if self.nodes.len() == NODES_MAX {
             return None;
         }
+        let id = NodeId::try_from(self.nodes.len()).ok()?;
+        let above = self.path(parent).iter().copied();
+        let path = above.chain([id]).collect();
         self.nodes.push(Node {
             parent,
             last,
             trigger: None,
             triggers: None,
+            path,
         });
-        NodeId::try_from(self.nodes.len() - 1).ok()
+        Some(id)
     }
 
     /// Sets which class of bytes each transformation needs, from the answers of `class_of`.
     pub(crate) fn set_triggers(&mut self, class_of: impl Fn(Transformation) -> Option<u32>) {
         for id in 1..self.nodes.len() {
-            let Some(node) = self.nodes.get(id).copied() else {
+            let Some(node) = self.nodes.get(id) else {
                 return;
             };
             let above = self.node(node.parent).and_then(|parent| parent.triggers);
@@ -97,14 +104,7 @@ impl Pipelines {
     }
 
     /// The nodes from the root's child down to `id`.
-    pub(crate) fn path(&self, id: NodeId) -> Vec<NodeId> {
-        let mut path = Vec::new();
-        let mut at = id;
-        while let Some(node) = self.node(at).filter(|_| at != 0) {
-            path.push(at);
-            at = node.parent;
-        }
-        path.reverse();
-        path
+    pub(crate) fn path(&self, id: NodeId) -> &[NodeId] {
+        self.node(id).map_or(&[], |node| &node.path)
     }
 }

@@ -1,5 +1,6 @@
 //! What rules look at, ready to be looked up.
 
+use super::tx_names::Slot;
 use crate::Rx;
 use crate::syntax::VariableName;
 
@@ -37,8 +38,10 @@ pub(crate) enum Pick {
     All,
     /// Those of this name, in lower case.
     Name(Box<[u8]>),
-    /// Those whose name it finds. Compiled with its case ignored.
-    Regex(Rx),
+    /// The variable of `TX` that has this slot.
+    Slot(Slot),
+    /// Those whose name it finds, compiled with its case ignored; and which cache its searches have.
+    Regex(Rx, u32),
     /// `XML:/*`
     XmlText,
     /// `XML://@*`

@@ -1,5 +1,6 @@
 //! What rules do to their transaction when they match.
 
+use super::arena::Span;
 use super::evaluate::Run;
 use super::expand::Expansion;
 use super::records::{self, Record};
@@ -20,8 +21,7 @@ impl Run<'_> {
             Effect::Set(destination, change) => self.set(rule, destination, change),
             Effect::Ctl(ctl) => self.ctl(ctl),
             Effect::InitCollection(collection, key) => {
-                let key = self.expanded(rule, key);
-                let key = self.state.arena.push(&key);
+                let key = self.kept(rule, key);
                 let is_open = |record: &Record| record.collection == *collection;
                 if !self.state.records.iter().any(is_open) {
                     self.state.records.push(Record {
@@ -34,51 +34,54 @@ impl Run<'_> {
             // Records don't outlive their transaction yet, so that nothing expires before it ends.
             Effect::Expire(..) => {}
             Effect::SetEnv(name, value) => {
-                let name = self.expanded(rule, name);
-                let value = value.as_ref().map(|value| self.expanded(rule, value));
-                self.set_env(&name, value.as_deref());
+                let name = self.kept(rule, name);
+                let value = value.as_ref().map(|value| self.kept(rule, value));
+                self.set_env(name, value);
             }
         }
     }
 
-    fn set_env(&mut self, name: &[u8], value: Option<&[u8]>) {
+    fn set_env(&mut self, name: Span, value: Option<Span>) {
         let state = &mut *self.state;
-        let arena = &mut state.arena;
-        state
-            .env
-            .retain(|(known, _)| !arena.get(*known).eq_ignore_ascii_case(name));
-        if let Some(value) = value.filter(|_| state.env.len() < ENV_MAX) {
-            let entry = (arena.push(name), arena.push(value));
-            state.env.push(entry);
+        let (arena, env) = (&state.arena, &mut state.env);
+        env.retain(|(known, _)| !arena.get(*known).eq_ignore_ascii_case(arena.get(name)));
+        if let Some(value) = value.filter(|_| env.len() < ENV_MAX) {
+            env.push((name, value));
         }
     }
 
     fn set(&mut self, rule: &Rule, destination: &Destination, change: &Change) {
-        match destination {
+        let name = match destination {
             Destination::Tx(slot) => {
                 let value = self.changed(rule, self.state.tx.get(*slot), change);
-                self.state.tx.set(*slot, value);
+                return self.state.tx.set(*slot, value);
             }
-            Destination::TxNamed(name) => {
-                let mut name = self.expanded(rule, name);
-                name.make_ascii_lowercase();
-                if let Some(slot) = self.program.tx.find(&name) {
-                    let value = self.changed(rule, self.state.tx.get(slot), change);
-                    return self.state.tx.set(slot, value);
-                }
-                let old = self.state.tx.unforeseen(&name, &self.state.arena);
+            Destination::TxNamed(name) | Destination::Member(_, name) => name,
+        };
+        let mut lower = std::mem::take(&mut self.buffers.name);
+        self.expand(rule, name, &mut lower);
+        lower.make_ascii_lowercase();
+        match destination {
+            Destination::Member(collection, _) => {
+                let old = records::get(self.state, *collection, &lower);
                 let value = self.changed(rule, old, change);
-                let state = &mut *self.state;
-                state.tx.set_unforeseen(&name, value, &mut state.arena);
+                records::set(self.state, *collection, &lower, value);
             }
-            Destination::Member(collection, name) => {
-                let mut name = self.expanded(rule, name);
-                name.make_ascii_lowercase();
-                let old = records::get(self.state, *collection, &name);
-                let value = self.changed(rule, old, change);
-                records::set(self.state, *collection, &name, value);
-            }
+            _ => self.set_named(rule, &lower, change),
         }
+        self.buffers.name = lower;
+    }
+
+    /// A variable of `TX` whose name only this request decides.
+    fn set_named(&mut self, rule: &Rule, lower: &[u8], change: &Change) {
+        if let Some(slot) = self.program.tx.find(lower) {
+            let value = self.changed(rule, self.state.tx.get(slot), change);
+            return self.state.tx.set(slot, value);
+        }
+        let old = self.state.tx.unforeseen(lower, &self.state.arena);
+        let value = self.changed(rule, old, change);
+        let state = &mut *self.state;
+        state.tx.set_unforeseen(lower, value, &mut state.arena);
     }
 
     /// What becomes of a value. Counters never go below zero, as in ModSecurity 2.
@@ -92,10 +95,7 @@ impl Run<'_> {
                 value => value,
             },
             Change::Set(Operand::Text(text)) => TxValue::Text(self.state.arena.push(text)),
-            Change::Set(Operand::Macros(text)) => {
-                let text = self.expanded(rule, text);
-                TxValue::Text(self.state.arena.push(&text))
-            }
+            Change::Set(Operand::Macros(text)) => TxValue::Text(self.kept(rule, text)),
             Change::Add(operand) => {
                 let by = self.number(rule, operand);
                 let sum = old.integer(&self.state.arena).saturating_add(by);
@@ -114,19 +114,30 @@ impl Run<'_> {
             Operand::Integer(number) => *number,
             Operand::Tx(slot) => self.state.tx.get(*slot).integer(&self.state.arena),
             Operand::Text(text) => crate::integer(text),
-            Operand::Macros(text) => crate::integer(&self.expanded(rule, text)),
+            Operand::Macros(text) => {
+                let mut value = std::mem::take(&mut self.buffers.value);
+                self.expand(rule, text, &mut value);
+                let number = crate::integer(&value);
+                self.buffers.value = value;
+                number
+            }
         }
     }
 
-    /// A text with its macros expanded.
-    pub(super) fn expanded(&mut self, rule: &Rule, text: &MacroText<Source>) -> Vec<u8> {
-        let mut out = std::mem::take(&mut self.buffers.expanded);
+    /// A text with its macros expanded, kept in the arena.
+    pub(super) fn kept(&mut self, rule: &Rule, text: &MacroText<Source>) -> Span {
+        let mut value = std::mem::take(&mut self.buffers.value);
+        self.expand(rule, text, &mut value);
+        let span = self.state.arena.push(&value);
+        self.buffers.value = value;
+        span
+    }
+
+    /// Writes a text with its macros expanded over `out`.
+    fn expand(&mut self, rule: &Rule, text: &MacroText<Source>, out: &mut Vec<u8>) {
         out.clear();
-        self.append_expanded(rule, text, EXPANDED_BYTES_MAX, &mut out);
-        let expanded = out.clone();
-        self.buffers.expanded = out;
-        self.spend(expanded.len());
-        expanded
+        self.append_expanded(rule, text, EXPANDED_BYTES_MAX, out);
+        self.spend(out.len());
     }
 
     pub(super) fn append_expanded(

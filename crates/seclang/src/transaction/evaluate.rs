@@ -40,6 +40,8 @@ pub(super) struct Run<'r> {
     pub(super) budget: Budget,
     /// Bytes until the clock is looked at again.
     pub(super) until_clock: usize,
+    /// Whether `ctl` left targets out of the rule that runs.
+    has_removals: bool,
 }
 
 /// How a phase goes on.
@@ -67,6 +69,7 @@ impl<'r> Run<'r> {
             clock: worker.options.clock,
             budget: worker.options.budget,
             until_clock: ask::CLOCK_EVERY,
+            has_removals: false,
         }
     }
 
@@ -144,6 +147,7 @@ impl<'r> Run<'r> {
         }
         self.count(index, |counter| counter.evaluations += 1);
         self.state.matched.clear();
+        self.has_removals = self.are_targets_left_out(index);
         for (number, link) in links.iter().enumerate() {
             let is_last = number + 1 == links.len();
             if !self.link(index, rule, link, is_last) {
@@ -238,7 +242,7 @@ impl<'r> Run<'r> {
         let mut is_match = self.string(index, rule, link, test, is_last, value, value.string);
         let mut before = value.string;
         for node in self.side.pipelines.path(test.pipeline) {
-            let after = self.transformed(value.string, node);
+            let after = self.transformed(value.string, *node);
             if after != before && !self.is_over() {
                 is_match |= self.string(index, rule, link, test, is_last, value, after);
             }
@@ -334,8 +338,8 @@ impl<'r> Run<'r> {
             is_match = self.moving_found(index, rule, link, test, is_last, value.name, text, found);
         }
         let last = path.len();
-        for (number, node) in path.into_iter().enumerate() {
-            let changed = self.transform_moving(text, node);
+        for (number, node) in path.iter().enumerate() {
+            let changed = self.transform_moving(text, *node);
             text = changed.unwrap_or(text);
             let is_asked = match test.is_multi_match {
                 true => changed.is_some(),
@@ -430,7 +434,10 @@ impl<'r> Run<'r> {
             Outcome::Drop => Some(InterruptionAction::Drop),
             Outcome::Redirect(status, to) => Some(InterruptionAction::Redirect {
                 status: *status,
-                location: self.expanded(rule, to),
+                location: {
+                    let location = self.kept(rule, to);
+                    self.state.arena.get(location).to_vec()
+                },
             }),
             Outcome::Allow(scope) => {
                 self.allow(*scope);
@@ -533,6 +540,13 @@ impl<'r> Run<'r> {
         (name, value)
     }
 
+    /// Whether `ctl:ruleRemoveTargetBy...` was for a rule.
+    fn are_targets_left_out(&self, index: RuleIndex) -> bool {
+        let removals = self.state.removals.iter();
+        let mut removals = removals.filter_map(|removal| self.program.removals.get(*removal));
+        removals.any(|removal| removal.rules.contains(index as usize))
+    }
+
     /// Whether a value is among what `ctl:ruleRemoveTargetBy...` left out of a rule.
     fn is_left_out(
         &mut self,
@@ -540,7 +554,7 @@ impl<'r> Run<'r> {
         variable: crate::syntax::VariableName,
         member: Option<MemberName>,
     ) -> bool {
-        if self.state.removals.is_empty() {
+        if !self.has_removals {
             return false;
         }
         let name = match member {
@@ -548,12 +562,12 @@ impl<'r> Run<'r> {
             Some(MemberName::Span(span)) => self.state.arena.get(span),
             Some(MemberName::Tx(slot)) => self.program.tx.name(slot),
         };
-        let mut cache = crate::operators::OperatorCache::default();
+        let selectors = &mut self.buffers.selectors;
         self.state.removals.iter().any(|removal| {
             let removal = self.program.removals.get(*removal);
             removal.is_some_and(|removal| {
                 removal.rules.contains(index as usize)
-                    && is_excluded(&removal.exclusions, variable, name, &mut cache)
+                    && is_excluded(&removal.exclusions, variable, name, selectors)
             })
         })
     }

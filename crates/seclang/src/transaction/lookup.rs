@@ -40,13 +40,17 @@ impl Moment {
 }
 
 /// Whether a member is among those that `pick` means.
-pub(super) fn picks(pick: &Pick, name: &[u8], cache: &mut OperatorCache) -> bool {
+pub(super) fn picks(pick: &Pick, name: &[u8], caches: &mut [OperatorCache]) -> bool {
     match pick {
         Pick::All => true,
         Pick::Name(lower) => name.eq_ignore_ascii_case(lower),
-        Pick::Regex(rx) => rx.is_match(name, cache),
-        // Of XML's members none has a name.
+        Pick::Regex(rx, cache) => {
+            let cache = caches.get_mut(*cache as usize);
+            cache.is_some_and(|cache| rx.is_match(name, cache))
+        }
+        // Of XML's members none has a name, and of `TX` it is asked by slot.
         Pick::XmlText | Pick::XmlAttributes => true,
+        Pick::Slot(_) => false,
     }
 }
 
@@ -55,10 +59,10 @@ pub(super) fn is_excluded(
     exclusions: &[Exclusion],
     variable: VariableName,
     member: &[u8],
-    cache: &mut OperatorCache,
+    caches: &mut [OperatorCache],
 ) -> bool {
     let mut exclusions = exclusions.iter();
-    exclusions.any(|exclusion| exclusion.name == variable && picks(&exclusion.pick, member, cache))
+    exclusions.any(|exclusion| exclusion.name == variable && picks(&exclusion.pick, member, caches))
 }
 
 /// The first field of the answer of that name, which is in lower case.
@@ -134,13 +138,14 @@ pub(super) fn scalar(
     strings: &Strings,
     moment: impl FnOnce() -> Moment,
     name: VariableName,
+    out: &mut Vec<u8>,
 ) -> Option<Span> {
     match stored(state, name) {
         Stored::Here(span) => span,
         Stored::Computed => {
-            let mut out = Vec::new();
-            let is_there = append_computed(program, state, strings, moment, name, &mut out);
-            is_there.then(|| state.arena.push(&out))
+            out.clear();
+            let is_there = append_computed(program, state, strings, moment, name, out);
+            is_there.then(|| state.arena.push(out))
         }
     }
 }

@@ -103,15 +103,8 @@ impl TxValues {
         }
     }
 
-    /// Those that are set and have a slot.
-    pub(super) fn slots(&self) -> impl Iterator<Item = (Slot, TxValue)> {
-        let slots = (0..).zip(self.slots.iter().copied());
-        slots.filter(|(_, value)| value.is_set())
-    }
-
-    /// Those that are set and have none.
-    pub(super) fn others(&self) -> impl Iterator<Item = (Span, TxValue)> {
-        let others = self.unforeseen.iter().copied();
-        others.filter(|(_, value)| value.is_set())
+    /// The `at`-th of those that have no slot, and its name.
+    pub(super) fn other(&self, at: usize) -> Option<(Span, TxValue)> {
+        self.unforeseen.get(at).copied()
     }
 }

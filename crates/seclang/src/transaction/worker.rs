@@ -78,10 +78,15 @@ pub struct Worker {
 #[derive(Debug)]
 pub(super) struct Buffers {
     pub(super) caches: Vec<OperatorCache>,
+    /// Those of selectors.
+    pub(super) selectors: Vec<OperatorCache>,
     pub(super) counters: Vec<RuleCounter>,
     pub(super) groups: Groups,
     pub(super) expanded: Vec<u8>,
     pub(super) transformed: Vec<u8>,
+    pub(super) scalar: Vec<u8>,
+    pub(super) name: Vec<u8>,
+    pub(super) value: Vec<u8>,
 }
 
 /// Values of target sets, and candidates of groups, in the phase that runs.
@@ -99,6 +104,7 @@ pub(super) struct Plan {
     pub(super) words: usize,
     /// Values of sets that change while rules run.
     pub(super) moving: Vec<super::lookup::MovingValue>,
+    pub(super) counted: Vec<super::lookup::MovingValue>,
 }
 
 /// A value that stays the same throughout a phase.
@@ -122,6 +128,8 @@ impl Worker {
     pub fn new(program: Arc<Program>, options: WorkerOptions) -> Self {
         let mut caches = Vec::new();
         caches.resize_with(program.operators.len(), OperatorCache::default);
+        let mut selectors = Vec::new();
+        selectors.resize_with(program.selector_count, OperatorCache::default);
         let words = program.request.words().max(program.response.words());
         Self {
             strings: (
@@ -130,10 +138,14 @@ impl Worker {
             ),
             buffers: Buffers {
                 caches,
+                selectors,
                 counters: vec![RuleCounter::default(); program.rules.len()],
                 groups: Groups::default(),
                 expanded: Vec::new(),
                 transformed: Vec::new(),
+                scalar: Vec::new(),
+                name: Vec::new(),
+                value: Vec::new(),
             },
             plan: Plan {
                 run: 0,
@@ -143,6 +155,7 @@ impl Worker {
                 candidates: vec![0; words * program.groups.len()],
                 words,
                 moving: Vec::new(),
+                counted: Vec::new(),
             },
             body: palisade_body::Scratch::new(),
             spare: Vec::new(),

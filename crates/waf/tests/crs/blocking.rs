@@ -54,7 +54,11 @@ enum Kind {
 }
 
 fn kind(test: &Test, critical: &BTreeMap<u64, u8>) -> Kind {
-    let expected = || test.stages.iter().flat_map(|stage| &stage.output.log.expect_ids);
+    let expected = || {
+        test.stages
+            .iter()
+            .flat_map(|stage| &stage.output.log.expect_ids)
+    };
     if expected().any(|id| critical.contains_key(id)) {
         Kind::Attack
     } else if expected().next().is_none() {
@@ -86,7 +90,10 @@ fn attacks_are_refused_at_paranoia_1_and_nothing_is_without_a_reason() {
         recorder.observed.clear();
         run_test(&mut recorder, &test, &Overrides::default());
         for observed in &recorder.observed {
-            let is_denied = observed.response.as_ref().is_some_and(|one| one.status == 403);
+            let is_denied = observed
+                .response
+                .as_ref()
+                .is_some_and(|one| one.status == 403);
             let ids = observed.rule_ids();
             let has_score = ids.iter().any(|id| REFUSING.contains(id));
             assert_eq!(is_denied, has_score, "{}: {ids:?}", test.id);
@@ -98,7 +105,9 @@ fn attacks_are_refused_at_paranoia_1_and_nothing_is_without_a_reason() {
             missed.push(test.id.to_string());
         }
     }
-    println!("CRS 4.28, 5003 tests in blocking mode at paranoia 1, by what they are and whether refused: {totals:?}");
+    println!(
+        "CRS 4.28, 5003 tests in blocking mode at paranoia 1, by what they are and whether refused: {totals:?}"
+    );
     assert_eq!(missed, UNSET_LIMITS);
     assert_eq!(totals.values().sum::<usize>(), 5_003);
 }

@@ -6,7 +6,6 @@ use super::Lowering;
 use crate::compile::assembly::{Drafts, Item};
 use crate::compile::choice::Choice;
 use crate::compile::rule_files::Beside;
-use crate::compile::target_sets::exclusion;
 use crate::program::{CtlEffect, RuleSet, TargetRemoval};
 use crate::syntax::{BodyProcessor, Ctl, Place, RuleChoice, Target};
 
@@ -66,7 +65,7 @@ impl Lowering<'_> {
         };
         let exclusions: Result<_, String> = targets
             .iter()
-            .map(|target| exclusion(target, &beside))
+            .map(|target| self.target_sets.exclusion(target, &mut self.tx, &beside))
             .collect();
         match exclusions {
             Ok(exclusions) => {

@@ -63,7 +63,7 @@ impl Run<'_> {
             if group.is_multi_match && last != string {
                 self.add_candidates(row.clone(), string);
                 for node in self.side.pipelines.path(group.pipeline) {
-                    let form = self.transformed(string, node);
+                    let form = self.transformed(string, *node);
                     self.add_candidates(row.clone(), form);
                 }
             }
@@ -122,8 +122,12 @@ impl Run<'_> {
             }
             return;
         }
-        let mut cache = OperatorCache::default();
-        if is_excluded(&set.exclusions, target.name, b"", &mut cache) {
+        if is_excluded(
+            &set.exclusions,
+            target.name,
+            b"",
+            &mut self.buffers.selectors,
+        ) {
             return;
         }
         if let Some(span) = self.scalar(target.name) {
@@ -135,7 +139,6 @@ impl Run<'_> {
     fn plan_entries(&mut self, set: &TargetSet, target: &Planned, kind: Kind, is_name: bool) {
         let count = self.state.entries(kind).len();
         let is_all = matches!(target.pick, Pick::All) && set.exclusions.is_empty();
-        let mut cache = OperatorCache::default();
         for index in 0..count {
             let Some(entry) = self.state.entries(kind).get(index) else {
                 return;
@@ -143,8 +146,7 @@ impl Run<'_> {
             let member = entry.name;
             if !is_all {
                 let name = self.state.arena.get(member);
-                let is_meant = picks(&target.pick, name, &mut cache)
-                    && !is_excluded(&set.exclusions, target.name, name, &mut cache);
+                let is_meant = is_meant(set, target, name, &mut self.buffers.selectors);
                 if !is_meant {
                     continue;
                 }
@@ -173,32 +175,30 @@ impl Run<'_> {
             self.strings,
             || Moment::now(clock, started),
             name,
+            &mut self.buffers.scalar,
         )
     }
 
     /// How many members a target means; 0 or 1 of what is no collection.
     fn count_of(&mut self, set: &TargetSet, target: &Planned) -> usize {
-        let mut cache = OperatorCache::default();
         let kinds: &[Kind] = match (target.name, kinds(target.name)) {
             (VariableName::Xml, _) => &[xml_kind(&target.pick)],
             (_, Some((kinds, _))) => kinds,
             (name, None) => return usize::from(self.scalar(name).is_some()),
         };
-        let entries = kinds.iter().flat_map(|kind| self.state.entries(*kind));
-        let is_meant = |name: &[u8]| {
-            picks(&target.pick, name, &mut cache)
-                && !is_excluded(
-                    &set.exclusions,
-                    target.name,
-                    name,
-                    &mut OperatorCache::default(),
-                )
-        };
-        entries
-            .map(|entry| self.state.arena.get(entry.name))
-            .map(is_meant)
-            .filter(|is_meant| *is_meant)
-            .count()
+        let mut count = 0;
+        for kind in kinds {
+            let entries = self.state.entries(*kind);
+            if matches!(target.pick, Pick::All) && set.exclusions.is_empty() {
+                count += entries.len();
+                continue;
+            }
+            for entry in entries {
+                let name = self.state.arena.get(entry.name);
+                count += usize::from(is_meant(set, target, name, &mut self.buffers.selectors));
+            }
+        }
+        count
     }
 
     /// The values of a set of targets that change while rules run, as they are now.
@@ -229,14 +229,15 @@ impl Run<'_> {
 
     fn moving_count(&mut self, set: &TargetSet, target: &Planned) -> i64 {
         // The commonest question: is it set?
-        if let (VariableName::Tx, Pick::Name(name)) = (target.name, &target.pick)
-            && let Some(slot) = self.program.tx.find(name)
-        {
+        if let Pick::Slot(slot) = target.pick {
             return i64::from(self.state.tx.get(slot).is_set());
         }
-        let mut members = Vec::new();
+        let mut members = std::mem::take(&mut self.plan.counted);
+        members.clear();
         self.move_target(set, target, &mut members);
-        i64::try_from(members.len()).unwrap_or(i64::MAX)
+        let count = i64::try_from(members.len()).unwrap_or(i64::MAX);
+        self.plan.counted = members;
+        count
     }
 
     fn moving_integer(&mut self, name: Name, integer: i64) -> MovingValue {
@@ -255,19 +256,11 @@ impl Run<'_> {
                 self.move_matched(set, target, values);
             }
             VariableName::Env => {
-                let env = self.state.env.clone();
-                self.move_named(set, target, &env, values);
-            }
-            name if is_record(name) => {
-                let mut records = self.state.records.iter();
-                let record = records.find(|record| record.collection == name);
-                let held = record.map(|record| record.values.clone());
-                let held: Vec<(Span, Span)> = held
-                    .unwrap_or_default()
-                    .into_iter()
-                    .filter_map(|(name, value)| Some((name, value.text(&mut self.state.arena)?)))
-                    .collect();
-                self.move_named(set, target, &held, values);
+                for at in 0..self.state.env.len() {
+                    if let Some((name, value)) = self.state.env.get(at).copied() {
+                        self.move_named(set, target, name, value, values);
+                    }
+                }
             }
             VariableName::Xml => {
                 let entries = self.state.entries(xml_kind(&target.pick)).iter();
@@ -277,16 +270,12 @@ impl Run<'_> {
                     integer: None,
                 }));
             }
+            name if is_record(name) => self.move_record(set, target, values),
             name => match kinds(name) {
                 Some((kinds, is_name)) => {
-                    let entries = kinds.iter().flat_map(|kind| self.state.entries(*kind));
-                    let held: Vec<(Span, Span)> = entries
-                        .map(|entry| match is_name {
-                            true => (entry.name, entry.name),
-                            false => (entry.name, entry.value),
-                        })
-                        .collect();
-                    self.move_named(set, target, &held, values);
+                    for kind in kinds {
+                        self.move_entries(set, target, *kind, is_name, values);
+                    }
                 }
                 None => {
                     let value = self.scalar(name);
@@ -300,62 +289,84 @@ impl Run<'_> {
         }
     }
 
-    fn move_named(
+    fn move_entries(
         &mut self,
         set: &TargetSet,
         target: &Planned,
-        held: &[(Span, Span)],
+        kind: Kind,
+        is_name: bool,
         values: &mut Vec<MovingValue>,
     ) {
-        let mut cache = OperatorCache::default();
-        for (name, value) in held {
-            let text = self.state.arena.get(*name);
-            let is_meant = picks(&target.pick, text, &mut cache)
-                && !is_excluded(&set.exclusions, target.name, text, &mut cache);
-            if is_meant {
-                values.push(MovingValue {
-                    name: named(target.name, Member::Named(*name)),
-                    text: Text::Arena(*value),
-                    integer: None,
-                });
+        for at in 0..self.state.entries(kind).len() {
+            if let Some(entry) = self.state.entries(kind).get(at).copied() {
+                let value = if is_name { entry.name } else { entry.value };
+                self.move_named(set, target, entry.name, value, values);
             }
         }
     }
 
+    fn move_record(&mut self, set: &TargetSet, target: &Planned, values: &mut Vec<MovingValue>) {
+        let mut records = self.state.records.iter();
+        let Some(record) = records.position(|record| record.collection == target.name) else {
+            return;
+        };
+        let mut at = 0;
+        loop {
+            let held = self.state.records.get(record);
+            let Some((name, value)) = held.and_then(|held| held.values.get(at)).copied() else {
+                return;
+            };
+            at += 1;
+            if let Some(value) = value.text(&mut self.state.arena) {
+                self.move_named(set, target, name, value, values);
+            }
+        }
+    }
+
+    fn move_named(
+        &mut self,
+        set: &TargetSet,
+        target: &Planned,
+        name: Span,
+        value: Span,
+        values: &mut Vec<MovingValue>,
+    ) {
+        let text = self.state.arena.get(name);
+        if is_meant(set, target, text, &mut self.buffers.selectors) {
+            values.push(MovingValue {
+                name: named(target.name, Member::Named(name)),
+                text: Text::Arena(value),
+                integer: None,
+            });
+        }
+    }
+
     fn move_tx(&mut self, set: &TargetSet, target: &Planned, values: &mut Vec<MovingValue>) {
-        if let Pick::Name(name) = &target.pick
-            && let Some(slot) = self.program.tx.find(name)
-        {
+        if let Pick::Slot(slot) = target.pick {
             let value = self.state.tx.get(slot);
             return self.push_tx(Member::Tx(slot), value, values);
         }
-        let mut cache = OperatorCache::default();
-        let mut is_meant = |name: &[u8]| {
-            picks(&target.pick, name, &mut cache)
-                && !is_excluded(
-                    &set.exclusions,
-                    target.name,
-                    name,
-                    &mut OperatorCache::default(),
-                )
-        };
-        let slots: Vec<_> = self
-            .state
-            .tx
-            .slots()
-            .filter(|(slot, _)| is_meant(self.program.tx.name(*slot)))
-            .collect();
-        let others: Vec<_> = self
-            .state
-            .tx
-            .others()
-            .filter(|(name, _)| is_meant(self.state.arena.get(*name)))
-            .collect();
-        for (slot, value) in slots {
-            self.push_tx(Member::Tx(slot), value, values);
+        for slot in (0..).take(self.program.tx.len()) {
+            let value = self.state.tx.get(slot);
+            let name = self.program.tx.name(slot);
+            let is_excluded = || {
+                let mut exclusions = set.exclusions.iter();
+                exclusions.any(|one| matches!(one.pick, Pick::Slot(excluded) if excluded == slot))
+            };
+            if value.is_set()
+                && is_meant(set, target, name, &mut self.buffers.selectors)
+                && !is_excluded()
+            {
+                self.push_tx(Member::Tx(slot), value, values);
+            }
         }
-        for (name, value) in others {
-            self.push_tx(Member::Named(name), value, values);
+        let mut at = 0;
+        while let Some((name, value)) = self.state.tx.other(at) {
+            at += 1;
+            let text = self.state.arena.get(name);
+            if value.is_set() && is_meant(set, target, text, &mut self.buffers.selectors) {
+                self.push_tx(Member::Named(name), value, values);
+            }
         }
     }
 
@@ -375,18 +386,16 @@ impl Run<'_> {
 
     /// What the links before this one matched; as names, `MATCHED_VARS_NAMES`.
     fn move_matched(&mut self, set: &TargetSet, target: &Planned, values: &mut Vec<MovingValue>) {
-        let mut cache = OperatorCache::default();
+        let mut name = std::mem::take(&mut self.buffers.name);
         for number in 0..self.state.matched.len() {
             let Some(matched) = self.state.matched.get(number).copied() else {
-                return;
+                break;
             };
-            let mut name = Vec::new();
+            name.clear();
             matched
                 .name
                 .append_to(self.program, &self.state.arena, &mut name);
-            let is_meant = picks(&target.pick, &name, &mut cache)
-                && !is_excluded(&set.exclusions, target.name, &name, &mut cache);
-            if !is_meant {
+            if !is_meant(set, target, &name, &mut self.buffers.selectors) {
                 continue;
             }
             let span = self.state.arena.push(&name);
@@ -400,5 +409,17 @@ impl Run<'_> {
                 integer: None,
             });
         }
+        self.buffers.name = name;
     }
+}
+
+/// Whether a target means a member that its set doesn't leave out.
+fn is_meant(
+    set: &TargetSet,
+    target: &Planned,
+    name: &[u8],
+    selectors: &mut [OperatorCache],
+) -> bool {
+    picks(&target.pick, name, selectors)
+        && !is_excluded(&set.exclusions, target.name, name, selectors)
 }
