@@ -51,7 +51,7 @@ impl SideDraft {
             .filter(|_| requirements.is_on)
             .collect();
         let sets: Vec<ByteSet> = triggered.iter().map(|(_, set)| *set).collect();
-        let (prefilter, classes) = Prefilter::build(required.collect(), self.filters.len(), &sets);
+        let (prefilter, classes) = Prefilter::build(required, &sets);
         self.pipelines.set_triggers(|transformation| {
             let at = triggered
                 .iter()

@@ -224,8 +224,11 @@ impl Strings {
             known.is_scanned = true;
             let value = content(&self.bytes, known).unwrap_or_default();
             let maybe = self.maybe.get_mut(row.clone()).unwrap_or_default();
+            for (word, always) in maybe.iter_mut().zip(side.prefilter.always()) {
+                *word |= always;
+            }
             side.prefilter.scan(value, maybe);
-            side.prefilter.add_class_filters(known.classes, maybe);
+            side.prefilter.add_of_classes(known.classes, maybe);
             let decided = self.decided.get(row.clone()).unwrap_or_default();
             let matching = self.matching.get(row.clone()).unwrap_or_default();
             for ((maybe, decided), matching) in maybe.iter_mut().zip(decided).zip(matching) {

@@ -1,0 +1,60 @@
+//! Up to 64 classes of bytes, of which one pass over a value tells which it has a byte of.
+
+use crate::ByteSet;
+
+/// The most classes.
+const CLASSES_MAX: u32 = u64::BITS;
+
+/// Classes, and for each byte which it is in. Each class has a number, which is its bit.
+#[derive(Clone, Debug)]
+pub(super) struct ByteClasses {
+    classes: Vec<ByteSet>,
+    /// For each byte.
+    bits: Box<[u64; 256]>,
+}
+
+impl ByteClasses {
+    pub(super) fn new() -> Self {
+        Self {
+            classes: Vec::new(),
+            bits: Box::new([0; 256]),
+        }
+    }
+
+    /// The number of `class`, which it gets if it has none; `None` where all numbers are given.
+    pub(super) fn number(&mut self, class: ByteSet) -> Option<u32> {
+        let known = (0..).zip(&self.classes).find(|(_, known)| **known == class);
+        if let Some((number, _)) = known {
+            return Some(number);
+        }
+        let number = u32::try_from(self.classes.len()).ok();
+        let number = number.filter(|number| *number < CLASSES_MAX)?;
+        self.classes.push(class);
+        for (byte, bits) in (0..=u8::MAX).zip(self.bits.iter_mut()) {
+            *bits |= u64::from(class.contains(byte)) << number;
+        }
+        Some(number)
+    }
+
+    /// The classes, with their numbers.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &ByteSet)> {
+        (0..).zip(&self.classes)
+    }
+
+    /// The bits of the classes that `value` has a byte of. Hot path: two instructions a byte.
+    pub(super) fn of(&self, value: &[u8]) -> u64 {
+        let bits = |byte: u8| self.bits.get(usize::from(byte)).copied().unwrap_or(0);
+        let (blocks, rest) = value.as_chunks();
+        let mut all = [0; 2];
+        for [a, b, c, d, e, f, g, h] in blocks {
+            let [first, second] = all;
+            all = [
+                first | bits(*a) | bits(*c) | bits(*e) | bits(*g),
+                second | bits(*b) | bits(*d) | bits(*f) | bits(*h),
+            ];
+        }
+        let [first, second] = all;
+        rest.iter()
+            .fold(first | second, |all, byte| all | bits(*byte))
+    }
+}

@@ -1,0 +1,166 @@
+//! All requirements, looked for at once.
+
+use std::cmp::Reverse;
+
+use super::byte_classes::ByteClasses;
+use super::filter_bits::FilterBits;
+use super::frequency;
+use super::grouped::Grouped;
+use super::literals::{self, Literals};
+use super::requirement::Requirement;
+use crate::ByteSet;
+
+/// Tells which of many filters, each with a requirement, a value can pass. What is found are bits, one
+/// for each filter, in words of 64; the more there are, the more filters are to be asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Prefilter {
+    classes: ByteClasses,
+    /// For each class its filters, the words that have any.
+    class_filters: Grouped<FilterBits>,
+    /// The classes that have filters.
+    filtering: u64,
+    always: Box<[u64]>,
+    literals: Literals,
+    words: usize,
+}
+
+impl Prefilter {
+    /// For these filters, by their numbers, and what each requires; those that require nothing are
+    /// left out. Classes that the caller wants to know of besides, `extra`, come first: the bit of
+    /// each, or `None` beyond 64.
+    pub(crate) fn build(
+        requirements: impl IntoIterator<Item = (u32, Requirement)>,
+        extra: &[ByteSet],
+    ) -> (Self, Vec<Option<u32>>) {
+        let mut wanted = Wanted::default();
+        for (filter, requirement) in requirements {
+            wanted.add(filter, requirement);
+        }
+        let words = wanted.filters.div_ceil(64);
+        let mut classes = ByteClasses::new();
+        let extra = extra.iter().map(|class| classes.number(*class)).collect();
+        let by_class = wanted.by_class(&mut classes);
+        let mut always = vec![0; words];
+        for filters in FilterBits::of(&by_class.always) {
+            filters.add_to(&mut always);
+        }
+        let prefilter = Self {
+            classes,
+            filtering: by_class.filtering,
+            class_filters: by_class
+                .filters
+                .iter()
+                .map(|filters| FilterBits::of(filters))
+                .collect(),
+            always: always.into(),
+            literals: Literals::new(&wanted.literals),
+            words,
+        };
+        (prefilter, extra)
+    }
+
+    /// How many words the filters' bits take.
+    pub(crate) fn words(&self) -> usize {
+        self.words
+    }
+
+    /// The filters that every value passes, since there were no bits left for their classes.
+    pub(crate) fn always(&self) -> &[u64] {
+        &self.always
+    }
+
+    /// The bits of the classes of which `value` has a byte. Hot path: two instructions a byte.
+    pub(crate) fn classes_of(&self, value: &[u8]) -> u64 {
+        self.classes.of(value)
+    }
+
+    /// Adds to `found` the filters that a value of these classes can pass.
+    pub(crate) fn add_of_classes(&self, classes: u64, found: &mut [u64]) {
+        let mut rest = classes & self.filtering;
+        while rest != 0 {
+            for filters in self.class_filters.get(rest.trailing_zeros()) {
+                filters.add_to(found);
+            }
+            rest &= rest - 1;
+        }
+    }
+
+    /// Adds to `found` the filters of which a literal is in `value`. Hot path: about ten instructions a
+    /// byte.
+    pub(crate) fn scan(&self, value: &[u8], found: &mut [u64]) {
+        self.literals.find(value, found);
+    }
+
+    /// The memory that it takes, in bytes.
+    pub(crate) fn memory_usage(&self) -> usize {
+        size_of::<[u64; 256]>() + self.class_filters.memory_usage() + self.literals.memory_usage()
+    }
+}
+
+/// What is to be looked for, and the filters that want it.
+#[derive(Default)]
+struct Wanted {
+    literals: literals::Wanted,
+    classes: Vec<(ByteSet, Vec<u32>)>,
+    /// One more than the largest number.
+    filters: usize,
+}
+
+impl Wanted {
+    fn add(&mut self, filter: u32, Requirement { literals, class }: Requirement) {
+        self.filters = self.filters.max(filter as usize + 1);
+        for literal in literals {
+            let filters = self.literals.entry(literal).or_default();
+            if filters.last() != Some(&filter) {
+                filters.push(filter);
+            }
+        }
+        if class.is_empty() {
+            return;
+        }
+        match self.classes.iter_mut().find(|(known, _)| *known == class) {
+            Some((_, filters)) => filters.push(filter),
+            None => self.classes.push((class, vec![filter])),
+        }
+    }
+
+    /// The filters of each class, whose number is one of `classes`; those that most filters want come
+    /// first. Where there is no number left, one is found that has all of its bytes and others.
+    fn by_class(&mut self, classes: &mut ByteClasses) -> ByClass {
+        let mut by_class = ByClass {
+            filters: vec![Vec::new(); u64::BITS as usize],
+            filtering: 0,
+            always: Vec::new(),
+        };
+        self.classes
+            .sort_by_key(|(_, filters)| Reverse(filters.len()));
+        for (class, filters) in &self.classes {
+            let number = classes.number(*class).or_else(|| wider(classes, *class));
+            let all = number.and_then(|number| by_class.filters.get_mut(number as usize));
+            let all = all.unwrap_or(&mut by_class.always);
+            all.extend(filters);
+            all.sort_unstable();
+            by_class.filtering |= number.map_or(0, |number| 1 << number);
+        }
+        by_class
+    }
+}
+
+/// The filters of classes.
+struct ByClass {
+    /// Of each class.
+    filters: Vec<Vec<u32>>,
+    /// The classes that have any.
+    filtering: u64,
+    /// The filters for whose class there was no number.
+    always: Vec<u32>,
+}
+
+/// The number of the rarest class that has all bytes of `class`.
+fn wider(classes: &ByteClasses, class: ByteSet) -> Option<u32> {
+    let has_all = |wider: &ByteSet| !wider.complement().intersects(class);
+    let wider = classes.iter().filter(|(_, wider)| has_all(wider));
+    let rated = wider.map(|(number, wider)| (number, frequency::of_class(wider)));
+    let rarest = rated.min_by(|(_, rate), (_, other)| rate.total_cmp(other));
+    rarest.map(|(number, _)| number)
+}
