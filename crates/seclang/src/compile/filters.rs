@@ -1,12 +1,13 @@
-//! Which filters, groups and pipelines rules need.
+//! Which filters, scans and pipelines rules need.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::operators::Operators;
 use crate::ByteSet;
 use crate::Transformation;
 use crate::prefilter::{Prefilter, Requirement};
-use crate::program::{Group, NodeId, Pipelines, Side};
+use crate::program::{NodeId, Pipelines, Scan, Side};
 
 /// One side's filters and pipelines, while rules are lowered.
 #[derive(Debug)]
@@ -85,21 +86,28 @@ impl Requirements {
     }
 }
 
-/// Groups, each once.
+/// Scans, each once, and the lists of them that tests have.
 #[derive(Debug, Default)]
-pub(super) struct Groups {
-    pub(super) all: Vec<Group>,
-    known: HashMap<Group, u32>,
+pub(super) struct Scans {
+    pub(super) all: Vec<Scan>,
+    pub(super) lists: Vec<u32>,
+    known: HashMap<Scan, u32>,
 }
 
-impl Groups {
-    pub(super) fn add(&mut self, group: Group) -> u32 {
-        let next = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
-        let index = *self.known.entry(group).or_insert(next);
-        if index == next {
-            self.all.push(group);
+impl Scans {
+    /// Where the list of these is.
+    pub(super) fn add(&mut self, scans: impl Iterator<Item = Scan>) -> Range<u32> {
+        let begins = self.lists.len();
+        for scan in scans {
+            let next = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
+            let index = *self.known.entry(scan).or_insert(next);
+            if index == next {
+                self.all.push(scan);
+            }
+            self.lists.push(index);
         }
-        index
+        let number = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        number(begins)..number(self.lists.len())
     }
 }
 

@@ -8,7 +8,7 @@ use actions::Singles;
 
 use super::CompileOptions;
 use super::assembly::{Draft, DraftLink, Drafts, Item};
-use super::filters::{Groups, Requirements, SideDraft};
+use super::filters::{Requirements, Scans, SideDraft};
 use super::operators::{Operators, Refusal, is_of_value_alone};
 use super::rule_files::{Beside, RuleFiles};
 use super::target_sets::TargetSets;
@@ -16,8 +16,8 @@ use super::tx_sources::TxSources;
 use crate::Program;
 use crate::operators::{Matcher, Operator};
 use crate::program::{
-    Effect, Gate, Group, Link, Operand, Outcome, Pick, PlannedUse, Rule, Source, Step,
-    TargetRemoval, Test,
+    Effect, Gate, Link, Operand, Outcome, Pick, PlannedUse, Rule, Scan, Source, Step,
+    TargetRemoval, TargetSet, Test,
 };
 use crate::syntax::{Action, Condition, Phase, Place, Problem, Problems, Severity, VariableName};
 
@@ -31,7 +31,7 @@ pub(super) struct Lowering<'a> {
     requirements: Requirements,
     request: SideDraft,
     response: SideDraft,
-    groups: Groups,
+    scans: Scans,
     links: Vec<Link>,
     removals: Vec<TargetRemoval>,
     /// The rule that is being lowered.
@@ -53,7 +53,7 @@ impl<'a> Lowering<'a> {
             requirements: Requirements::new(options.prefilter),
             request: SideDraft::new(),
             response: SideDraft::new(),
-            groups: Groups::default(),
+            scans: Scans::default(),
             links: Vec::new(),
             removals: Vec::new(),
             rule_id: 0,
@@ -91,7 +91,9 @@ impl<'a> Lowering<'a> {
             operators: operators.all.into(),
             tx: std::mem::replace(&mut self.tx, TxSources::new()).names,
             removals: std::mem::take(&mut self.removals).into(),
-            groups: std::mem::take(&mut self.groups.all).into(),
+            parts: std::mem::take(&mut self.target_sets.parts).into(),
+            scans: std::mem::take(&mut self.scans.all).into(),
+            scan_lists: std::mem::take(&mut self.scans.lists).into(),
         })
     }
 
@@ -201,13 +203,14 @@ impl<'a> Lowering<'a> {
             && filter.is_some()
             && !condition.is_negated
             && self.requirements.of(operator, &self.operators).is_some();
-        let group = is_filtered.then(|| {
-            self.groups.add(Group {
-                phase,
-                targets,
+        let is_response = matches!(phase, Phase::ResponseHeaders | Phase::ResponseBody);
+        let scans = is_filtered.then(|| {
+            self.scans.add(set.parts.iter().map(|part| Scan {
+                part: *part,
                 pipeline,
                 is_multi_match,
-            })
+                is_response,
+            }))
         });
         Some(Test {
             targets,
@@ -216,7 +219,7 @@ impl<'a> Lowering<'a> {
             is_negated: condition.is_negated,
             operator,
             filter,
-            group,
+            scans,
         })
     }
 
@@ -253,6 +256,16 @@ impl<'a> Lowering<'a> {
         }
     }
 
+    /// The variables that a set names.
+    fn names(&self, set: &TargetSet) -> impl Iterator<Item = VariableName> {
+        let parts = set.parts.iter();
+        let planned = parts.filter_map(|part| {
+            let part = usize::try_from(*part).ok()?;
+            self.target_sets.parts.get(part)
+        });
+        planned.map(|planned| planned.name)
+    }
+
     /// Whether a chain asks what it matched.
     fn uses_matched(&self, links: &std::ops::Range<u32>) -> bool {
         let range =
@@ -262,7 +275,7 @@ impl<'a> Lowering<'a> {
             let by_target = link.test.as_ref().is_some_and(|test| {
                 let set = usize::try_from(test.targets).ok();
                 let set = set.and_then(|set| self.target_sets.sets.get(set));
-                set.is_some_and(|set| set.targets.iter().any(|target| is_matched(target.name)))
+                set.is_some_and(|set| self.names(set).any(is_matched))
                     || self
                         .operators
                         .get(test.operator)
@@ -309,9 +322,10 @@ impl<'a> Lowering<'a> {
             .target_sets
             .sets
             .get(usize::try_from(test.targets).ok()?)?;
-        let ([target], []) = (&*set.targets, &*set.exclusions) else {
+        let ([part], []) = (&*set.parts, &*set.exclusions) else {
             return None;
         };
+        let target = self.target_sets.parts.get(usize::try_from(*part).ok()?)?;
         let Pick::Slot(slot) = target.pick else {
             return None;
         };

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::rule_files::Beside;
 use super::tx_sources::{TooManyNames, TxSources};
 use crate::operators::{Matcher, Operator};
-use crate::program::{Exclusion, Pick, Planned, PlannedUse, TargetSet, TargetSetId};
+use crate::program::{Exclusion, PartId, Pick, Planned, PlannedUse, TargetSet, TargetSetId};
 use crate::syntax::{Selector, Target, TargetUse, VariableName};
 
 /// Sets of targets, each once.
@@ -15,6 +15,9 @@ pub(super) struct TargetSets {
     /// How many selectors are expressions.
     pub(super) selectors: usize,
     known: HashMap<Vec<Target>, TargetSetId>,
+    /// What targets name, each once.
+    pub(super) parts: Vec<Planned>,
+    known_parts: HashMap<Target, PartId>,
 }
 
 impl TargetSets {
@@ -29,7 +32,7 @@ impl TargetSets {
         if let Some(id) = self.known.get(targets) {
             return Ok(*id);
         }
-        let (mut planned, mut exclusions) = (Vec::new(), Vec::new());
+        let (mut parts, mut exclusions) = (Vec::new(), Vec::new());
         for target in targets {
             let use_ = match target.use_ {
                 TargetUse::Exclude => {
@@ -39,19 +42,36 @@ impl TargetSets {
                 TargetUse::Values => PlannedUse::Values,
                 TargetUse::Count => PlannedUse::Count,
             };
-            planned.push(Planned {
-                name: target.name,
-                pick: self.pick(target, tx, beside)?,
-                use_,
-            });
+            parts.push(self.part(target, use_, tx, beside)?);
         }
         let id = TargetSetId::try_from(self.sets.len()).map_err(|_| "too many targets")?;
         self.sets.push(TargetSet {
-            targets: planned.into(),
+            parts: parts.into(),
             exclusions: exclusions.into(),
             is_static: targets.iter().all(|target| is_static(target.name)),
         });
         self.known.insert(targets.to_vec(), id);
+        Ok(id)
+    }
+
+    fn part(
+        &mut self,
+        target: &Target,
+        use_: PlannedUse,
+        tx: &mut TxSources,
+        beside: &Beside<'_>,
+    ) -> Result<PartId, String> {
+        if let Some(id) = self.known_parts.get(target) {
+            return Ok(*id);
+        }
+        let planned = Planned {
+            name: target.name,
+            pick: self.pick(target, tx, beside)?,
+            use_,
+        };
+        let id = PartId::try_from(self.parts.len()).map_err(|_| "too many targets")?;
+        self.parts.push(planned);
+        self.known_parts.insert(target.clone(), id);
         Ok(id)
     }
 

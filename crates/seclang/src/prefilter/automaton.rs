@@ -51,11 +51,11 @@ impl Automaton {
         (automaton, found.collect())
     }
 
-    /// The state behind `byte`. Hot path.
+    /// The state behind `byte`; there always is one. Hot path.
     #[inline]
-    pub(super) fn next(&self, state: usize, byte: u8) -> usize {
-        let next = self.rows.get(state + class(&self.classes, byte));
-        next.map_or(Self::START, |next| *next as usize)
+    pub(super) fn next(&self, state: usize, byte: u8) -> Option<usize> {
+        let next = self.rows.get(state + class(&self.classes, byte))?;
+        Some(*next as usize)
     }
 
     /// Whether a pattern ends there. Hot path.
@@ -217,7 +217,7 @@ mod tests {
         let (automaton, found) = Automaton::new(patterns);
         let (mut all, mut state) = (Vec::new(), Automaton::START);
         for (index, byte) in value.iter().enumerate() {
-            state = automaton.next(state, *byte);
+            state = automaton.next(state, *byte).unwrap();
             if automaton.has_found(state) {
                 let found = &found[automaton.found(state) as usize];
                 assert!(!found.is_empty());

@@ -14,7 +14,7 @@ use crate::ByteSet;
 /// The most strings of a set.
 const WORDS_MAX: usize = 256;
 /// The most bytes of all strings of a set.
-const WORD_BYTES_MAX: usize = 4 * 1024;
+const WORD_BYTES_MAX: usize = 1024;
 /// The most bytes of a class whose strings are told one by one.
 const CLASS_WORDS_MAX: usize = 16;
 /// As how many parts, one behind the other, a repetition is looked at.

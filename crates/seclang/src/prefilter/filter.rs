@@ -97,6 +97,14 @@ impl Prefilter {
     }
 }
 
+#[cfg(test)]
+impl Prefilter {
+    /// The most literals that are compared at one place of a value.
+    pub(super) fn compared_max(&self) -> usize {
+        self.literals.compared_max()
+    }
+}
+
 /// What is to be looked for, and the filters that want it.
 #[derive(Default)]
 struct Wanted {

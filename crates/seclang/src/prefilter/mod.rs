@@ -16,15 +16,7 @@ mod grouped;
 mod literals;
 mod requirement;
 
-#[cfg_attr(
-    not(test),
-    expect(unused_imports, reason = "what asks for it is being written")
-)]
 pub(crate) use filter::Prefilter;
-#[cfg_attr(
-    not(test),
-    expect(unused_imports, reason = "what asks for it is being written")
-)]
 pub(crate) use requirement::Requirement;
 
 #[cfg(test)]

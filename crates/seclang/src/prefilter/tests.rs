@@ -347,7 +347,7 @@ fn the_longest_expressions_take_bounded_time() {
             took.as_millis(),
             shown.get(..40).unwrap_or(&shown)
         );
-        assert!(took < std::time::Duration::from_secs(5));
+        assert!(took < std::time::Duration::from_secs(30));
     }
 }
 

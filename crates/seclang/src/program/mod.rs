@@ -23,7 +23,7 @@ pub(crate) use rule::{Link, Outcome, Rule, RuleIndex, Test};
 pub use settings::{AuditSettings, BodyAccess, Settings};
 pub(crate) use source::{RuleField, Source};
 pub(crate) use step::{Gate, Step};
-pub(crate) use target::{Exclusion, Pick, Planned, PlannedUse, TargetSet, TargetSetId};
+pub(crate) use target::{Exclusion, PartId, Pick, Planned, PlannedUse, TargetSet, TargetSetId};
 pub(crate) use tx_names::{CAPTURE_SLOTS, Slot, TxNames};
 
 /// Compiled rules.
@@ -46,8 +46,12 @@ pub struct Program {
     pub(crate) tx: TxNames,
     /// What `ctl:ruleRemoveTargetBy...` leave out.
     pub(crate) removals: Box<[TargetRemoval]>,
-    /// The groups of all phases: rules of one phase with the same targets and transformations.
-    pub(crate) groups: Box<[Group]>,
+    /// What targets name, each once.
+    pub(crate) parts: Box<[Planned]>,
+    /// In which form which part is searched for all rules at once.
+    pub(crate) scans: Box<[Scan]>,
+    /// Indexes of `scans`, a list for each test; [`Test::scans`] says where.
+    pub(crate) scan_lists: Box<[u32]>,
 }
 
 /// An operator, and what its macros stand for.
@@ -74,13 +78,15 @@ impl Side {
     }
 }
 
-/// Rules of one phase that look at the same values in the same form.
+/// The values of a part in the form that a list of transformations makes of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Group {
-    pub(crate) phase: Phase,
-    pub(crate) targets: TargetSetId,
+pub(crate) struct Scan {
+    pub(crate) part: PartId,
     pub(crate) pipeline: NodeId,
+    /// Whether it is also the forms on the way.
     pub(crate) is_multi_match: bool,
+    /// Which side's strings they are; the numbers of nodes are of that side.
+    pub(crate) is_response: bool,
 }
 
 impl Program {

@@ -127,7 +127,7 @@ pub(crate) struct Test {
     pub(crate) operator: u32,
     /// Which filter of its side, where value and operator alone decide.
     pub(crate) filter: Option<u32>,
-    /// The group whose candidates tell whether to look at all; none where every value has to be looked
-    /// at.
-    pub(crate) group: Option<u32>,
+    /// Which of [`Program::scan_lists`](super::Program) tell whether to look at all; none where every
+    /// value has to be looked at.
+    pub(crate) scans: Option<Range<u32>>,
 }

@@ -7,17 +7,19 @@ use crate::syntax::VariableName;
 /// Which set of targets, as an index of [`Program::target_sets`](super::Program).
 pub(crate) type TargetSetId = u32;
 
-/// The targets of a link. Links with the same targets share one set, whose values are looked up once a
-/// phase.
+/// Which part, as an index of [`Program::parts`](super::Program).
+pub(crate) type PartId = u32;
+
+/// The targets of a link. What several sets name is one part, whose values are looked up once a phase.
 #[derive(Clone, Debug)]
 pub(crate) struct TargetSet {
-    pub(crate) targets: Box<[Planned]>,
+    pub(crate) parts: Box<[PartId]>,
     pub(crate) exclusions: Box<[Exclusion]>,
     /// Whether its values stay the same throughout a phase.
     pub(crate) is_static: bool,
 }
 
-/// One target.
+/// What one target names.
 #[derive(Clone, Debug)]
 pub(crate) struct Planned {
     pub(crate) name: VariableName,

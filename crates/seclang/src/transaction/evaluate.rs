@@ -14,7 +14,7 @@ use super::tx_values::TxValue;
 use super::worker::{Budget, Buffers, Clock, Plan, PlannedValue, Worker};
 use super::{Interruption, InterruptionAction, Outcome as TransactionOutcome};
 use crate::program::{
-    Gate, Link, NodeId, Operand, Outcome, Program, Rule, RuleIndex, Side, Step, Test,
+    Gate, Link, NodeId, Operand, Outcome, Program, Rule, RuleIndex, Side, Step, TargetSet, Test,
 };
 use crate::syntax::{AllowScope, EngineMode, Phase};
 
@@ -164,8 +164,8 @@ impl<'r> Run<'r> {
 
     /// Whether any value may match the first link of a rule.
     fn has_candidate(&mut self, test: &Test) -> bool {
-        match (test.group, test.filter) {
-            (Some(group), Some(filter)) => self.is_candidate(group, filter),
+        match (&test.scans, test.filter) {
+            (Some(scans), Some(filter)) => self.is_candidate(scans, filter),
             _ => true,
         }
     }
@@ -194,7 +194,7 @@ impl<'r> Run<'r> {
             return false;
         };
         match set.is_static {
-            true => self.static_link(index, rule, link, test, is_last),
+            true => self.static_link(index, rule, link, test, set, is_last),
             false => self.moving_link(index, rule, link, test, is_last),
         }
     }
@@ -205,28 +205,48 @@ impl<'r> Run<'r> {
         rule: &'r Rule,
         link: &'r Link,
         test: &'r Test,
+        set: &TargetSet,
         is_last: bool,
     ) -> bool {
         let mut is_match = false;
-        for at in self.values_of(test.targets) {
-            let Some(value) = self.plan.values.get(at as usize).copied() else {
-                break;
-            };
-            if self.is_left_out(index, value.variable, member_of(&value)) {
-                continue;
-            }
-            is_match |= match test.is_multi_match {
-                false => {
-                    let string = self.transformed(value.string, test.pipeline);
-                    self.string(index, rule, link, test, is_last, &value, string)
+        for part in &set.parts {
+            let (values, _) = self.part(*part);
+            for at in values {
+                let Some(value) = self.plan.values.get(at as usize).copied() else {
+                    break;
+                };
+                if self.is_excluded_of(set, index, &value) {
+                    continue;
                 }
-                true => self.each_form(index, rule, link, test, is_last, &value),
-            };
-            if self.is_over() {
-                break;
+                is_match |= match test.is_multi_match {
+                    false => {
+                        let string = self.transformed(value.string, test.pipeline);
+                        self.string(index, rule, link, test, is_last, &value, string)
+                    }
+                    true => self.each_form(index, rule, link, test, is_last, &value),
+                };
+                if self.is_over() {
+                    return is_match;
+                }
             }
         }
         is_match
+    }
+
+    /// Whether a value is left out of a set, by the rule's own words or by `ctl`.
+    fn is_excluded_of(&mut self, set: &TargetSet, index: RuleIndex, value: &PlannedValue) -> bool {
+        if !set.exclusions.is_empty() {
+            let name = match value.has_member {
+                true => self.state.arena.get(value.member),
+                false => b"",
+            };
+            let selectors = &mut self.buffers.selectors;
+            // A count is not left out: of what is counted members are.
+            if !value.is_count && is_excluded(&set.exclusions, value.variable, name, selectors) {
+                return true;
+            }
+        }
+        self.is_left_out(index, value.variable, member_of(value))
     }
 
     /// `multiMatch`: the value as it came, and each time that a transformation has changed it.

@@ -108,6 +108,11 @@ impl Strings {
         self.transformed.clear();
     }
 
+    /// The classes of which a string has a byte.
+    pub(crate) fn classes(&self, id: StringId) -> u64 {
+        self.known.get(id.index()).map_or(0, |known| known.classes)
+    }
+
     pub(crate) fn get(&self, id: StringId) -> &[u8] {
         self.known
             .get(id.index())

@@ -89,22 +89,43 @@ pub(super) struct Buffers {
     pub(super) value: Vec<u8>,
 }
 
-/// Values of target sets, and candidates of groups, in the phase that runs.
+/// Values of parts, and candidates among them, in the phase that runs.
 #[derive(Debug)]
 pub(super) struct Plan {
     /// Which run of a phase it is.
     pub(super) run: u64,
-    /// For each target set, the run that it was looked up in, and where its values are.
-    pub(super) sets: Vec<(u64, std::ops::Range<u32>)>,
+    pub(super) parts: Vec<PlannedPart>,
     pub(super) values: Vec<PlannedValue>,
-    /// For each group, the run that its candidates are of.
-    pub(super) groups: Vec<u64>,
-    /// A row of words for each group.
-    pub(super) candidates: Vec<u64>,
+    /// For each part a row of words: filters that may match a value of it as it came.
+    pub(super) part_rows: Vec<u64>,
+    pub(super) scans: Vec<Scanned>,
+    /// For each scan a row of words: filters that may match a value in its form.
+    pub(super) scan_rows: Vec<u64>,
     pub(super) words: usize,
     /// Values of sets that change while rules run.
     pub(super) moving: Vec<super::lookup::MovingValue>,
     pub(super) counted: Vec<super::lookup::MovingValue>,
+}
+
+/// What was looked up of a part.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PlannedPart {
+    /// The run that its values are of.
+    pub(super) run: u64,
+    pub(super) values: std::ops::Range<u32>,
+    /// The classes of all of its strings.
+    pub(super) classes: u64,
+    /// The run that its row is of.
+    pub(super) row_run: u64,
+}
+
+/// What was looked up of a scan.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Scanned {
+    /// The run that it is of.
+    pub(super) run: u64,
+    /// Whether no value has another form than that it came in, so that its part's row is also its own.
+    pub(super) is_as_it_came: bool,
 }
 
 /// A value that stays the same throughout a phase.
@@ -149,10 +170,11 @@ impl Worker {
             },
             plan: Plan {
                 run: 0,
-                sets: vec![(0, 0..0); program.target_sets.len()],
+                parts: vec![PlannedPart::default(); program.parts.len()],
                 values: Vec::new(),
-                groups: vec![0; program.groups.len()],
-                candidates: vec![0; words * program.groups.len()],
+                part_rows: vec![0; words * program.parts.len()],
+                scans: vec![Scanned::default(); program.scans.len()],
+                scan_rows: vec![0; words * program.scans.len()],
                 words,
                 moving: Vec::new(),
                 counted: Vec::new(),

@@ -179,9 +179,10 @@ fn few_rules_are_left_for_harmless_values() {
     let begun = std::time::Instant::now();
     let (prefilter, _) = Prefilter::build(requirements.iter().cloned(), &[]);
     println!(
-        "{prefilter_kib} KiB, built in {ms} ms",
-        prefilter_kib = prefilter.memory_usage() / 1024,
-        ms = begun.elapsed().as_millis()
+        "{} KiB, built in {} ms; at most {} literals compared at one place",
+        prefilter.memory_usage() / 1024,
+        begun.elapsed().as_millis(),
+        prefilter.compared_max()
     );
     let (mut by_class, mut by_literal, mut all) = (0, 0, 0);
     let count = |found: &[u64]| found.iter().map(|word| word.count_ones()).sum::<u32>();

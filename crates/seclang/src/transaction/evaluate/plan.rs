@@ -1,10 +1,10 @@
-//! Values of targets, and which groups have candidates among them, looked up once a phase.
+//! Values of targets, and which rules may match one of them, looked up once a phase.
 
 use std::ops::Range;
 
 use super::Run;
 use crate::operators::OperatorCache;
-use crate::program::{Pick, Planned, PlannedUse, TargetSet, TargetSetId};
+use crate::program::{Exclusion, PartId, Pick, Planned, PlannedUse, Scan, TargetSet, TargetSetId};
 use crate::syntax::VariableName;
 use crate::transaction::arena::Span;
 use crate::transaction::effects::is_record;
@@ -15,7 +15,7 @@ use crate::transaction::matched::{Member, Name, Text};
 use crate::transaction::state::{Kind, kinds};
 use crate::transaction::strings::StringId;
 use crate::transaction::tx_values::TxValue;
-use crate::transaction::worker::{Plan, PlannedValue};
+use crate::transaction::worker::{Plan, PlannedValue, Scanned};
 
 impl Plan {
     /// What was looked up before is of another phase.
@@ -30,39 +30,90 @@ impl Plan {
 }
 
 impl Run<'_> {
-    /// Whether a value of a group's targets may match one of its filters.
-    pub(super) fn is_candidate(&mut self, group: u32, filter: u32) -> bool {
-        let at = group as usize;
-        if self.plan.groups.get(at) != Some(&self.plan.run) {
-            self.scan(group);
-        }
-        let word = at * self.plan.words + filter as usize / 64;
-        let word = self.plan.candidates.get(word).copied().unwrap_or(0);
-        word >> (filter % 64) & 1 == 1
+    /// Whether a value that a test looks at may match its filter.
+    pub(super) fn is_candidate(&mut self, scans: &Range<u32>, filter: u32) -> bool {
+        let program = self.program;
+        let lists = program
+            .scan_lists
+            .get(scans.start as usize..scans.end as usize);
+        let lists = lists.unwrap_or_default();
+        lists.iter().any(|scan| self.scan_has(*scan, filter))
     }
 
-    fn scan(&mut self, index: u32) {
+    fn scan_has(&mut self, index: u32, filter: u32) -> bool {
         let at = index as usize;
-        let Some(group) = self.program.groups.get(at).copied() else {
+        let mut scanned = self.plan.scans.get(at).copied().unwrap_or_default();
+        if scanned.run != self.plan.run {
+            scanned = self.scan(at);
+        }
+        let word = filter as usize / 64;
+        let word = match scanned.is_as_it_came {
+            false => self.plan.scan_rows.get(at * self.plan.words + word),
+            true => {
+                let part = self.program.scans.get(at).map_or(0, |scan| scan.part);
+                let row = part as usize * self.plan.words;
+                self.plan.part_rows.get(row + word)
+            }
+        };
+        word.copied().unwrap_or(0) >> (filter % 64) & 1 == 1
+    }
+
+    /// Looks which filters may match the values of a part in a form.
+    fn scan(&mut self, at: usize) -> Scanned {
+        let mut scanned = Scanned {
+            run: self.plan.run,
+            is_as_it_came: true,
+        };
+        let Some(scan) = self.program.scans.get(at).copied() else {
+            return scanned;
+        };
+        let (values, classes) = self.part(scan.part);
+        let triggers = self.side.pipelines.node(scan.pipeline);
+        let triggers = triggers.and_then(|node| node.triggers);
+        scanned.is_as_it_came =
+            values.is_empty() || triggers.is_some_and(|triggers| triggers & classes == 0);
+        match scanned.is_as_it_came {
+            true => self.scan_as_it_came(scan.part, values),
+            false => self.scan_forms(at, scan, values),
+        }
+        if let Some(cell) = self.plan.scans.get_mut(at) {
+            *cell = scanned;
+        }
+        scanned
+    }
+
+    fn scan_as_it_came(&mut self, part: PartId, values: Range<u32>) {
+        let at = part as usize;
+        let run = self.plan.run;
+        let planned = self.plan.parts.get_mut(at);
+        let Some(planned) = planned.filter(|planned| planned.row_run != run) else {
             return;
         };
-        if let Some(run) = self.plan.groups.get_mut(at) {
-            *run = self.plan.run;
-        }
+        planned.row_run = run;
         let row = at * self.plan.words..(at + 1) * self.plan.words;
-        if let Some(row) = self.plan.candidates.get_mut(row.clone()) {
-            row.fill(0);
+        clear(&mut self.plan.part_rows, row.clone());
+        for value in values {
+            let Some(value) = self.plan.values.get(value as usize) else {
+                return;
+            };
+            if let Some(more) = self.strings.candidates(self.side, value.string) {
+                add(&mut self.plan.part_rows, row.clone(), more);
+            }
         }
-        for value in self.values_of(group.targets) {
+    }
+
+    fn scan_forms(&mut self, at: usize, scan: Scan, values: Range<u32>) {
+        let row = at * self.plan.words..(at + 1) * self.plan.words;
+        clear(&mut self.plan.scan_rows, row.clone());
+        for value in values {
             let Some(string) = self.plan.values.get(value as usize).map(|one| one.string) else {
                 return;
             };
-            let last = self.transformed(string, group.pipeline);
+            let last = self.transformed(string, scan.pipeline);
             self.add_candidates(row.clone(), last);
-            // All forms are the same where the last is.
-            if group.is_multi_match && last != string {
+            if scan.is_multi_match {
                 self.add_candidates(row.clone(), string);
-                for node in self.side.pipelines.path(group.pipeline) {
+                for node in self.side.pipelines.path(scan.pipeline) {
                     let form = self.transformed(string, *node);
                     self.add_candidates(row.clone(), form);
                 }
@@ -71,42 +122,43 @@ impl Run<'_> {
     }
 
     fn add_candidates(&mut self, row: Range<usize>, string: StringId) {
-        let Some(candidates) = self.strings.candidates(self.side, string) else {
-            return;
-        };
-        let row = self.plan.candidates.get_mut(row).unwrap_or_default();
-        for (word, more) in row.iter_mut().zip(candidates) {
-            *word |= more;
+        if let Some(more) = self.strings.candidates(self.side, string) {
+            add(&mut self.plan.scan_rows, row, more);
         }
     }
 
-    /// The values of a set of targets that stay the same throughout the phase, as indexes of the plan's
-    /// values.
-    pub(super) fn values_of(&mut self, targets: TargetSetId) -> Range<u32> {
-        let at = targets as usize;
-        if let Some((run, values)) = self.plan.sets.get(at)
-            && *run == self.plan.run
+    /// The values of a part that stay the same throughout the phase, as indexes of the plan's values,
+    /// and the classes of all of their strings.
+    pub(super) fn part(&mut self, part: PartId) -> (Range<u32>, u64) {
+        let at = part as usize;
+        if let Some(planned) = self.plan.parts.get(at)
+            && planned.run == self.plan.run
         {
-            return values.clone();
+            return (planned.values.clone(), planned.classes);
         }
-        let Some(set) = self.program.target_sets.get(at) else {
-            return 0..0;
+        let Some(target) = self.program.parts.get(at) else {
+            return (0..0, 0);
         };
         let begins = self.plan.values.len();
-        for target in &set.targets {
-            self.plan_target(set, target);
-        }
+        self.plan_target(target);
+        let values = self.plan.values.get(begins..).unwrap_or_default();
+        let classes = values
+            .iter()
+            .map(|value| self.strings.classes(value.string));
+        let classes = classes.fold(0, |all, classes| all | classes);
         let end = u32::try_from(self.plan.values.len()).unwrap_or(u32::MAX);
         let values = u32::try_from(begins).unwrap_or(end)..end;
-        if let Some(planned) = self.plan.sets.get_mut(at) {
-            *planned = (self.plan.run, values.clone());
+        if let Some(planned) = self.plan.parts.get_mut(at) {
+            planned.run = self.plan.run;
+            planned.values = values.clone();
+            planned.classes = classes;
         }
-        values
+        (values, classes)
     }
 
-    fn plan_target(&mut self, set: &TargetSet, target: &Planned) {
+    fn plan_target(&mut self, target: &Planned) {
         if target.use_ == PlannedUse::Count {
-            let count = self.count_of(set, target);
+            let count = self.count_of(&[], target);
             let mut buffer = itoa::Buffer::new();
             let text = buffer.format(count);
             let string = self.strings.intern(self.side, text.as_bytes());
@@ -114,42 +166,31 @@ impl Run<'_> {
             return;
         }
         if target.name == VariableName::Xml {
-            return self.plan_entries(set, target, xml_kind(&target.pick), false);
+            return self.plan_entries(target, xml_kind(&target.pick), false);
         }
         if let Some((kinds, is_name)) = kinds(target.name) {
             for kind in kinds {
-                self.plan_entries(set, target, *kind, is_name);
+                self.plan_entries(target, *kind, is_name);
             }
             return;
         }
-        if is_excluded(
-            &set.exclusions,
-            target.name,
-            b"",
-            &mut self.buffers.selectors,
-        ) {
-            return;
-        }
         if let Some(span) = self.scalar(target.name) {
-            let string = self.strings.intern(self.side, self.state.arena.get(span));
+            let text = self.state.arena.get(span);
+            let string = self.strings.intern(self.side, text);
             self.plan_value(target, string, None);
         }
     }
 
-    fn plan_entries(&mut self, set: &TargetSet, target: &Planned, kind: Kind, is_name: bool) {
+    fn plan_entries(&mut self, target: &Planned, kind: Kind, is_name: bool) {
         let count = self.state.entries(kind).len();
-        let is_all = matches!(target.pick, Pick::All) && set.exclusions.is_empty();
         for index in 0..count {
             let Some(entry) = self.state.entries(kind).get(index) else {
                 return;
             };
             let member = entry.name;
-            if !is_all {
-                let name = self.state.arena.get(member);
-                let is_meant = is_meant(set, target, name, &mut self.buffers.selectors);
-                if !is_meant {
-                    continue;
-                }
+            let name = self.state.arena.get(member);
+            if !picks(&target.pick, name, &mut self.buffers.selectors) {
+                continue;
             }
             let string = entry_string(self.state, self.strings, self.side, kind, index, is_name);
             let has_member = target.name != VariableName::Xml;
@@ -180,7 +221,7 @@ impl Run<'_> {
     }
 
     /// How many members a target means; 0 or 1 of what is no collection.
-    fn count_of(&mut self, set: &TargetSet, target: &Planned) -> usize {
+    fn count_of(&mut self, exclusions: &[Exclusion], target: &Planned) -> usize {
         let kinds: &[Kind] = match (target.name, kinds(target.name)) {
             (VariableName::Xml, _) => &[xml_kind(&target.pick)],
             (_, Some((kinds, _))) => kinds,
@@ -189,13 +230,18 @@ impl Run<'_> {
         let mut count = 0;
         for kind in kinds {
             let entries = self.state.entries(*kind);
-            if matches!(target.pick, Pick::All) && set.exclusions.is_empty() {
+            if matches!(target.pick, Pick::All) && exclusions.is_empty() {
                 count += entries.len();
                 continue;
             }
             for entry in entries {
                 let name = self.state.arena.get(entry.name);
-                count += usize::from(is_meant(set, target, name, &mut self.buffers.selectors));
+                count += usize::from(is_meant(
+                    exclusions,
+                    target,
+                    name,
+                    &mut self.buffers.selectors,
+                ));
             }
         }
         count
@@ -208,7 +254,10 @@ impl Run<'_> {
         let Some(set) = self.program.target_sets.get(targets as usize) else {
             return values;
         };
-        for target in &set.targets {
+        for part in &set.parts {
+            let Some(target) = self.program.parts.get(*part as usize) else {
+                continue;
+            };
             match target.use_ {
                 PlannedUse::Values => self.move_target(set, target, &mut values),
                 PlannedUse::Count => {
@@ -332,7 +381,7 @@ impl Run<'_> {
         values: &mut Vec<MovingValue>,
     ) {
         let text = self.state.arena.get(name);
-        if is_meant(set, target, text, &mut self.buffers.selectors) {
+        if is_meant(&set.exclusions, target, text, &mut self.buffers.selectors) {
             values.push(MovingValue {
                 name: named(target.name, Member::Named(name)),
                 text: Text::Arena(value),
@@ -354,7 +403,7 @@ impl Run<'_> {
                 exclusions.any(|one| matches!(one.pick, Pick::Slot(excluded) if excluded == slot))
             };
             if value.is_set()
-                && is_meant(set, target, name, &mut self.buffers.selectors)
+                && is_meant(&set.exclusions, target, name, &mut self.buffers.selectors)
                 && !is_excluded()
             {
                 self.push_tx(Member::Tx(slot), value, values);
@@ -364,7 +413,9 @@ impl Run<'_> {
         while let Some((name, value)) = self.state.tx.other(at) {
             at += 1;
             let text = self.state.arena.get(name);
-            if value.is_set() && is_meant(set, target, text, &mut self.buffers.selectors) {
+            if value.is_set()
+                && is_meant(&set.exclusions, target, text, &mut self.buffers.selectors)
+            {
                 self.push_tx(Member::Named(name), value, values);
             }
         }
@@ -395,7 +446,7 @@ impl Run<'_> {
             matched
                 .name
                 .append_to(self.program, &self.state.arena, &mut name);
-            if !is_meant(set, target, &name, &mut self.buffers.selectors) {
+            if !is_meant(&set.exclusions, target, &name, &mut self.buffers.selectors) {
                 continue;
             }
             let span = self.state.arena.push(&name);
@@ -415,11 +466,21 @@ impl Run<'_> {
 
 /// Whether a target means a member that its set doesn't leave out.
 fn is_meant(
-    set: &TargetSet,
+    exclusions: &[Exclusion],
     target: &Planned,
     name: &[u8],
     selectors: &mut [OperatorCache],
 ) -> bool {
-    picks(&target.pick, name, selectors)
-        && !is_excluded(&set.exclusions, target.name, name, selectors)
+    picks(&target.pick, name, selectors) && !is_excluded(exclusions, target.name, name, selectors)
+}
+
+fn clear(rows: &mut [u64], row: Range<usize>) {
+    rows.get_mut(row).unwrap_or_default().fill(0);
+}
+
+fn add(rows: &mut [u64], row: Range<usize>, more: &[u64]) {
+    let row = rows.get_mut(row).unwrap_or_default();
+    for (word, more) in row.iter_mut().zip(more) {
+        *word |= more;
+    }
 }
