@@ -1,13 +1,12 @@
 //! Which filters, scans and pipelines rules need.
 
 use std::collections::HashMap;
-use std::ops::Range;
 
 use super::operators::Operators;
 use crate::ByteSet;
 use crate::Transformation;
 use crate::prefilter::{Prefilter, Requirement};
-use crate::program::{NodeId, Pipelines, Scan, Side};
+use crate::program::{Group, NodeId, PartId, Pipelines, Scan, Side, TargetSetId};
 
 /// One side's filters and pipelines, while rules are lowered.
 #[derive(Debug)]
@@ -86,28 +85,57 @@ impl Requirements {
     }
 }
 
-/// Scans, each once, and the lists of them that tests have.
+/// Scans and groups of them, each once.
 #[derive(Debug, Default)]
-pub(super) struct Scans {
-    pub(super) all: Vec<Scan>,
+pub(super) struct Groups {
+    pub(super) all: Vec<Group>,
+    pub(super) scans: Vec<Scan>,
     pub(super) lists: Vec<u32>,
-    known: HashMap<Scan, u32>,
+    known: HashMap<(TargetSetId, NodeId, bool, bool), u32>,
+    known_scans: HashMap<Scan, u32>,
 }
 
-impl Scans {
-    /// Where the list of these is.
-    pub(super) fn add(&mut self, scans: impl Iterator<Item = Scan>) -> Range<u32> {
+impl Groups {
+    /// The group of the parts of a set in a form.
+    pub(super) fn add(
+        &mut self,
+        targets: TargetSetId,
+        parts: &[PartId],
+        form: impl Fn(PartId) -> Scan,
+    ) -> u32 {
+        let scan = form(0);
+        let key = (
+            targets,
+            scan.pipeline,
+            scan.is_multi_match,
+            scan.is_response,
+        );
+        if let Some(group) = self.known.get(&key) {
+            return *group;
+        }
         let begins = self.lists.len();
-        for scan in scans {
-            let next = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
-            let index = *self.known.entry(scan).or_insert(next);
-            if index == next {
-                self.all.push(scan);
-            }
-            self.lists.push(index);
+        for part in parts {
+            let scan = self.scan(form(*part));
+            self.lists.push(scan);
         }
         let number = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        number(begins)..number(self.lists.len())
+        let group = number(self.all.len());
+        self.all.push(Group {
+            targets,
+            pipeline: scan.pipeline,
+            scans: number(begins)..number(self.lists.len()),
+        });
+        self.known.insert(key, group);
+        group
+    }
+
+    fn scan(&mut self, scan: Scan) -> u32 {
+        let next = u32::try_from(self.scans.len()).unwrap_or(u32::MAX);
+        let index = *self.known_scans.entry(scan).or_insert(next);
+        if index == next {
+            self.scans.push(scan);
+        }
+        index
     }
 }
 

@@ -8,7 +8,7 @@ use actions::Singles;
 
 use super::CompileOptions;
 use super::assembly::{Draft, DraftLink, Drafts, Item};
-use super::filters::{Requirements, Scans, SideDraft};
+use super::filters::{Groups, Requirements, SideDraft};
 use super::operators::{Operators, Refusal, is_of_value_alone};
 use super::rule_files::{Beside, RuleFiles};
 use super::target_sets::TargetSets;
@@ -16,8 +16,8 @@ use super::tx_sources::TxSources;
 use crate::Program;
 use crate::operators::{Matcher, Operator};
 use crate::program::{
-    Effect, Gate, Link, Operand, Outcome, Pick, PlannedUse, Rule, Scan, Source, Step,
-    TargetRemoval, TargetSet, Test,
+    CompiledOperator, Effect, Gate, Link, Operand, Outcome, Pick, PlannedUse, Rule, Scan,
+    SlotComparison, Source, Step, TargetRemoval, TargetSet, Test,
 };
 use crate::syntax::{Action, Condition, Phase, Place, Problem, Problems, Severity, VariableName};
 
@@ -31,7 +31,7 @@ pub(super) struct Lowering<'a> {
     requirements: Requirements,
     request: SideDraft,
     response: SideDraft,
-    scans: Scans,
+    groups: Groups,
     links: Vec<Link>,
     removals: Vec<TargetRemoval>,
     /// The rule that is being lowered.
@@ -53,7 +53,7 @@ impl<'a> Lowering<'a> {
             requirements: Requirements::new(options.prefilter),
             request: SideDraft::new(),
             response: SideDraft::new(),
-            scans: Scans::default(),
+            groups: Groups::default(),
             links: Vec::new(),
             removals: Vec::new(),
             rule_id: 0,
@@ -73,6 +73,7 @@ impl<'a> Lowering<'a> {
             }
         }
         let steps = self.steps(&drafts.items, &mut rules);
+        self.target_sets.find_slots(&self.tx.names);
         let operators = std::mem::take(&mut self.operators);
         let side = |draft: &mut SideDraft| {
             let draft = std::mem::replace(draft, SideDraft::new());
@@ -92,8 +93,9 @@ impl<'a> Lowering<'a> {
             tx: std::mem::replace(&mut self.tx, TxSources::new()).names,
             removals: std::mem::take(&mut self.removals).into(),
             parts: std::mem::take(&mut self.target_sets.parts).into(),
-            scans: std::mem::take(&mut self.scans.all).into(),
-            scan_lists: std::mem::take(&mut self.scans.lists).into(),
+            scans: std::mem::take(&mut self.groups.scans).into(),
+            scan_lists: std::mem::take(&mut self.groups.lists).into(),
+            groups: std::mem::take(&mut self.groups.all).into(),
         })
     }
 
@@ -199,19 +201,19 @@ impl<'a> Lowering<'a> {
         let set = self.target_sets.sets.get(usize::try_from(targets).ok()?)?;
         let compiled = self.operators.get(operator)?;
         let filter = (set.is_static && is_of_value_alone(compiled)).then(|| side.filter(operator));
+        let comparison = self.comparison(set, compiled, condition.is_negated);
         let is_filtered = is_starter
             && filter.is_some()
             && !condition.is_negated
             && self.requirements.of(operator, &self.operators).is_some();
         let is_response = matches!(phase, Phase::ResponseHeaders | Phase::ResponseBody);
-        let scans = is_filtered.then(|| {
-            self.scans.add(set.parts.iter().map(|part| Scan {
-                part: *part,
-                pipeline,
-                is_multi_match,
-                is_response,
-            }))
-        });
+        let form = |part| Scan {
+            part,
+            pipeline,
+            is_multi_match,
+            is_response,
+        };
+        let group = is_filtered.then(|| self.groups.add(targets, &set.parts, form));
         Some(Test {
             targets,
             pipeline,
@@ -219,7 +221,8 @@ impl<'a> Lowering<'a> {
             is_negated: condition.is_negated,
             operator,
             filter,
-            scans,
+            group,
+            comparison: comparison.filter(|_| pipeline == 0),
         })
     }
 
@@ -315,13 +318,23 @@ impl<'a> Lowering<'a> {
         }
         let link = self.links.get(usize::try_from(rule.links.start).ok()?)?;
         let test = link.test.as_ref()?;
-        if !link.effects.is_empty() || link.captures || test.pipeline != 0 {
+        if !link.effects.is_empty() || link.captures {
             return None;
         }
-        let set = self
-            .target_sets
-            .sets
-            .get(usize::try_from(test.targets).ok()?)?;
+        Some(Gate {
+            rule: index,
+            comparison: test.comparison.clone()?,
+            skip_to: rule.skip_to,
+        })
+    }
+
+    /// A test as a comparison of one variable of `TX`, if it is no more than that.
+    fn comparison(
+        &self,
+        set: &TargetSet,
+        compiled: &CompiledOperator,
+        is_negated: bool,
+    ) -> Option<SlotComparison> {
         let ([part], []) = (&*set.parts, &*set.exclusions) else {
             return None;
         };
@@ -329,7 +342,6 @@ impl<'a> Lowering<'a> {
         let Pick::Slot(slot) = target.pick else {
             return None;
         };
-        let compiled = self.operators.get(test.operator)?;
         let Operator::Match(Matcher::Comparison(comparison)) = &compiled.operator else {
             return None;
         };
@@ -341,14 +353,12 @@ impl<'a> Lowering<'a> {
             },
             _ => return None,
         };
-        Some(Gate {
-            rule: index,
+        Some(SlotComparison {
             slot,
             is_count: target.use_ == PlannedUse::Count,
             relation: comparison.relation(),
             operand,
-            is_negated: test.is_negated,
-            skip_to: rule.skip_to,
+            is_negated,
         })
     }
 

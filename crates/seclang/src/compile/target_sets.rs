@@ -4,8 +4,10 @@ use std::collections::HashMap;
 
 use super::rule_files::Beside;
 use super::tx_sources::{TooManyNames, TxSources};
-use crate::operators::{Matcher, Operator};
-use crate::program::{Exclusion, PartId, Pick, Planned, PlannedUse, TargetSet, TargetSetId};
+use crate::operators::{Matcher, Operator, OperatorCache};
+use crate::program::{
+    Exclusion, PartId, Pick, Planned, PlannedUse, TargetSet, TargetSetId, TxNames,
+};
 use crate::syntax::{Selector, Target, TargetUse, VariableName};
 
 /// Sets of targets, each once.
@@ -54,6 +56,21 @@ impl TargetSets {
         Ok(id)
     }
 
+    /// Finds which slots expressions mean, once all names are known.
+    pub(super) fn find_slots(&mut self, names: &TxNames) {
+        let mut cache = OperatorCache::default();
+        let slots = || (0..).take(names.len());
+        for part in &mut self.parts {
+            part.slots = match &part.pick {
+                Pick::All if part.name == VariableName::Tx => slots().collect(),
+                Pick::Regex(rx, _) if part.name == VariableName::Tx => slots()
+                    .filter(|slot| rx.is_match(names.name(*slot), &mut cache))
+                    .collect(),
+                _ => Box::default(),
+            };
+        }
+    }
+
     fn part(
         &mut self,
         target: &Target,
@@ -68,6 +85,7 @@ impl TargetSets {
             name: target.name,
             pick: self.pick(target, tx, beside)?,
             use_,
+            slots: Box::default(),
         };
         let id = PartId::try_from(self.parts.len()).map_err(|_| "too many targets")?;
         self.parts.push(planned);

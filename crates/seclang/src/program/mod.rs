@@ -22,7 +22,7 @@ pub(crate) use pipeline::{NodeId, Pipelines};
 pub(crate) use rule::{Link, Outcome, Rule, RuleIndex, Test};
 pub use settings::{AuditSettings, BodyAccess, Settings};
 pub(crate) use source::{RuleField, Source};
-pub(crate) use step::{Gate, Step};
+pub(crate) use step::{Gate, SlotComparison, Step};
 pub(crate) use target::{Exclusion, PartId, Pick, Planned, PlannedUse, TargetSet, TargetSetId};
 pub(crate) use tx_names::{CAPTURE_SLOTS, Slot, TxNames};
 
@@ -50,8 +50,10 @@ pub struct Program {
     pub(crate) parts: Box<[Planned]>,
     /// In which form which part is searched for all rules at once.
     pub(crate) scans: Box<[Scan]>,
-    /// Indexes of `scans`, a list for each test; [`Test::scans`] says where.
+    /// Indexes of `scans`, a list for each group.
     pub(crate) scan_lists: Box<[u32]>,
+    /// Rules that look at the same values in the same form.
+    pub(crate) groups: Box<[Group]>,
 }
 
 /// An operator, and what its macros stand for.
@@ -76,6 +78,15 @@ impl Side {
     pub(crate) fn words(&self) -> usize {
         self.filters.len().div_ceil(64)
     }
+}
+
+/// What rules look at that look at the same values in the same form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Group {
+    pub(crate) targets: TargetSetId,
+    pub(crate) pipeline: NodeId,
+    /// Which of [`Program::scan_lists`] it consists of, in the order of the set's parts.
+    pub(crate) scans: std::ops::Range<u32>,
 }
 
 /// The values of a part in the form that a list of transformations makes of them.

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::effect::Effect;
 use super::pipeline::NodeId;
 use super::source::Source;
+use super::step::SlotComparison;
 use super::target::TargetSetId;
 use crate::MacroText;
 use crate::syntax::{AllowScope, Phase, Place};
@@ -127,7 +128,9 @@ pub(crate) struct Test {
     pub(crate) operator: u32,
     /// Which filter of its side, where value and operator alone decide.
     pub(crate) filter: Option<u32>,
-    /// Which of [`Program::scan_lists`](super::Program) tell whether to look at all; none where every
-    /// value has to be looked at.
-    pub(crate) scans: Option<Range<u32>>,
+    /// The group whose candidates tell whether to look at all; none where every value has to be looked
+    /// at.
+    pub(crate) group: Option<u32>,
+    /// The whole test, where it is no more than this.
+    pub(crate) comparison: Option<SlotComparison>,
 }

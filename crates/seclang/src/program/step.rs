@@ -21,11 +21,17 @@ pub(crate) enum Step {
 #[derive(Clone, Debug)]
 pub(crate) struct Gate {
     pub(crate) rule: RuleIndex,
+    pub(crate) comparison: SlotComparison,
+    pub(crate) skip_to: Option<u32>,
+}
+
+/// A comparison of one variable of `TX` with a number, or with another of them.
+#[derive(Clone, Debug)]
+pub(crate) struct SlotComparison {
     pub(crate) slot: Slot,
     /// `&TX:a`
     pub(crate) is_count: bool,
     pub(crate) relation: Relation,
     pub(crate) operand: Operand,
     pub(crate) is_negated: bool,
-    pub(crate) skip_to: Option<u32>,
 }

@@ -25,6 +25,8 @@ pub(crate) struct Planned {
     pub(crate) name: VariableName,
     pub(crate) pick: Pick,
     pub(crate) use_: PlannedUse,
+    /// Of `TX`, the slots whose names `pick` means.
+    pub(crate) slots: Box<[Slot]>,
 }
 
 /// Whether values are looked at, or how many there are.

@@ -14,7 +14,8 @@ use super::tx_values::TxValue;
 use super::worker::{Budget, Buffers, Clock, Plan, PlannedValue, Worker};
 use super::{Interruption, InterruptionAction, Outcome as TransactionOutcome};
 use crate::program::{
-    Gate, Link, NodeId, Operand, Outcome, Program, Rule, RuleIndex, Side, Step, TargetSet, Test,
+    Gate, Link, NodeId, Operand, Outcome, Program, Rule, RuleIndex, Side, SlotComparison, Step,
+    TargetSet, Test,
 };
 use crate::syntax::{AllowScope, EngineMode, Phase};
 
@@ -112,24 +113,28 @@ impl<'r> Run<'r> {
         if self.state.is_removed(gate.rule) {
             return Flow::Next;
         }
-        let value = self.state.tx.get(gate.slot);
-        let number = match (gate.is_count, value) {
-            (true, value) => i64::from(value.is_set()),
-            // What isn't there isn't looked at, by negated operators neither.
-            (false, TxValue::Unset) => return Flow::Next,
-            (false, value) => value.integer(&self.state.arena),
-        };
-        let argument = match &gate.operand {
-            Operand::Integer(number) => *number,
-            Operand::Tx(slot) => self.state.tx.get(*slot).integer(&self.state.arena),
-            Operand::Text(_) | Operand::Macros(_) => 0,
-        };
         self.count(gate.rule, |counter| counter.evaluations += 1);
-        if gate.relation.holds(number, argument) == gate.is_negated {
+        if !self.compares(&gate.comparison) {
             return Flow::Next;
         }
         self.count(gate.rule, |counter| counter.hits += 1);
         gate.skip_to.map_or(Flow::Next, Flow::To)
+    }
+
+    fn compares(&self, comparison: &SlotComparison) -> bool {
+        let value = self.state.tx.get(comparison.slot);
+        let number = match (comparison.is_count, value) {
+            (true, value) => i64::from(value.is_set()),
+            // What isn't there isn't looked at, by negated operators neither.
+            (false, TxValue::Unset) => return false,
+            (false, value) => value.integer(&self.state.arena),
+        };
+        let argument = match &comparison.operand {
+            Operand::Integer(number) => *number,
+            Operand::Tx(slot) => self.state.tx.get(*slot).integer(&self.state.arena),
+            Operand::Text(_) | Operand::Macros(_) => 0,
+        };
+        comparison.relation.holds(number, argument) != comparison.is_negated
     }
 
     fn rule(&mut self, index: RuleIndex) -> Flow {
@@ -164,8 +169,8 @@ impl<'r> Run<'r> {
 
     /// Whether any value may match the first link of a rule.
     fn has_candidate(&mut self, test: &Test) -> bool {
-        match (&test.scans, test.filter) {
-            (Some(scans), Some(filter)) => self.is_candidate(scans, filter),
+        match (test.group, test.filter) {
+            (Some(group), Some(filter)) => self.is_candidate(group, filter),
             _ => true,
         }
     }
@@ -315,6 +320,15 @@ impl<'r> Run<'r> {
         test: &'r Test,
         is_last: bool,
     ) -> bool {
+        if let Some(comparison) = test.comparison.as_ref().filter(|_| !self.has_removals) {
+            if !self.compares(comparison) {
+                return false;
+            }
+            if !rule.needs_matched && !link.captures {
+                self.matches(index, rule, link, is_last, None);
+                return true;
+            }
+        }
         let mut is_match = false;
         let values = self.moving_values(test.targets);
         for value in &values {

@@ -98,9 +98,18 @@ pub(super) struct Plan {
     pub(super) values: Vec<PlannedValue>,
     /// For each part a row of words: filters that may match a value of it as it came.
     pub(super) part_rows: Vec<u64>,
-    pub(super) scans: Vec<Scanned>,
+    /// For each scan, the run that its row is of.
+    pub(super) scans: Vec<u64>,
     /// For each scan a row of words: filters that may match a value in its form.
     pub(super) scan_rows: Vec<u64>,
+    /// For each set of targets, the run that its row is of, and the classes of all of its strings.
+    pub(super) sets: Vec<(u64, u64)>,
+    /// For each set of targets a row of words: filters that may match a value as it came.
+    pub(super) set_rows: Vec<u64>,
+    /// For each group, the run that its row is of.
+    pub(super) groups: Vec<u64>,
+    /// For each group a row of words: filters that may match a value in its form.
+    pub(super) group_rows: Vec<u64>,
     pub(super) words: usize,
     /// Values of sets that change while rules run.
     pub(super) moving: Vec<super::lookup::MovingValue>,
@@ -117,15 +126,6 @@ pub(super) struct PlannedPart {
     pub(super) classes: u64,
     /// The run that its row is of.
     pub(super) row_run: u64,
-}
-
-/// What was looked up of a scan.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Scanned {
-    /// The run that it is of.
-    pub(super) run: u64,
-    /// Whether no value has another form than that it came in, so that its part's row is also its own.
-    pub(super) is_as_it_came: bool,
 }
 
 /// A value that stays the same throughout a phase.
@@ -173,8 +173,12 @@ impl Worker {
                 parts: vec![PlannedPart::default(); program.parts.len()],
                 values: Vec::new(),
                 part_rows: vec![0; words * program.parts.len()],
-                scans: vec![Scanned::default(); program.scans.len()],
+                scans: vec![0; program.scans.len()],
                 scan_rows: vec![0; words * program.scans.len()],
+                sets: vec![(0, 0); program.target_sets.len()],
+                set_rows: vec![0; words * program.target_sets.len()],
+                groups: vec![0; program.groups.len()],
+                group_rows: vec![0; words * program.groups.len()],
                 words,
                 moving: Vec::new(),
                 counted: Vec::new(),

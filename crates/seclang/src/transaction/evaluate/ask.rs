@@ -38,7 +38,7 @@ impl<'r> Run<'r> {
         string: StringId,
         captures: bool,
     ) -> Option<Found<'r>> {
-        if test.scans.is_some() {
+        if test.group.is_some() {
             let word = filter as usize / 64;
             let candidates = self.strings.candidates(self.side, string)?;
             if candidates.get(word).copied().unwrap_or(0) >> (filter % 64) & 1 == 0 {

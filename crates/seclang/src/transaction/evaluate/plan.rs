@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use super::Run;
 use crate::operators::OperatorCache;
-use crate::program::{Exclusion, PartId, Pick, Planned, PlannedUse, Scan, TargetSet, TargetSetId};
+use crate::program::{
+    Exclusion, Group, PartId, Pick, Planned, PlannedUse, Scan, TargetSet, TargetSetId,
+};
 use crate::syntax::VariableName;
 use crate::transaction::arena::Span;
 use crate::transaction::effects::is_record;
@@ -15,7 +17,7 @@ use crate::transaction::matched::{Member, Name, Text};
 use crate::transaction::state::{Kind, kinds};
 use crate::transaction::strings::StringId;
 use crate::transaction::tx_values::TxValue;
-use crate::transaction::worker::{Plan, PlannedValue, Scanned};
+use crate::transaction::worker::{Plan, PlannedValue};
 
 impl Plan {
     /// What was looked up before is of another phase.
@@ -30,81 +32,113 @@ impl Plan {
 }
 
 impl Run<'_> {
-    /// Whether a value that a test looks at may match its filter.
-    pub(super) fn is_candidate(&mut self, scans: &Range<u32>, filter: u32) -> bool {
-        let program = self.program;
-        let lists = program
-            .scan_lists
-            .get(scans.start as usize..scans.end as usize);
-        let lists = lists.unwrap_or_default();
-        lists.iter().any(|scan| self.scan_has(*scan, filter))
-    }
-
-    fn scan_has(&mut self, index: u32, filter: u32) -> bool {
-        let at = index as usize;
-        let mut scanned = self.plan.scans.get(at).copied().unwrap_or_default();
-        if scanned.run != self.plan.run {
-            scanned = self.scan(at);
+    /// Whether a value that a group looks at may match a filter.
+    pub(super) fn is_candidate(&mut self, group: u32, filter: u32) -> bool {
+        let at = group as usize;
+        let Some(group) = self.program.groups.get(at) else {
+            return true;
+        };
+        let set = group.targets as usize;
+        let mut planned = self.plan.sets.get(set).copied().unwrap_or_default();
+        if planned.0 != self.plan.run {
+            planned = self.scan_set(set);
         }
-        let word = filter as usize / 64;
-        let word = match scanned.is_as_it_came {
-            false => self.plan.scan_rows.get(at * self.plan.words + word),
-            true => {
-                let part = self.program.scans.get(at).map_or(0, |scan| scan.part);
-                let row = part as usize * self.plan.words;
-                self.plan.part_rows.get(row + word)
-            }
-        };
-        word.copied().unwrap_or(0) >> (filter % 64) & 1 == 1
-    }
-
-    /// Looks which filters may match the values of a part in a form.
-    fn scan(&mut self, at: usize) -> Scanned {
-        let mut scanned = Scanned {
-            run: self.plan.run,
-            is_as_it_came: true,
-        };
-        let Some(scan) = self.program.scans.get(at).copied() else {
-            return scanned;
-        };
-        let (values, classes) = self.part(scan.part);
-        let triggers = self.side.pipelines.node(scan.pipeline);
+        let (_, classes) = planned;
+        let triggers = self.side.pipelines.node(group.pipeline);
         let triggers = triggers.and_then(|node| node.triggers);
-        scanned.is_as_it_came =
-            values.is_empty() || triggers.is_some_and(|triggers| triggers & classes == 0);
-        match scanned.is_as_it_came {
-            true => self.scan_as_it_came(scan.part, values),
-            false => self.scan_forms(at, scan, values),
+        // Then no value has another form than that it came in.
+        if triggers.is_some_and(|triggers| triggers & classes == 0) {
+            return has(&self.plan.set_rows, set * self.plan.words, filter);
         }
-        if let Some(cell) = self.plan.scans.get_mut(at) {
-            *cell = scanned;
+        if self.plan.groups.get(at) != Some(&self.plan.run) {
+            self.scan_group(at, group);
         }
-        scanned
+        has(&self.plan.group_rows, at * self.plan.words, filter)
     }
 
-    fn scan_as_it_came(&mut self, part: PartId, values: Range<u32>) {
+    /// Looks which filters may match the values of a set as they came.
+    fn scan_set(&mut self, at: usize) -> (u64, u64) {
+        let row = at * self.plan.words..(at + 1) * self.plan.words;
+        clear(&mut self.plan.set_rows, row.clone());
+        let mut all = 0;
+        let set = self.program.target_sets.get(at);
+        for part in set.map_or(&[][..], |set| &set.parts) {
+            let classes = self.scan_part(*part);
+            all |= classes;
+            let plan = &mut *self.plan;
+            let from = *part as usize * plan.words..(*part as usize + 1) * plan.words;
+            let more = plan.part_rows.get(from).unwrap_or_default();
+            add(&mut plan.set_rows, row.clone(), more);
+        }
+        let planned = (self.plan.run, all);
+        if let Some(cell) = self.plan.sets.get_mut(at) {
+            *cell = planned;
+        }
+        planned
+    }
+
+    /// Looks which filters may match the values of a part as they came; gives the classes of them all.
+    fn scan_part(&mut self, part: PartId) -> u64 {
+        let (values, classes) = self.part(part);
         let at = part as usize;
         let run = self.plan.run;
         let planned = self.plan.parts.get_mut(at);
         let Some(planned) = planned.filter(|planned| planned.row_run != run) else {
-            return;
+            return classes;
         };
         planned.row_run = run;
         let row = at * self.plan.words..(at + 1) * self.plan.words;
         clear(&mut self.plan.part_rows, row.clone());
-        for value in values {
-            let Some(value) = self.plan.values.get(value as usize) else {
-                return;
-            };
+        let values = values.start as usize..values.end as usize;
+        for value in self.plan.values.get(values).unwrap_or_default() {
             if let Some(more) = self.strings.candidates(self.side, value.string) {
                 add(&mut self.plan.part_rows, row.clone(), more);
             }
         }
+        classes
     }
 
-    fn scan_forms(&mut self, at: usize, scan: Scan, values: Range<u32>) {
+    /// Looks which filters may match the values of a group in its form.
+    fn scan_group(&mut self, at: usize, group: &Group) {
+        if let Some(run) = self.plan.groups.get_mut(at) {
+            *run = self.plan.run;
+        }
+        let row = at * self.plan.words..(at + 1) * self.plan.words;
+        clear(&mut self.plan.group_rows, row.clone());
+        let lists = self
+            .program
+            .scan_lists
+            .get(group.scans.start as usize..group.scans.end as usize);
+        for scan in lists.unwrap_or_default() {
+            let at = *scan as usize;
+            let Some(scan) = self.program.scans.get(at).copied() else {
+                return;
+            };
+            let classes = self.scan_part(scan.part);
+            let triggers = self.side.pipelines.node(scan.pipeline);
+            let triggers = triggers.and_then(|node| node.triggers);
+            let is_as_it_came = triggers.is_some_and(|triggers| triggers & classes == 0);
+            if !is_as_it_came && self.plan.scans.get(at) != Some(&self.plan.run) {
+                self.scan_forms(at, scan);
+            }
+            let plan = &mut *self.plan;
+            let (rows, from) = match is_as_it_came {
+                true => (&plan.part_rows, scan.part as usize),
+                false => (&plan.scan_rows, at),
+            };
+            let more = rows.get(from * plan.words..(from + 1) * plan.words);
+            add(&mut plan.group_rows, row.clone(), more.unwrap_or_default());
+        }
+    }
+
+    /// Looks which filters may match the values of a part in a form.
+    fn scan_forms(&mut self, at: usize, scan: Scan) {
+        if let Some(run) = self.plan.scans.get_mut(at) {
+            *run = self.plan.run;
+        }
         let row = at * self.plan.words..(at + 1) * self.plan.words;
         clear(&mut self.plan.scan_rows, row.clone());
+        let (values, _) = self.part(scan.part);
         for value in values {
             let Some(string) = self.plan.values.get(value as usize).map(|one| one.string) else {
                 return;
@@ -395,18 +429,13 @@ impl Run<'_> {
             let value = self.state.tx.get(slot);
             return self.push_tx(Member::Tx(slot), value, values);
         }
-        for slot in (0..).take(self.program.tx.len()) {
-            let value = self.state.tx.get(slot);
-            let name = self.program.tx.name(slot);
-            let is_excluded = || {
-                let mut exclusions = set.exclusions.iter();
-                exclusions.any(|one| matches!(one.pick, Pick::Slot(excluded) if excluded == slot))
-            };
-            if value.is_set()
-                && is_meant(&set.exclusions, target, name, &mut self.buffers.selectors)
-                && !is_excluded()
-            {
-                self.push_tx(Member::Tx(slot), value, values);
+        for slot in &target.slots {
+            let value = self.state.tx.get(*slot);
+            let mut exclusions = set.exclusions.iter();
+            let is_excluded =
+                exclusions.any(|one| matches!(one.pick, Pick::Slot(excluded) if excluded == *slot));
+            if value.is_set() && !is_excluded {
+                self.push_tx(Member::Tx(*slot), value, values);
             }
         }
         let mut at = 0;
@@ -483,4 +512,9 @@ fn add(rows: &mut [u64], row: Range<usize>, more: &[u64]) {
     for (word, more) in row.iter_mut().zip(more) {
         *word |= more;
     }
+}
+
+fn has(rows: &[u64], row: usize, filter: u32) -> bool {
+    let word = rows.get(row + filter as usize / 64);
+    word.copied().unwrap_or(0) >> (filter % 64) & 1 == 1
 }
