@@ -59,6 +59,17 @@ impl ByteSet {
         Self([a | e, b | f, c | g, d | h])
     }
 
+    /// This set, with each ASCII letter in both cases if it is there in one.
+    #[must_use]
+    pub const fn in_either_case(self) -> Self {
+        const UPPER: ByteSet = ByteSet::range(b'A', b'Z');
+        let Self([a, b, c, d]) = self;
+        let Self([_, upper, ..]) = UPPER;
+        // The cases of a letter are 32 bits apart in the same word.
+        let either = (b & upper) | (b >> 32 & upper);
+        Self([a, b | either | either << 32, c, d])
+    }
+
     /// What isn't in this set.
     #[must_use]
     pub const fn complement(self) -> Self {
@@ -97,6 +108,17 @@ impl ByteSet {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn either_case() {
+        let check = |bytes: &[u8], expected: &[u8]| {
+            assert_eq!(ByteSet::of(bytes).in_either_case(), ByteSet::of(expected));
+        };
+        check(b"", b"");
+        check(b"aZ@[`{9", b"aAzZ@[`{9");
+        check(b"az", b"azAZ");
+        check(b"\xe4", b"\xe4");
+    }
 
     #[test]
     fn ranges() {

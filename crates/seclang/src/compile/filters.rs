@@ -40,7 +40,9 @@ impl SideDraft {
     pub(super) fn finish(mut self, operators: &Operators, requirements: &Requirements) -> Side {
         let required = self.filters.iter().zip(0_u32..);
         let required = required.filter_map(|(operator, filter)| {
-            Some((filter, requirements.of(*operator, operators)?))
+            let mut requirement = requirements.of(*operator, operators)?;
+            requirement.class = requirement.class.in_either_case();
+            Some((filter, requirement))
         });
         let mut transformations: Vec<Transformation> = self.pipelines.transformations().collect();
         transformations.sort_unstable();

@@ -198,6 +198,10 @@ impl<'a> Lowering<'a> {
             );
             return None;
         };
+        let searched = match is_multi_match {
+            true => pipeline,
+            false => side.pipelines.without_lowercase(pipeline),
+        };
         let set = self.target_sets.sets.get(usize::try_from(targets).ok()?)?;
         let compiled = self.operators.get(operator)?;
         let filter = (set.is_static && is_of_value_alone(compiled)).then(|| side.filter(operator));
@@ -209,7 +213,7 @@ impl<'a> Lowering<'a> {
         let is_response = matches!(phase, Phase::ResponseHeaders | Phase::ResponseBody);
         let form = |part| Scan {
             part,
-            pipeline,
+            pipeline: searched,
             is_multi_match,
             is_response,
         };

@@ -63,6 +63,9 @@ pub(crate) struct CompiledOperator {
     pub(crate) expanded: Option<crate::MacroText<Source>>,
 }
 
+/// Rows of words are joined by so many words at once.
+pub(crate) const ROW_STEP: usize = 4;
+
 /// What phases of a request share, or those of an answer: strings are looked at for all rules of a side
 /// at once.
 #[derive(Debug)]
@@ -74,9 +77,9 @@ pub(crate) struct Side {
 }
 
 impl Side {
-    /// How many words the set of all filters takes.
+    /// How many words the set of all filters takes: a multiple of [`ROW_STEP`].
     pub(crate) fn words(&self) -> usize {
-        self.filters.len().div_ceil(64)
+        self.filters.len().div_ceil(64).next_multiple_of(ROW_STEP)
     }
 }
 
@@ -84,6 +87,7 @@ impl Side {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Group {
     pub(crate) targets: TargetSetId,
+    /// The form, without `lowercase` at its end: filters are found in either case.
     pub(crate) pipeline: NodeId,
     /// Which of [`Program::scan_lists`] it consists of, in the order of the set's parts.
     pub(crate) scans: std::ops::Range<u32>,

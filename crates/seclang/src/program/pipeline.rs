@@ -103,6 +103,17 @@ impl Pipelines {
         self.nodes.iter().skip(1).map(|node| node.last)
     }
 
+    /// The node without `lowercase` at the end of its list.
+    pub(crate) fn without_lowercase(&self, id: NodeId) -> NodeId {
+        let mut at = id;
+        while let Some(node) = self.node(at).filter(|_| at != 0)
+            && node.last == Transformation::Lowercase
+        {
+            at = node.parent;
+        }
+        at
+    }
+
     /// The nodes from the root's child down to `id`.
     pub(crate) fn path(&self, id: NodeId) -> &[NodeId] {
         self.node(id).map_or(&[], |node| &node.path)

@@ -214,6 +214,10 @@ impl<'r> Run<'r> {
         is_last: bool,
     ) -> bool {
         let mut is_match = false;
+        let group = test
+            .group
+            .and_then(|group| self.program.groups.get(group as usize));
+        let searched = group.map(|group| group.pipeline);
         for part in &set.parts {
             let (values, _) = self.part(*part);
             for at in values {
@@ -225,6 +229,12 @@ impl<'r> Run<'r> {
                 }
                 is_match |= match test.is_multi_match {
                     false => {
+                        if let (Some(searched), Some(filter)) = (searched, test.filter) {
+                            let form = self.transformed(value.string, searched);
+                            if !self.may_match(filter, form) {
+                                continue;
+                            }
+                        }
                         let string = self.transformed(value.string, test.pipeline);
                         self.string(index, rule, link, test, is_last, &value, string)
                     }

@@ -30,6 +30,13 @@ pub(super) enum Found<'r> {
 }
 
 impl<'r> Run<'r> {
+    /// Whether a filter may match a string, which is in the form that a group searches.
+    pub(super) fn may_match(&mut self, filter: u32, string: StringId) -> bool {
+        let candidates = self.strings.candidates(self.side, string);
+        let word = candidates.and_then(|row| row.get(filter as usize / 64));
+        word.is_some_and(|word| word >> (filter % 64) & 1 == 1)
+    }
+
     /// What is known of a filter and a string, or what comes of asking.
     pub(super) fn ask_filter(
         &mut self,
@@ -38,13 +45,6 @@ impl<'r> Run<'r> {
         string: StringId,
         captures: bool,
     ) -> Option<Found<'r>> {
-        if test.group.is_some() {
-            let word = filter as usize / 64;
-            let candidates = self.strings.candidates(self.side, string)?;
-            if candidates.get(word).copied().unwrap_or(0) >> (filter % 64) & 1 == 0 {
-                return None;
-            }
-        }
         match self.strings.verdict(string, filter) {
             Verdict::Differs => None,
             Verdict::Matches if !captures => Some(Found::Plain),

@@ -5,7 +5,8 @@ use std::ops::Range;
 use super::Run;
 use crate::operators::OperatorCache;
 use crate::program::{
-    Exclusion, Group, PartId, Pick, Planned, PlannedUse, Scan, TargetSet, TargetSetId,
+    Exclusion, Group, PartId, Pick, Planned, PlannedUse, ROW_STEP, Scan, Slot, TargetSet,
+    TargetSetId,
 };
 use crate::syntax::VariableName;
 use crate::transaction::arena::Span;
@@ -63,8 +64,12 @@ impl Run<'_> {
         let mut all = 0;
         let set = self.program.target_sets.get(at);
         for part in set.map_or(&[][..], |set| &set.parts) {
-            let classes = self.scan_part(*part);
+            let (values, classes) = self.part(*part);
+            if values.is_empty() {
+                continue;
+            }
             all |= classes;
+            self.scan_part(*part, values);
             let plan = &mut *self.plan;
             let from = *part as usize * plan.words..(*part as usize + 1) * plan.words;
             let more = plan.part_rows.get(from).unwrap_or_default();
@@ -77,14 +82,13 @@ impl Run<'_> {
         planned
     }
 
-    /// Looks which filters may match the values of a part as they came; gives the classes of them all.
-    fn scan_part(&mut self, part: PartId) -> u64 {
-        let (values, classes) = self.part(part);
+    /// Looks which filters may match the values of a part as they came.
+    fn scan_part(&mut self, part: PartId, values: Range<u32>) {
         let at = part as usize;
         let run = self.plan.run;
         let planned = self.plan.parts.get_mut(at);
         let Some(planned) = planned.filter(|planned| planned.row_run != run) else {
-            return classes;
+            return;
         };
         planned.row_run = run;
         let row = at * self.plan.words..(at + 1) * self.plan.words;
@@ -95,7 +99,6 @@ impl Run<'_> {
                 add(&mut self.plan.part_rows, row.clone(), more);
             }
         }
-        classes
     }
 
     /// Looks which filters may match the values of a group in its form.
@@ -114,12 +117,17 @@ impl Run<'_> {
             let Some(scan) = self.program.scans.get(at).copied() else {
                 return;
             };
-            let classes = self.scan_part(scan.part);
+            let (values, classes) = self.part(scan.part);
+            if values.is_empty() {
+                continue;
+            }
             let triggers = self.side.pipelines.node(scan.pipeline);
             let triggers = triggers.and_then(|node| node.triggers);
             let is_as_it_came = triggers.is_some_and(|triggers| triggers & classes == 0);
-            if !is_as_it_came && self.plan.scans.get(at) != Some(&self.plan.run) {
-                self.scan_forms(at, scan);
+            match is_as_it_came {
+                true => self.scan_part(scan.part, values),
+                false if self.plan.scans.get(at) == Some(&self.plan.run) => {}
+                false => self.scan_forms(at, scan, values),
             }
             let plan = &mut *self.plan;
             let (rows, from) = match is_as_it_came {
@@ -132,13 +140,12 @@ impl Run<'_> {
     }
 
     /// Looks which filters may match the values of a part in a form.
-    fn scan_forms(&mut self, at: usize, scan: Scan) {
+    fn scan_forms(&mut self, at: usize, scan: Scan, values: Range<u32>) {
         if let Some(run) = self.plan.scans.get_mut(at) {
             *run = self.plan.run;
         }
         let row = at * self.plan.words..(at + 1) * self.plan.words;
         clear(&mut self.plan.scan_rows, row.clone());
-        let (values, _) = self.part(scan.part);
         for value in values {
             let Some(string) = self.plan.values.get(value as usize).map(|one| one.string) else {
                 return;
@@ -431,10 +438,7 @@ impl Run<'_> {
         }
         for slot in &target.slots {
             let value = self.state.tx.get(*slot);
-            let mut exclusions = set.exclusions.iter();
-            let is_excluded =
-                exclusions.any(|one| matches!(one.pick, Pick::Slot(excluded) if excluded == *slot));
-            if value.is_set() && !is_excluded {
+            if value.is_set() && !self.is_slot_excluded(set, *slot) {
                 self.push_tx(Member::Tx(*slot), value, values);
             }
         }
@@ -448,6 +452,16 @@ impl Run<'_> {
                 self.push_tx(Member::Named(name), value, values);
             }
         }
+    }
+
+    fn is_slot_excluded(&mut self, set: &TargetSet, slot: Slot) -> bool {
+        let name = self.program.tx.name(slot);
+        set.exclusions.iter().any(|one| match one.pick {
+            Pick::Slot(excluded) => excluded == slot,
+            _ => {
+                one.name == VariableName::Tx && picks(&one.pick, name, &mut self.buffers.selectors)
+            }
+        })
     }
 
     fn push_tx(&mut self, member: Member, value: TxValue, values: &mut Vec<MovingValue>) {
@@ -507,10 +521,18 @@ fn clear(rows: &mut [u64], row: Range<usize>) {
     rows.get_mut(row).unwrap_or_default().fill(0);
 }
 
+/// Hot path: rows are joined by steps, which are one or two instructions each.
 fn add(rows: &mut [u64], row: Range<usize>, more: &[u64]) {
-    let row = rows.get_mut(row).unwrap_or_default();
-    for (word, more) in row.iter_mut().zip(more) {
-        *word |= more;
+    let (row, _) = rows
+        .get_mut(row)
+        .unwrap_or_default()
+        .as_chunks_mut::<ROW_STEP>();
+    let (more, _) = more.as_chunks::<ROW_STEP>();
+    for ([a, b, c, d], [e, f, g, h]) in row.iter_mut().zip(more) {
+        *a |= e;
+        *b |= f;
+        *c |= g;
+        *d |= h;
     }
 }
 
