@@ -85,6 +85,7 @@ impl TargetSets {
             name: target.name,
             pick: self.pick(target, tx, beside)?,
             use_,
+            is_of_head: is_of_head(target.name),
             slots: Box::default(),
         };
         let id = PartId::try_from(self.parts.len()).map_err(|_| "too many targets")?;
@@ -143,6 +144,27 @@ impl TargetSets {
             Err(error) => Err(format!("the selector {}", error.problem)),
         }
     }
+}
+
+/// Whether a variable is of the request's head, and the same before and after its body.
+fn is_of_head(name: VariableName) -> bool {
+    matches!(
+        name,
+        VariableName::ArgsGet
+            | VariableName::ArgsGetNames
+            | VariableName::RequestCookies
+            | VariableName::RequestCookiesNames
+            | VariableName::RequestHeaders
+            | VariableName::RequestHeadersNames
+            | VariableName::RequestLine
+            | VariableName::RequestMethod
+            | VariableName::RequestProtocol
+            | VariableName::RequestUri
+            | VariableName::RequestUriRaw
+            | VariableName::QueryString
+            | VariableName::RemoteAddr
+            | VariableName::UniqueId
+    )
 }
 
 /// Whether the values stay the same while the rules of a phase run, whatever they do.

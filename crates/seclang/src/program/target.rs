@@ -25,6 +25,8 @@ pub(crate) struct Planned {
     pub(crate) name: VariableName,
     pub(crate) pick: Pick,
     pub(crate) use_: PlannedUse,
+    /// Whether it stays the same from phase 1 to phase 2.
+    pub(crate) is_of_head: bool,
     /// Of `TX`, the slots whose names `pick` means.
     pub(crate) slots: Box<[Slot]>,
 }

@@ -99,9 +99,9 @@ impl<'r> Run<'r> {
     }
 
     fn prepare(&mut self) {
-        self.plan.begin();
         let epoch = self.strings.epoch();
         let is_response = Worker::is_response(self.phase);
+        self.plan.begin((self.state.number, is_response, epoch));
         let key = (u64::from(is_response), epoch + 1);
         if self.state.epochs != key {
             self.state.epochs = key;

@@ -99,6 +99,8 @@ pub(super) struct Controls {
 /// All of it. Kept for the next transaction once one is over.
 #[derive(Debug)]
 pub(super) struct State {
+    /// Which transaction of its worker it is.
+    pub(super) number: u64,
     pub(super) arena: Arena,
     entries: [Vec<Entry>; KINDS],
     /// Which strings the ids of entries are, by the epochs of both sides.
@@ -132,6 +134,7 @@ pub(super) struct State {
 impl State {
     pub(super) fn new() -> Self {
         Self {
+            number: 0,
             arena: Arena::default(),
             entries: Default::default(),
             epochs: (0, 0),

@@ -72,6 +72,8 @@ pub struct Worker {
     body: palisade_body::Scratch,
     #[expect(clippy::vec_box, reason = "they move to transactions and back")]
     spare: Vec<Box<State>>,
+    /// How many transactions have begun.
+    transactions: u64,
 }
 
 /// What evaluating needs, beside strings.
@@ -94,6 +96,10 @@ pub(super) struct Buffers {
 pub(super) struct Plan {
     /// Which run of a phase it is.
     pub(super) run: u64,
+    /// The run since which the head of the request is the same.
+    pub(super) head_run: u64,
+    /// Whose head that is, and of which strings the ids are.
+    pub(super) head: (u64, bool, u64),
     pub(super) parts: Vec<PlannedPart>,
     pub(super) values: Vec<PlannedValue>,
     /// For each part a row of words: filters that may match a value of it as it came.
@@ -132,6 +138,8 @@ pub(super) struct PlannedPart {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PlannedValue {
     pub(super) string: StringId,
+    /// The classes of which it has a byte.
+    pub(super) classes: u64,
     pub(super) member: Span,
     pub(super) variable: VariableName,
     pub(super) has_member: bool,
@@ -170,6 +178,8 @@ impl Worker {
             },
             plan: Plan {
                 run: 0,
+                head_run: 0,
+                head: (0, false, 0),
                 parts: vec![PlannedPart::default(); program.parts.len()],
                 values: Vec::new(),
                 part_rows: vec![0; words * program.parts.len()],
@@ -185,6 +195,7 @@ impl Worker {
             },
             body: palisade_body::Scratch::new(),
             spare: Vec::new(),
+            transactions: 0,
             program,
             options,
         }
@@ -218,6 +229,8 @@ impl Worker {
             None => Box::new(State::new()),
         };
         state.reset(&self.program, SPARE_BYTES_MAX);
+        self.transactions += 1;
+        state.number = self.transactions;
         state.bytes_left = self.options.budget.bytes;
         let micros = (self.options.clock)().as_micros();
         state.started_micros = u64::try_from(micros).unwrap_or(u64::MAX);

@@ -21,10 +21,23 @@ use crate::transaction::tx_values::TxValue;
 use crate::transaction::worker::{Plan, PlannedValue};
 
 impl Plan {
-    /// What was looked up before is of another phase.
-    pub(super) fn begin(&mut self) {
+    /// What was looked up before is of another phase; of the head of the same request, `head`, it is
+    /// still right.
+    pub(super) fn begin(&mut self, head: (u64, bool, u64)) {
         self.run += 1;
-        self.values.clear();
+        if self.head != head {
+            self.head = head;
+            self.head_run = self.run;
+            self.values.clear();
+        }
+    }
+
+    /// The run that what is known of a part must be of.
+    fn run_of(&self, target: &Planned) -> u64 {
+        match target.is_of_head {
+            true => self.head_run,
+            false => self.run,
+        }
     }
 
     pub(super) fn give_back(&mut self, values: Vec<MovingValue>) {
@@ -85,11 +98,11 @@ impl Run<'_> {
     /// Looks which filters may match the values of a part as they came.
     fn scan_part(&mut self, part: PartId, values: Range<u32>) {
         let at = part as usize;
-        let run = self.plan.run;
         let planned = self.plan.parts.get_mut(at);
-        let Some(planned) = planned.filter(|planned| planned.row_run != run) else {
+        let Some(planned) = planned.filter(|planned| planned.row_run != planned.run) else {
             return;
         };
+        let run = planned.run;
         planned.row_run = run;
         let row = at * self.plan.words..(at + 1) * self.plan.words;
         clear(&mut self.plan.part_rows, row.clone());
@@ -124,10 +137,9 @@ impl Run<'_> {
             let triggers = self.side.pipelines.node(scan.pipeline);
             let triggers = triggers.and_then(|node| node.triggers);
             let is_as_it_came = triggers.is_some_and(|triggers| triggers & classes == 0);
-            match is_as_it_came {
-                true => self.scan_part(scan.part, values),
-                false if self.plan.scans.get(at) == Some(&self.plan.run) => {}
-                false => self.scan_forms(at, scan, values),
+            self.scan_part(scan.part, values.clone());
+            if !is_as_it_came {
+                self.scan_forms(at, scan, values, triggers.unwrap_or(u64::MAX));
             }
             let plan = &mut *self.plan;
             let (rows, from) = match is_as_it_came {
@@ -139,26 +151,42 @@ impl Run<'_> {
         }
     }
 
-    /// Looks which filters may match the values of a part in a form.
-    fn scan_forms(&mut self, at: usize, scan: Scan, values: Range<u32>) {
-        if let Some(run) = self.plan.scans.get_mut(at) {
-            *run = self.plan.run;
+    /// Looks which filters may match the values of a part in a form, which only those with a byte of
+    /// `triggers` have: the others are looked for as they came.
+    fn scan_forms(&mut self, at: usize, scan: Scan, values: Range<u32>, triggers: u64) {
+        let run = self
+            .plan
+            .parts
+            .get(scan.part as usize)
+            .map_or(0, |part| part.run);
+        match self.plan.scans.get_mut(at) {
+            Some(known) if *known != run => *known = run,
+            _ => return,
         }
-        let row = at * self.plan.words..(at + 1) * self.plan.words;
+        let words = self.plan.words;
+        let row = at * words..(at + 1) * words;
+        let from = scan.part as usize * words..(scan.part as usize + 1) * words;
         clear(&mut self.plan.scan_rows, row.clone());
+        let plan = &mut *self.plan;
+        let as_they_came = plan.part_rows.get(from).unwrap_or_default();
+        add(&mut plan.scan_rows, row.clone(), as_they_came);
         for value in values {
-            let Some(string) = self.plan.values.get(value as usize).map(|one| one.string) else {
+            let Some(value) = self.plan.values.get(value as usize) else {
                 return;
             };
-            let last = self.transformed(string, scan.pipeline);
-            self.add_candidates(row.clone(), last);
+            if value.classes & triggers == 0 && triggers != u64::MAX {
+                continue;
+            }
+            let string = value.string;
             if scan.is_multi_match {
-                self.add_candidates(row.clone(), string);
                 for node in self.side.pipelines.path(scan.pipeline) {
                     let form = self.transformed(string, *node);
                     self.add_candidates(row.clone(), form);
                 }
+                continue;
             }
+            let form = self.transformed(string, scan.pipeline);
+            self.add_candidates(row.clone(), form);
         }
     }
 
@@ -172,25 +200,21 @@ impl Run<'_> {
     /// and the classes of all of their strings.
     pub(super) fn part(&mut self, part: PartId) -> (Range<u32>, u64) {
         let at = part as usize;
-        if let Some(planned) = self.plan.parts.get(at)
-            && planned.run == self.plan.run
-        {
-            return (planned.values.clone(), planned.classes);
-        }
         let Some(target) = self.program.parts.get(at) else {
             return (0..0, 0);
         };
+        let run = self.plan.run_of(target);
+        if let Some(planned) = self.plan.parts.get(at).filter(|one| one.run == run) {
+            return (planned.values.clone(), planned.classes);
+        }
         let begins = self.plan.values.len();
         self.plan_target(target);
         let values = self.plan.values.get(begins..).unwrap_or_default();
-        let classes = values
-            .iter()
-            .map(|value| self.strings.classes(value.string));
-        let classes = classes.fold(0, |all, classes| all | classes);
+        let classes = values.iter().fold(0, |all, value| all | value.classes);
         let end = u32::try_from(self.plan.values.len()).unwrap_or(u32::MAX);
         let values = u32::try_from(begins).unwrap_or(end)..end;
         if let Some(planned) = self.plan.parts.get_mut(at) {
-            planned.run = self.plan.run;
+            planned.run = run;
             planned.values = values.clone();
             planned.classes = classes;
         }
@@ -242,6 +266,7 @@ impl Run<'_> {
     fn plan_value(&mut self, target: &Planned, string: StringId, member: Option<Span>) {
         self.plan.values.push(PlannedValue {
             string,
+            classes: self.strings.classes(string),
             member: member.unwrap_or_default(),
             variable: target.name,
             has_member: member.is_some(),
