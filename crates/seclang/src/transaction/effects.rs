@@ -161,9 +161,13 @@ impl Run<'_> {
     fn ctl(&mut self, ctl: &CtlEffect) {
         let controls = &mut self.state.controls;
         match ctl {
+            CtlEffect::AuditLogParts(change) => {
+                let before = controls.audit_parts.as_deref();
+                let before = before.unwrap_or(&self.program.settings.audit.parts);
+                controls.audit_parts = Some(changed_parts(before, change));
+            }
             CtlEffect::RuleEngine(mode) => controls.engine = *mode,
             CtlEffect::AuditEngine(mode) => controls.audit = *mode,
-            CtlEffect::AuditLogParts(parts) => controls.audit_parts = Some(parts.clone()),
             CtlEffect::RequestBodyAccess(is_on) => controls.has_request_body_access = *is_on,
             CtlEffect::ResponseBodyAccess(is_on) => controls.has_response_body_access = *is_on,
             CtlEffect::RequestBodyLimit(limit) => controls.request_body_limit = *limit,
@@ -185,6 +189,21 @@ impl Run<'_> {
                 }
             }
         }
+    }
+}
+
+/// Parts of the audit log, with some more (`+E`), without some (`-E`), or all anew.
+fn changed_parts(before: &[u8], change: &[u8]) -> Box<[u8]> {
+    match change {
+        [b'+', added @ ..] => {
+            let new = added.iter().filter(|part| !before.contains(part));
+            before.iter().chain(new).copied().collect()
+        }
+        [b'-', removed @ ..] => {
+            let left = before.iter().filter(|part| !removed.contains(part));
+            left.copied().collect()
+        }
+        parts => parts.into(),
     }
 }
 

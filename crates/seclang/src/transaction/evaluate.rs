@@ -472,6 +472,7 @@ impl<'r> Run<'r> {
         if let Some(severity) = rule.severity {
             self.state.highest_severity = self.state.highest_severity.min(severity);
         }
+        self.state.is_audit_relevant |= rule.is_audit_logged;
         let action = match &rule.outcome {
             Outcome::Pass => None,
             Outcome::Deny(status) => Some(InterruptionAction::Deny(*status)),

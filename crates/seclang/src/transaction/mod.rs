@@ -25,7 +25,7 @@ use std::net::SocketAddr;
 use palisade_body::Body;
 
 use crate::program::Settings;
-use crate::syntax::{AllowScope, EngineMode, Phase};
+use crate::syntax::{AllowScope, AuditMode, EngineMode, Phase};
 
 use evaluate::Run;
 use state::State;
@@ -222,6 +222,27 @@ impl Transaction {
             Some(_) => Verdict::Interrupt,
             None => Verdict::Pass,
         }
+    }
+
+    /// Whether the transaction goes to the audit log: `SecAuditEngine`, or what `ctl:auditEngine` made of
+    /// it.
+    #[must_use]
+    pub fn audit_mode(&self) -> AuditMode {
+        self.state.controls.audit
+    }
+
+    /// Which parts of it go there: `SecAuditLogParts`, or what `ctl:auditLogParts` made of it.
+    #[must_use]
+    pub fn audit_parts<'t>(&'t self, settings: &'t Settings) -> &'t [u8] {
+        let changed = self.state.controls.audit_parts.as_deref();
+        changed.unwrap_or(&settings.audit.parts)
+    }
+
+    /// Whether a rule has matched that is for the audit log (`auditlog`, `noauditlog`), which is what
+    /// `RelevantOnly` asks.
+    #[must_use]
+    pub fn is_audit_relevant(&self) -> bool {
+        self.state.is_audit_relevant
     }
 
     /// How a rule ended it.

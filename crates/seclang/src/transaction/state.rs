@@ -122,6 +122,8 @@ pub(super) struct State {
     pub(super) matched: Vec<Matched>,
     pub(super) events: Vec<MatchedRule>,
     pub(super) events_left_out: usize,
+    /// Whether a rule for the audit log has matched.
+    pub(super) is_audit_relevant: bool,
     pub(super) highest_severity: u8,
     pub(super) interruption: Option<Interruption>,
     pub(super) would_be: Option<Interruption>,
@@ -163,6 +165,7 @@ impl State {
             matched: Vec::new(),
             events: Vec::new(),
             events_left_out: 0,
+            is_audit_relevant: false,
             highest_severity: u8::MAX,
             interruption: None,
             would_be: None,
@@ -206,6 +209,7 @@ impl State {
         self.matched.clear();
         self.events.clear();
         self.events_left_out = 0;
+        self.is_audit_relevant = false;
         self.highest_severity = u8::MAX;
         self.interruption = None;
         self.would_be = None;
