@@ -64,14 +64,14 @@ variables! {
     MultipartDataAfter "MULTIPART_DATA_AFTER" one "A flag of multipart bodies.";
     MultipartDataBefore "MULTIPART_DATA_BEFORE" one "A flag of multipart bodies.";
     MultipartFileLimitExceeded "MULTIPART_FILE_LIMIT_EXCEEDED" one "A flag of multipart bodies.";
-    MultipartFilename "MULTIPART_FILENAME" many "File names of parts.";
+    MultipartFilename "MULTIPART_FILENAME" many "The same as `FILES`.";
     MultipartHeaderFolding "MULTIPART_HEADER_FOLDING" one "A flag of multipart bodies.";
     MultipartInvalidHeaderFolding "MULTIPART_INVALID_HEADER_FOLDING" one "A flag of multipart bodies.";
     MultipartInvalidPart "MULTIPART_INVALID_PART" one "A flag of multipart bodies.";
     MultipartInvalidQuoting "MULTIPART_INVALID_QUOTING" one "A flag of multipart bodies.";
     MultipartLfLine "MULTIPART_LF_LINE" one "A flag of multipart bodies.";
     MultipartMissingSemicolon "MULTIPART_MISSING_SEMICOLON" one "A flag of multipart bodies.";
-    MultipartName "MULTIPART_NAME" many "Names of parts.";
+    MultipartName "MULTIPART_NAME" many "Names of the fields that files were uploaded in.";
     MultipartPartHeaders "MULTIPART_PART_HEADERS" many "Header lines of parts, by part.";
     MultipartSemicolonMissing "MULTIPART_SEMICOLON_MISSING" one "The same as `MULTIPART_MISSING_SEMICOLON`.";
     MultipartStrictError "MULTIPART_STRICT_ERROR" one "1 where any of the flags that tell of evasions is.";

@@ -24,14 +24,12 @@ pub(super) enum Kind {
     /// Sizes, by field.
     FilesSizes,
     PartHeaders,
-    /// Names and values of parts that aren't files, and of files.
-    PartNames,
     XmlText,
     XmlAttributes,
 }
 
 /// How many [`Kind`]s there are.
-const KINDS: usize = 11;
+const KINDS: usize = 10;
 
 /// A member of a collection.
 #[derive(Clone, Copy, Debug)]
@@ -227,7 +225,6 @@ impl State {
             files,
             sizes,
             parts,
-            names,
             text,
             attributes,
         ] = &self.entries;
@@ -240,7 +237,6 @@ impl State {
             Kind::Files => files,
             Kind::FilesSizes => sizes,
             Kind::PartHeaders => parts,
-            Kind::PartNames => names,
             Kind::XmlText => text,
             Kind::XmlAttributes => attributes,
         }
@@ -256,7 +252,6 @@ impl State {
             files,
             sizes,
             parts,
-            names,
             text,
             attributes,
         ] = &mut self.entries;
@@ -269,7 +264,6 @@ impl State {
             Kind::Files => files,
             Kind::FilesSizes => sizes,
             Kind::PartHeaders => parts,
-            Kind::PartNames => names,
             Kind::XmlText => text,
             Kind::XmlAttributes => attributes,
         }
@@ -325,8 +319,7 @@ pub(super) fn kinds(name: VariableName) -> Option<(&'static [Kind], bool)> {
         V::ResponseHeaders => (&[Kind::ResponseHeaders], false),
         V::ResponseHeadersNames => (&[Kind::ResponseHeaders], true),
         V::Files | V::MultipartFilename => (&[Kind::Files], false),
-        V::FilesNames => (&[Kind::Files], true),
-        V::MultipartName => (&[Kind::PartNames], true),
+        V::FilesNames | V::MultipartName => (&[Kind::Files], true),
         V::FilesSizes => (&[Kind::FilesSizes], false),
         V::MultipartPartHeaders => (&[Kind::PartHeaders], false),
         _ => return None,
