@@ -19,6 +19,13 @@ pub enum Error {
         /// The most of one body.
         limit: usize,
     },
+    /// There are more bytes that aren't a file's than are allowed. For whoever knows the limit: no
+    /// parser says so.
+    #[error("Request body no files data length is larger than the configured limit ({limit}).")]
+    TooLongWithoutFiles {
+        /// The most bytes (`SecRequestBodyNoFilesLimit`).
+        limit: u64,
+    },
     /// It isn't JSON.
     #[error("JSON parsing error: {0}")]
     Json(#[from] JsonError),
@@ -34,7 +41,7 @@ impl Error {
     /// Whether more bytes might have mended it.
     pub(crate) const fn is_early_end(&self) -> bool {
         match self {
-            Self::TooManyArguments { .. } => false,
+            Self::TooManyArguments { .. } | Self::TooLongWithoutFiles { .. } => false,
             Self::Json(error) => error.is_early_end(),
             Self::Xml(error) => error.is_early_end(),
             Self::Multipart(error) => error.is_early_end(),

@@ -231,6 +231,8 @@ pub(super) fn request_body(
         state.request.body = Some(state.arena.push(body.bytes));
     }
     let Some(processor) = state.controls.processor else {
+        let error = without_files(body.bytes.len(), settings);
+        state.body_outcome.error = state.body_outcome.error.or(error);
         return;
     };
     if body.bytes.is_empty() {
@@ -257,7 +259,15 @@ pub(super) fn request_body(
     let before = state.body_outcome;
     state.body_outcome = outcome;
     state.body_outcome.has_invalid_encoding |= before.has_invalid_encoding;
-    state.body_outcome.error = before.error.or(outcome.error);
+    let too_long = without_files(outcome.no_files_bytes, settings);
+    state.body_outcome.error = before.error.or(outcome.error).or(too_long);
+}
+
+/// Whether bytes that aren't a file's are too many. What they say is known all the same.
+fn without_files(bytes: usize, settings: &Settings) -> Option<palisade_body::Error> {
+    let limit = settings.request_body_no_files_limit;
+    let is_over = u64::try_from(bytes).is_ok_and(|bytes| bytes > limit);
+    is_over.then_some(palisade_body::Error::TooLongWithoutFiles { limit })
 }
 
 /// Takes the head of an answer.
