@@ -104,9 +104,14 @@ impl TargetSets {
         tx: &mut TxSources,
         beside: &Beside<'_>,
     ) -> Result<Exclusion, String> {
+        let pick = match &target.selector {
+            // Members without a slot are left out too.
+            Some(Selector::Name(name)) => Pick::Name(name.to_ascii_lowercase().into()),
+            _ => self.pick(target, tx, beside)?,
+        };
         Ok(Exclusion {
             name: target.name,
-            pick: self.pick(target, tx, beside)?,
+            pick,
         })
     }
 

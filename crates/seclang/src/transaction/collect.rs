@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use palisade_body::{Body, File, Limits, Processor, Sink, Source, cookies, form};
 
 use super::arena::Arena;
+use super::lookup::{XML_ATTRIBUTES, XML_TEXT};
 use super::state::{Kind, State};
 use super::{RequestHead, ResponseHead};
 use crate::program::Settings;
@@ -47,7 +48,7 @@ impl Sink for Arguments<'_> {
     }
 
     fn attribute(&mut self, value: &[u8]) {
-        self.state.add(Kind::XmlAttributes, b"", value);
+        self.state.add(Kind::XmlAttributes, XML_ATTRIBUTES, value);
     }
 }
 
@@ -253,7 +254,7 @@ pub(super) fn request_body(
     let outcome = processor.parse(source, &limits, scratch, &mut sink);
     let text = std::mem::take(&mut state.xml_text);
     if processor == Processor::Xml {
-        state.add(Kind::XmlText, b"", &text);
+        state.add(Kind::XmlText, XML_TEXT, &text);
     }
     state.xml_text = text;
     let before = state.body_outcome;

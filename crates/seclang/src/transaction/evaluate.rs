@@ -251,17 +251,14 @@ impl<'r> Run<'r> {
     /// Whether a value is left out of a set, by the rule's own words or by `ctl`.
     fn is_excluded_of(&mut self, set: &TargetSet, index: RuleIndex, value: &PlannedValue) -> bool {
         if !set.exclusions.is_empty() {
-            let name = match value.has_member {
-                true => self.state.arena.get(value.member),
-                false => b"",
-            };
+            let name = self.state.arena.get(value.member);
             let selectors = &mut self.buffers.selectors;
             // A count is not left out: of what is counted members are.
             if !value.is_count && is_excluded(&set.exclusions, value.variable, name, selectors) {
                 return true;
             }
         }
-        self.is_left_out(index, value.variable, member_of(value))
+        self.is_left_out(index, value.variable, Some(MemberName::Span(value.member)))
     }
 
     /// `multiMatch`: the value as it came, and each time that a transformation has changed it.
@@ -344,7 +341,7 @@ impl<'r> Run<'r> {
         for value in &values {
             let member = match value.name.member {
                 Member::None => None,
-                Member::Named(span) => Some(MemberName::Span(span)),
+                Member::Named(span) | Member::Unshown(span) => Some(MemberName::Span(span)),
                 Member::Tx(slot) => Some(MemberName::Tx(slot)),
             };
             if self.is_left_out(index, value.name.variable, member) {
@@ -636,10 +633,6 @@ impl<'r> Run<'r> {
 enum MemberName {
     Span(super::arena::Span),
     Tx(crate::program::Slot),
-}
-
-fn member_of(value: &PlannedValue) -> Option<MemberName> {
-    value.has_member.then_some(MemberName::Span(value.member))
 }
 
 fn links<'p>(program: &'p Program, rule: &Rule) -> &'p [Link] {

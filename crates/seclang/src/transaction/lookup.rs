@@ -39,6 +39,11 @@ impl Moment {
     }
 }
 
+/// By which name XML's text is left out.
+pub(super) const XML_TEXT: &[u8] = b"/*";
+/// By which name attributes of XML are left out.
+pub(super) const XML_ATTRIBUTES: &[u8] = b"//@*";
+
 /// Whether a member is among those that `pick` means.
 pub(super) fn picks(pick: &Pick, name: &[u8], caches: &mut [OperatorCache]) -> bool {
     match pick {
@@ -48,8 +53,9 @@ pub(super) fn picks(pick: &Pick, name: &[u8], caches: &mut [OperatorCache]) -> b
             let cache = caches.get_mut(*cache as usize);
             cache.is_some_and(|cache| rx.is_match(name, cache))
         }
-        // Of XML's members none has a name, and of `TX` it is asked by slot.
-        Pick::XmlText | Pick::XmlAttributes => true,
+        Pick::XmlText => name == XML_TEXT,
+        Pick::XmlAttributes => name == XML_ATTRIBUTES,
+        // Of `TX` it is asked by slot.
         Pick::Slot(_) => false,
     }
 }

@@ -25,6 +25,8 @@ pub(super) struct Name {
 pub(super) enum Member {
     None,
     Named(Span),
+    /// It is left out by this name, and not shown with it: what paths choose of XML.
+    Unshown(Span),
     Tx(Slot),
 }
 
@@ -36,7 +38,7 @@ impl Name {
         }
         out.extend_from_slice(self.variable.as_str().as_bytes());
         match self.member {
-            Member::None => {}
+            Member::None | Member::Unshown(_) => {}
             Member::Named(name) => {
                 out.push(b':');
                 out.extend_from_slice(arena.get(name));

@@ -15,7 +15,7 @@ use crate::transaction::lookup::{
     Moment, MovingValue, entry_string, is_excluded, named, picks, scalar, xml_kind,
 };
 use crate::transaction::matched::{Member, Name, Text};
-use crate::transaction::state::{Kind, kinds};
+use crate::transaction::state::{Entry, Kind, kinds};
 use crate::transaction::strings::StringId;
 use crate::transaction::tx_values::TxValue;
 use crate::transaction::worker::{Plan, PlannedValue};
@@ -258,8 +258,7 @@ impl Run<'_> {
                 continue;
             }
             let string = entry_string(self.state, self.strings, self.side, kind, index, is_name);
-            let has_member = target.name != VariableName::Xml;
-            self.plan_value(target, string, has_member.then_some(member));
+            self.plan_value(target, string, Some(member));
         }
     }
 
@@ -269,7 +268,8 @@ impl Run<'_> {
             classes: self.strings.classes(string),
             member: member.unwrap_or_default(),
             variable: target.name,
-            has_member: member.is_some(),
+            // A path of XML is no name.
+            has_member: member.is_some() && target.name != VariableName::Xml,
             is_count: target.use_ == PlannedUse::Count,
         });
     }
@@ -378,9 +378,14 @@ impl Run<'_> {
                 }
             }
             VariableName::Xml => {
+                let selectors = &mut self.buffers.selectors;
                 let entries = self.state.entries(xml_kind(&target.pick)).iter();
-                values.extend(entries.map(|entry| MovingValue {
-                    name: named(VariableName::Xml, Member::None),
+                let is_meant = |entry: &&Entry| {
+                    let path = self.state.arena.get(entry.name);
+                    !is_excluded(&set.exclusions, target.name, path, selectors)
+                };
+                values.extend(entries.filter(is_meant).map(|entry| MovingValue {
+                    name: named(VariableName::Xml, Member::Unshown(entry.name)),
                     text: Text::Arena(entry.value),
                     integer: None,
                 }));
@@ -392,6 +397,7 @@ impl Run<'_> {
                         self.move_entries(set, target, *kind, is_name, values);
                     }
                 }
+                None if is_excluded(&set.exclusions, name, b"", &mut self.buffers.selectors) => {}
                 None => {
                     let value = self.scalar(name);
                     values.extend(value.map(|span| MovingValue {
@@ -458,8 +464,11 @@ impl Run<'_> {
 
     fn move_tx(&mut self, set: &TargetSet, target: &Planned, values: &mut Vec<MovingValue>) {
         if let Pick::Slot(slot) = target.pick {
-            let value = self.state.tx.get(slot);
-            return self.push_tx(Member::Tx(slot), value, values);
+            if !self.is_slot_excluded(set, slot) {
+                let value = self.state.tx.get(slot);
+                self.push_tx(Member::Tx(slot), value, values);
+            }
+            return;
         }
         for slot in &target.slots {
             let value = self.state.tx.get(*slot);
