@@ -175,10 +175,9 @@ impl Transaction {
     }
 
     fn is_response_type_listed(&self, settings: &Settings) -> bool {
-        let Some(content_type) = lookup::response_header(&self.state, b"content-type") else {
-            return false;
-        };
-        let content_type = self.state.arena.get(content_type);
+        let content_type = lookup::response_header(&self.state, b"content-type");
+        // Its name in `SecResponseBodyMimeType` where there is none.
+        let content_type = content_type.map_or(&b"(null)"[..], |span| self.state.arena.get(span));
         let end = memchr::memchr(b';', content_type).unwrap_or(content_type.len());
         let media_type = content_type.get(..end).unwrap_or_default().trim_ascii();
         let mut listed = settings.response_body_mime_types.iter();
@@ -214,6 +213,8 @@ impl Transaction {
         if is_skipped {
             return Verdict::Pass;
         }
+        // What was allowed was for phases before this one.
+        self.state.allowed = None;
         if self.state.interruption.is_some() && phase != Phase::Logging {
             return Verdict::Interrupt;
         }
