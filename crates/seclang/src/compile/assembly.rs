@@ -31,6 +31,8 @@ pub(super) struct Drafts {
 pub(super) enum Item {
     Rule(Draft),
     Marker(Vec<u8>),
+    /// A rule that was taken away still marks its place for `skipAfter`.
+    Removed(u64, Phase),
 }
 
 /// A rule, as it is written and was changed since.
@@ -308,7 +310,8 @@ impl<'a> Assembly<'a> {
         }
     }
 
-    /// The rules so far that `choice` is for, as `change` leaves them; none of them is a warning.
+    /// Changes the rules so far that `choice` is for, and takes away those of which `change` says no;
+    /// that there are none is a warning.
     fn choose(
         &mut self,
         choice: &RuleChoice,
@@ -324,13 +327,16 @@ impl<'a> Assembly<'a> {
             Err(message) => return self.error(place, None, message),
         };
         let mut chosen = 0;
-        self.drafts.items.retain_mut(|item| match item {
-            Item::Rule(draft) if choice.is_for(draft) => {
+        for item in &mut self.drafts.items {
+            if let Item::Rule(draft) = item
+                && choice.is_for(draft)
+            {
                 chosen += 1;
-                change(draft)
+                if !change(draft) {
+                    *item = Item::Removed(draft.id, draft.phase);
+                }
             }
-            _ => true,
-        });
+        }
         if chosen == 0 {
             let message = "no rule that was loaded before is meant by this".to_owned();
             self.add(place, Severity::Warning, None, message);

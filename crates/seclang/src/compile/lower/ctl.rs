@@ -94,7 +94,7 @@ impl Lowering<'_> {
         };
         let rules = drafts.items.iter().filter_map(|item| match item {
             Item::Rule(draft) => Some(draft),
-            Item::Marker(_) => None,
+            Item::Marker(_) | Item::Removed(..) => None,
         });
         let chosen: Vec<bool> = rules.map(|draft| choice.is_for(draft)).collect();
         Some(RuleSet::new(chosen.len(), |rule| {

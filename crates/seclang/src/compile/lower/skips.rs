@@ -25,6 +25,12 @@ pub(super) fn steps(items: &[Item], rules: &mut [Rule], phase: Phase) -> Steps {
                 names.push((name.clone(), steps.len()));
                 steps.push(Step::Marker);
             }
+            Item::Removed(id, of) => {
+                if *of == phase {
+                    names.push((id.to_string().into_bytes(), steps.len()));
+                    steps.push(Step::Marker);
+                }
+            }
             Item::Rule(draft) => {
                 if draft.phase == phase {
                     names.push((draft.id.to_string().into_bytes(), steps.len()));
