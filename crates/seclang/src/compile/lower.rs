@@ -64,13 +64,18 @@ impl<'a> Lowering<'a> {
         self.problems
     }
 
-    /// The program, of whatever is right.
+    /// The program, if nothing is wrong with any rule.
     pub(super) fn program(&mut self, drafts: Drafts) -> Option<Program> {
-        let mut rules = Vec::new();
+        let (mut rules, mut is_whole) = (Vec::new(), true);
         for item in &drafts.items {
             if let Item::Rule(draft) = item {
-                rules.push(self.rule(draft, &drafts)?);
+                let rule = self.rule(draft, &drafts);
+                is_whole &= rule.is_some();
+                rules.extend(rule);
             }
+        }
+        if !is_whole {
+            return None;
         }
         let steps = self.steps(&drafts.items, &mut rules);
         self.target_sets.find_slots(&self.tx.names);
@@ -108,7 +113,16 @@ impl<'a> Lowering<'a> {
         }
         let links = begins..u32::try_from(self.links.len()).ok()?;
         let singles = Singles::of(draft);
-        let outcome = self.outcome(&singles)?;
+        let outcome = match self.outcome(&singles)? {
+            Outcome::Deny(_) | Outcome::Drop | Outcome::Redirect(..)
+                if draft.phase == Phase::Logging =>
+            {
+                let message = "nothing is refused in phase 5: the transaction is over".to_owned();
+                self.add(&draft.place, Severity::Warning, message);
+                Outcome::Pass
+            }
+            outcome => outcome,
+        };
         let needs_matched = singles.is_logged || self.uses_matched(&links);
         Some(Rule {
             id: draft.id,
@@ -372,9 +386,13 @@ impl<'a> Lowering<'a> {
     }
 
     fn error(&mut self, place: &Place, message: String) {
+        self.add(place, Severity::Error, message);
+    }
+
+    fn add(&mut self, place: &Place, severity: Severity, message: String) {
         self.problems.add(Problem {
             place: place.clone(),
-            severity: Severity::Error,
+            severity,
             rule: Some(self.rule_id),
             message,
         });
