@@ -174,6 +174,10 @@ impl<'a> Assembly<'a> {
             } => {
                 self.unicode_map(&map, code_page, file, &place);
             }
+            Directive::Ignored { name, why } => {
+                let message = format!("{name} means nothing here: {why}");
+                self.add(&place, Severity::Warning, None, message);
+            }
             setting => set(&mut self.drafts.settings, setting),
         }
     }
@@ -193,7 +197,7 @@ impl<'a> Assembly<'a> {
         let is_chained = link.is_chained();
         let draft = match self.open.take() {
             Some(mut chain) => {
-                self.check_link(&link, chain.id);
+                self.check_link(&link.actions, chain.id);
                 chain.links.push(link);
                 Some(chain)
             }
@@ -237,8 +241,8 @@ impl<'a> Assembly<'a> {
 
     /// What only the first rule of a chain may say (`msre_parse_targets` and
     /// `add_rule` of ModSecurity 2 refuse it of others).
-    fn check_link(&mut self, link: &DraftLink, id: u64) {
-        for action in &link.actions {
+    fn check_link(&mut self, actions: &[Placed<Action>], id: u64) {
+        for action in actions {
             let what = match action.value {
                 Action::Id(_) => "an id",
                 Action::Phase(_) => "a phase",
@@ -365,15 +369,25 @@ impl<'a> Assembly<'a> {
         actions: Vec<Placed<Action>>,
         place: &Place,
     ) {
-        let mut is_there = false;
+        if link > 0 {
+            self.check_link(&actions, id);
+        }
+        for action in &actions {
+            if let Action::Id(_) | Action::Phase(_) | Action::Chain = action.value {
+                let message = "SecRuleUpdateActionById can't change id, phase or chain".to_owned();
+                self.error(&action.place, Some(id), message);
+            }
+        }
+        let (mut is_known, mut is_there) = (false, false);
         self.choose(&RuleChoice::Ids(vec![id..=id]), place, |draft| {
+            is_known = true;
             if let Some(link) = draft.links.get_mut(link) {
                 is_there = true;
                 update_actions(&mut link.actions, actions.clone());
             }
             true
         });
-        if !is_there {
+        if is_known && !is_there {
             let message = format!("rule {id} has no link {link}");
             self.add(place, Severity::Warning, Some(id), message);
         }
@@ -431,6 +445,7 @@ fn update_actions(actions: &mut Vec<Placed<Action>>, new: Vec<Placed<Action>>) {
                 | Action::NoTransformations
                 | Action::Ctl(_)
                 | Action::ExpireVar { .. }
+                | Action::InitCollection { .. }
                 | Action::SetEnv { .. }
                 | Action::Sanitise(_)
         );

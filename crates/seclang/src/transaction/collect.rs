@@ -78,7 +78,8 @@ pub(super) fn request_head(
         state.add(Kind::RequestHeaders, name, value);
         if name.eq_ignore_ascii_case(b"cookie") {
             let mut sink = Arguments {
-                left: limit(settings.arguments_limit),
+                // There are as many as a head has room for: one that isn't looked at would get by.
+                left: usize::MAX,
                 kind: Kind::Cookies,
                 state,
             };
@@ -180,7 +181,10 @@ fn path_and_query(target: &[u8]) -> &[u8] {
     if target.first() == Some(&b'/') {
         return target;
     }
-    let Some(scheme) = memchr::memmem::find(target, b"://") else {
+    let is_of_scheme = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
+    let scheme = memchr::memmem::find(target, b"://");
+    let is_scheme = |at: &usize| target.iter().take(*at).all(is_of_scheme);
+    let Some(scheme) = scheme.filter(is_scheme) else {
         return target;
     };
     let authority = target.get(scheme + 3..).unwrap_or_default();
