@@ -6,6 +6,8 @@
 //! and many arguments repeat, and then nothing has to be searched again. That is exact, and bounded: once
 //! there are too many, all are forgotten.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use ahash::RandomState;
 use hashbrown::HashTable;
 
@@ -42,7 +44,7 @@ pub(crate) struct Strings {
     transformed: Vec<StringId>,
     words: usize,
     nodes: usize,
-    /// Counts how often all were forgotten.
+    /// Another each time that all are forgotten, and no other worker's.
     epoch: u64,
     buffer: Vec<u8>,
 }
@@ -56,6 +58,13 @@ struct Known {
     is_scanned: bool,
     /// Whether no filter may match it; known once it is scanned.
     is_clean: bool,
+}
+
+/// An epoch that no strings have had: a transaction may go on with another worker, where the ids that it
+/// has are of other strings.
+fn next_epoch() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// What is known of a filter and a string.
@@ -79,7 +88,7 @@ impl Strings {
             transformed: Vec::new(),
             words: side.words(),
             nodes: side.pipelines.len(),
-            epoch: 0,
+            epoch: next_epoch(),
             buffer: Vec::new(),
         }
     }
@@ -96,7 +105,7 @@ impl Strings {
 
     /// Forgets all of them, and gives memory back beyond `bytes_max` of content.
     pub(crate) fn forget(&mut self, bytes_max: usize) {
-        self.epoch += 1;
+        self.epoch = next_epoch();
         self.bytes.clear();
         self.bytes.shrink_to(bytes_max);
         self.buffer.shrink_to(bytes_max);
