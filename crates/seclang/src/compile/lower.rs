@@ -330,7 +330,7 @@ impl<'a> Lowering<'a> {
     /// A rule as a gate, if it is no more than that.
     fn gate(&self, index: u32, rules: &[Rule]) -> Option<Gate> {
         let rule = rules.get(usize::try_from(index).ok()?)?;
-        let is_silent = !rule.is_logged && !rule.is_audit_logged;
+        let is_silent = !rule.is_logged && !rule.is_audit_logged && rule.severity.is_none();
         if !(is_silent && matches!(rule.outcome, Outcome::Pass) && rule.links.len() == 1) {
             return None;
         }
