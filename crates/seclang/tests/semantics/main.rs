@@ -1,0 +1,21 @@
+//! What rules mean, through the crate's own door: rules as text and requests come in, and matches,
+//! variables and interruptions come out. Where engines differ, ModSecurity 2 on Apache is right.
+//!
+//! A test that is named `point_NN_...` proves a point at which engines differ.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::too_many_lines,
+    reason = "a test may panic, and tables are long"
+)]
+
+mod bodies;
+mod evaluation;
+mod exclusions;
+mod language;
+mod memory;
+mod refused;
+mod request_data;
+mod scoring;
+mod site;
