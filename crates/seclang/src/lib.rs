@@ -8,6 +8,7 @@
 //! [`compile`] makes a [`Program`] of rule files; a [`Worker`] runs it on [`Transaction`]s.
 
 mod byte_set;
+mod collections;
 mod compile;
 mod macro_text;
 mod operators;
@@ -19,6 +20,7 @@ mod transaction;
 mod transformations;
 
 pub use byte_set::ByteSet;
+pub use collections::{CollectionLimits, Collections};
 pub use compile::{CompileOptions, Compiled, RuleFiles, compile};
 pub use macro_text::{EXPANDED_BYTES_MAX, Lookup, MacroError, MacroText, Variable};
 pub use operators::{

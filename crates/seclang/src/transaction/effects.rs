@@ -3,7 +3,7 @@
 use super::arena::Span;
 use super::evaluate::Run;
 use super::expand::Expansion;
-use super::records::{self, Record};
+use super::records;
 use super::tx_values::TxValue;
 use crate::MacroText;
 use crate::macro_text::EXPANDED_BYTES_MAX;
@@ -22,17 +22,20 @@ impl Run<'_> {
             Effect::Ctl(ctl) => self.ctl(ctl),
             Effect::InitCollection(collection, key) => {
                 let key = self.kept(rule, key);
-                let is_open = |record: &Record| record.collection == *collection;
-                if !self.state.records.iter().any(is_open) {
-                    self.state.records.push(Record {
-                        collection: *collection,
-                        key,
-                        values: Vec::new(),
-                    });
-                }
+                let now = (self.clock)().as_secs();
+                let settings = &self.program.settings;
+                records::open(
+                    self.state,
+                    *collection,
+                    key,
+                    now,
+                    settings,
+                    self.collections,
+                );
             }
-            // Records don't outlive their transaction yet, so that nothing expires before it ends.
-            Effect::Expire(..) => {}
+            Effect::Expire(collection, name, seconds) => {
+                self.expire(rule, *collection, name, seconds);
+            }
             Effect::SetEnv(name, value) => {
                 let name = self.kept(rule, name);
                 let value = value.as_ref().map(|value| self.kept(rule, value));
@@ -65,10 +68,29 @@ impl Run<'_> {
             Destination::Member(collection, _) => {
                 let old = records::get(self.state, *collection, &lower);
                 let value = self.changed(rule, old, change);
-                records::set(self.state, *collection, &lower, value);
+                let is_sum = matches!(change, Change::Add(_) | Change::Subtract(_));
+                records::set(self.state, *collection, &lower, value, is_sum);
             }
             _ => self.set_named(rule, &lower, change),
         }
+        self.buffers.name = lower;
+    }
+
+    fn expire(
+        &mut self,
+        rule: &Rule,
+        collection: VariableName,
+        name: &MacroText<Source>,
+        seconds: &MacroText<Source>,
+    ) {
+        let seconds = self.kept(rule, seconds);
+        let seconds = crate::integer(self.state.arena.get(seconds));
+        let seconds = u64::try_from(seconds).unwrap_or(0);
+        let mut lower = std::mem::take(&mut self.buffers.name);
+        self.expand(rule, name, &mut lower);
+        lower.make_ascii_lowercase();
+        let now = (self.clock)().as_secs();
+        records::expire(self.state, collection, &lower, now, seconds);
         self.buffers.name = lower;
     }
 

@@ -13,6 +13,7 @@ use super::strings::{StringId, Strings};
 use super::tx_values::TxValue;
 use super::worker::{Budget, Buffers, Clock, Plan, PlannedValue, Worker};
 use super::{Interruption, InterruptionAction, Outcome as TransactionOutcome};
+use crate::Collections;
 use crate::program::{
     Gate, Link, NodeId, Operand, Outcome, Program, Rule, RuleIndex, Side, SlotComparison, Step,
     TargetSet, Test,
@@ -38,6 +39,7 @@ pub(super) struct Run<'r> {
     pub(super) state: &'r mut State,
     pub(super) phase: Phase,
     pub(super) clock: Clock,
+    pub(super) collections: Option<&'r Collections>,
     pub(super) budget: Budget,
     /// Bytes until the clock is looked at again.
     pub(super) until_clock: usize,
@@ -68,6 +70,7 @@ impl<'r> Run<'r> {
             state,
             phase,
             clock: worker.options.clock,
+            collections: worker.options.collections.as_deref(),
             budget: worker.options.budget,
             until_clock: ask::CLOCK_EVERY,
             has_removals: false,

@@ -199,7 +199,7 @@ impl Transaction {
         self.run(worker, Phase::Logging);
     }
 
-    /// Gives its memory back to `worker`.
+    /// Keeps what it changed of records of collections, and gives its memory back to `worker`.
     pub fn finish(self, worker: &mut Worker) {
         worker.finish(self.state);
     }

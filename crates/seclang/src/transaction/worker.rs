@@ -7,6 +7,7 @@ use super::Connection;
 use super::arena::Span;
 use super::state::State;
 use super::strings::{StringId, Strings};
+use crate::Collections;
 use crate::operators::{Groups, OperatorCache};
 use crate::program::Program;
 use crate::syntax::{Phase, VariableName};
@@ -15,7 +16,7 @@ use crate::syntax::{Phase, VariableName};
 pub type Clock = fn() -> Duration;
 
 /// How much of everything a worker may use.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct WorkerOptions {
     /// Strings that are kept from one transaction to the next; 0 keeps none.
     pub strings_max: usize,
@@ -25,6 +26,8 @@ pub struct WorkerOptions {
     pub budget: Budget,
     /// Where the time is from.
     pub clock: Clock,
+    /// Where records of collections outlive transactions, shared with other workers; without it none does.
+    pub collections: Option<Arc<Collections>>,
 }
 
 /// What one transaction may cost, all phases together.
@@ -48,6 +51,7 @@ impl WorkerOptions {
                 time: Duration::from_secs(10),
             },
             clock,
+            collections: None,
         }
     }
 }
@@ -258,6 +262,7 @@ impl Worker {
     }
 
     pub(super) fn finish(&mut self, state: Box<State>) {
+        super::records::write(&state, &self.options);
         if self.spare.len() < SPARE_MAX {
             self.spare.push(state);
         }

@@ -1,6 +1,7 @@
 //! Directives and actions.
 
 use palisade_seclang::syntax::{AuditMode, EngineMode};
+use palisade_seclang::{AuditSettings, BodyAccess, Settings};
 
 use crate::memory::{MAIN, Memory};
 use crate::site::{Request, Site, run, run_files};
@@ -396,29 +397,32 @@ fn settings_are_read() {
         SecAuditLogType Serial",
     );
     let site = Site::of(&files, true);
-    let settings = site.program().settings();
-    assert_eq!(settings.engine, EngineMode::DetectionOnly);
-    let body = settings.request_body;
-    assert_eq!((body.is_on, body.limit), (true, 1));
-    assert!(body.is_partial_processed);
-    assert_eq!(settings.request_body_no_files_limit, 2);
-    assert_eq!(settings.json_depth_limit, 3);
-    let body = settings.response_body;
-    assert_eq!((body.is_on, body.limit), (true, 4));
-    assert!(body.is_partial_processed);
-    let types: [&[u8]; 2] = [b"text/html", b"application/json"];
-    assert_eq!(settings.response_body_mime_types, types);
-    assert_eq!(settings.arguments_limit, 5);
-    assert_eq!(settings.argument_separator, b';');
-    assert_eq!(settings.upload_file_limit, 6);
-    let signatures: [&[u8]; 2] = [b"OWASP_CRS/4", b"other"];
-    assert_eq!(settings.component_signatures, signatures);
-    assert_eq!(settings.web_app_id, b"app");
-    assert_eq!(settings.collection_timeout, 7);
-    assert_eq!(settings.audit.engine, AuditMode::RelevantOnly);
-    assert_eq!(settings.audit.parts, b"ABZ");
-    assert_eq!(settings.audit.relevant_status.as_deref(), Some(&b"^5"[..]));
-    assert_eq!(settings.files.len(), 1);
+    let body = |limit| BodyAccess {
+        is_on: true,
+        limit,
+        is_partial_processed: true,
+    };
+    let expected = Settings {
+        engine: EngineMode::DetectionOnly,
+        request_body: body(1),
+        request_body_no_files_limit: 2,
+        json_depth_limit: 3,
+        response_body: body(4),
+        response_body_mime_types: vec![b"text/html".into(), b"application/json".into()],
+        arguments_limit: 5,
+        argument_separator: b';',
+        upload_file_limit: 6,
+        component_signatures: vec![b"OWASP_CRS/4".into(), b"other".into()],
+        web_app_id: b"app".into(),
+        collection_timeout: 7,
+        audit: AuditSettings {
+            engine: AuditMode::RelevantOnly,
+            parts: b"ABZ".into(),
+            relevant_status: Some(b"^5".into()),
+        },
+        files: vec![MAIN.into()],
+    };
+    assert_eq!(*site.program().settings(), expected);
     let ran = run(
         "SecArgumentSeparator ;\nSecRule ARGS ^ id:1,phase:1,pass",
         &Request::get("/?a=1;b=2&c"),

@@ -15,6 +15,7 @@ mod evaluation;
 mod exclusions;
 mod language;
 mod memory;
+mod persistence;
 mod refused;
 mod request_data;
 mod scoring;

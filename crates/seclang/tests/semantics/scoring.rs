@@ -83,12 +83,10 @@ fn point_28_answers_are_looked_at_where_their_type_is_listed() {
     let rules = format!("SecResponseBodyMimeType (null)\n{rule}");
     assert_eq!(found(&rules, &bare), ["1 RESPONSE_BODY=leak"]);
     // The part within the limit.
-    let rules = format!(
-        "SecResponseBodyLimit 3\nSecResponseBodyLimitAction ProcessPartial\n
-         SecRule RESPONSE_BODY|OUTBOUND_DATA_ERROR .* id:1,phase:4,pass"
-    );
+    let rules = "SecResponseBodyLimit 3\nSecResponseBodyLimitAction ProcessPartial
+         SecRule RESPONSE_BODY|OUTBOUND_DATA_ERROR .* id:1,phase:4,pass";
     assert_eq!(
-        found(&rules, &html),
+        found(rules, &html),
         ["1 RESPONSE_BODY=lea", "1 OUTBOUND_DATA_ERROR=1"]
     );
     let rules = "SecRule RESPONSE_STATUS|RESPONSE_PROTOCOL|STATUS_LINE|RESPONSE_CONTENT_TYPE|RESPONSE_HEADERS|RESPONSE_HEADERS_NAMES|&RESPONSE_BODY .* id:1,phase:3,pass";

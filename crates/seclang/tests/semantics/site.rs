@@ -117,6 +117,12 @@ impl Site {
         }
     }
 
+    /// The same rules under other conditions.
+    pub(crate) fn with(mut self, options: WorkerOptions) -> Self {
+        self.options = options;
+        self
+    }
+
     pub(crate) fn program(&self) -> &Program {
         &self.program
     }

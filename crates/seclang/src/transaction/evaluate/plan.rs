@@ -434,7 +434,7 @@ impl Run<'_> {
         let mut at = 0;
         loop {
             let held = self.state.records.get(record);
-            let Some((name, value)) = held.and_then(|held| held.values.get(at)).copied() else {
+            let Some((name, value)) = held.and_then(|held| held.value_at(at)) else {
                 return;
             };
             at += 1;
