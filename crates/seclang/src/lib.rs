@@ -10,6 +10,7 @@
 mod byte_set;
 mod collections;
 mod compile;
+mod countries;
 mod macro_text;
 mod operators;
 mod prefilter;
@@ -22,6 +23,7 @@ mod transformations;
 pub use byte_set::ByteSet;
 pub use collections::{CollectionLimits, Collections};
 pub use compile::{CompileOptions, Compiled, RuleFiles, compile};
+pub use countries::{Countries, Location};
 pub use macro_text::{EXPANDED_BYTES_MAX, Lookup, MacroError, MacroText, Variable};
 pub use operators::{
     AddressSet, Argument, Comparison, Groups, Match, Matcher, NumberKind, NumberSearch, Operator,

@@ -76,7 +76,14 @@ fn program(level: &str, prefilter: bool) -> Program {
         folder: RuleFolder::new("/"),
         level: level.to_owned(),
     };
-    let compiled = compile(&roots, &files, CompileOptions { prefilter });
+    let compiled = compile(
+        &roots,
+        &files,
+        CompileOptions {
+            prefilter,
+            ..CompileOptions::default()
+        },
+    );
     compiled.program.unwrap()
 }
 

@@ -34,6 +34,7 @@ pub(super) struct Lowering<'a> {
     groups: Groups,
     links: Vec<Link>,
     removals: Vec<TargetRemoval>,
+    has_countries: bool,
     /// The rule that is being lowered.
     rule_id: u64,
 }
@@ -56,6 +57,7 @@ impl<'a> Lowering<'a> {
             groups: Groups::default(),
             links: Vec::new(),
             removals: Vec::new(),
+            has_countries: options.has_countries,
             rule_id: 0,
         }
     }
@@ -256,7 +258,10 @@ impl<'a> Lowering<'a> {
             &beside,
         );
         match added {
-            Ok(operator) => Some(operator),
+            Ok(operator) => {
+                self.warn_of_countries(operator, &condition.operator_place);
+                Some(operator)
+            }
             Err(Refusal::TooManyNames) => {
                 self.too_many_names(&condition.operator_place);
                 None
@@ -274,6 +279,15 @@ impl<'a> Lowering<'a> {
                 self.error(&place, format!("@{}: {}", error.operator, error.problem));
                 None
             }
+        }
+    }
+
+    fn warn_of_countries(&mut self, operator: u32, place: &Place) {
+        let compiled = self.operators.get(operator);
+        let asks = compiled.is_some_and(|one| matches!(one.operator, Operator::GeoLookup));
+        if asks && !self.has_countries {
+            let message = "@geoLookup never matches: there is no database of countries".to_owned();
+            self.add(place, Severity::Warning, message);
         }
     }
 

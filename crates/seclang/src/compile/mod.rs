@@ -26,11 +26,17 @@ pub struct CompileOptions {
     /// Whether strings are looked at for all rules at once, and rules then only at those that may match.
     /// Without it the same rules match, at many times the cost: that is how it is proven.
     pub prefilter: bool,
+    /// Whether workers will have [`Countries`](crate::Countries): a rule that asks for countries without
+    /// them is warned of.
+    pub has_countries: bool,
 }
 
 impl Default for CompileOptions {
     fn default() -> Self {
-        Self { prefilter: true }
+        Self {
+            prefilter: true,
+            has_countries: false,
+        }
     }
 }
 

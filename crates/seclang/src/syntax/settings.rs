@@ -32,6 +32,7 @@ const IGNORED: &[(&str, &str)] = &[
         "SecDebugLogLevel",
         "`palisade waf explain` tells what rules do",
     ),
+    ("SecGeoLookupDb", "`geo` of the settings names the database"),
     (
         "SecPcreMatchLimit",
         "expressions are matched in linear time",

@@ -13,12 +13,12 @@ use super::strings::{StringId, Strings};
 use super::tx_values::TxValue;
 use super::worker::{Budget, Buffers, Clock, Plan, PlannedValue, Worker};
 use super::{Interruption, InterruptionAction, Outcome as TransactionOutcome};
-use crate::Collections;
 use crate::program::{
     Gate, Link, NodeId, Operand, Outcome, Program, Rule, RuleIndex, Side, SlotComparison, Step,
     TargetSet, Test,
 };
 use crate::syntax::{AllowScope, EngineMode, Phase};
+use crate::{Collections, Countries};
 
 use ask::Found;
 
@@ -40,6 +40,7 @@ pub(super) struct Run<'r> {
     pub(super) phase: Phase,
     pub(super) clock: Clock,
     pub(super) collections: Option<&'r Collections>,
+    pub(super) countries: Option<&'r dyn Countries>,
     pub(super) budget: Budget,
     /// Bytes until the clock is looked at again.
     pub(super) until_clock: usize,
@@ -71,6 +72,7 @@ impl<'r> Run<'r> {
             phase,
             clock: worker.options.clock,
             collections: worker.options.collections.as_deref(),
+            countries: worker.options.countries.as_deref(),
             budget: worker.options.budget,
             until_clock: ask::CLOCK_EVERY,
             has_removals: false,

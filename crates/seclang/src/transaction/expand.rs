@@ -59,8 +59,11 @@ impl Expansion<'_> {
                 let value = self.state.tx.unforeseen(key, arena);
                 value.append_to(arena, self.bytes_max, out);
             }
-            VariableName::Env => {
-                let mut all = self.state.env.iter();
+            VariableName::Env | VariableName::Geo => {
+                let mut all = match name {
+                    VariableName::Geo => self.state.geo.iter(),
+                    _ => self.state.env.iter(),
+                };
                 let found = all.find(|(name, _)| arena.get(*name).eq_ignore_ascii_case(key));
                 if let Some((_, value)) = found {
                     append(arena.get(*value), self.bytes_max, out);

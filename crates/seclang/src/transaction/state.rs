@@ -113,6 +113,8 @@ pub(super) struct State {
     pub(super) tx: TxValues,
     /// Variables that rules set with `setenv`.
     pub(super) env: Vec<(Span, Span)>,
+    /// What `@geoLookup` found last.
+    pub(super) geo: Vec<(Span, Span)>,
     pub(super) records: Vec<super::records::Record>,
     pub(super) removed: Vec<u64>,
     /// Indexes of `Program::removals` that are in force.
@@ -157,6 +159,7 @@ impl State {
             },
             tx: TxValues::default(),
             env: Vec::new(),
+            geo: Vec::new(),
             records: Vec::new(),
             removed: Vec::new(),
             removals: Vec::new(),
@@ -201,6 +204,7 @@ impl State {
         };
         self.tx.reset(program.tx.len());
         self.env.clear();
+        self.geo.clear();
         self.records.clear();
         self.removed.clear();
         self.removals.clear();

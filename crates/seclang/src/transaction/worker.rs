@@ -7,10 +7,10 @@ use super::Connection;
 use super::arena::Span;
 use super::state::State;
 use super::strings::{StringId, Strings};
-use crate::Collections;
 use crate::operators::{Groups, OperatorCache};
 use crate::program::Program;
 use crate::syntax::{Phase, VariableName};
+use crate::{Collections, Countries};
 
 /// The time since 1970.
 pub type Clock = fn() -> Duration;
@@ -28,6 +28,8 @@ pub struct WorkerOptions {
     pub clock: Clock,
     /// Where records of collections outlive transactions, shared with other workers; without it none does.
     pub collections: Option<Arc<Collections>>,
+    /// Whom `@geoLookup` asks; without it, it never matches.
+    pub countries: Option<Arc<dyn Countries>>,
 }
 
 /// What one transaction may cost, all phases together.
@@ -52,6 +54,7 @@ impl WorkerOptions {
             },
             clock,
             collections: None,
+            countries: None,
         }
     }
 }

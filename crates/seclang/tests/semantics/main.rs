@@ -11,6 +11,7 @@
 )]
 
 mod bodies;
+mod countries;
 mod evaluation;
 mod exclusions;
 mod language;

@@ -257,6 +257,12 @@ fn what_may_not_mean_what_its_author_thinks() {
         &["main.conf:1:1: warning: rule 1: nothing is refused in phase 5: the transaction is over"],
     );
     check_warnings(
+        "SecRule REMOTE_ADDR @geoLookup id:1",
+        &[
+            "main.conf:1:21: warning: rule 1: @geoLookup never matches: there is no database of countries",
+        ],
+    );
+    check_warnings(
         "SecDataDir /tmp",
         &["main.conf:1:1: warning: SecDataDir means nothing here: collections are kept in memory"],
     );

@@ -95,7 +95,14 @@ pub(crate) struct Ran {
 }
 
 fn program(files: &Memory, prefilter: bool) -> Arc<Program> {
-    let compiled = compile(&[MAIN], files, CompileOptions { prefilter });
+    let compiled = compile(
+        &[MAIN],
+        files,
+        CompileOptions {
+            prefilter,
+            ..CompileOptions::default()
+        },
+    );
     let problems = compiled.problems.kept();
     let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
     match compiled.program {

@@ -1,5 +1,6 @@
 //! Operators are asked.
 
+use std::net::IpAddr;
 use std::ops::Range;
 
 use palisade_injection::sqli::Fingerprint;
@@ -143,8 +144,40 @@ impl<'r> Run<'r> {
             }
             Operator::DetectSqli => palisade_injection::sqli::detect(value).map(Found::Fingerprint),
             Operator::DetectXss => palisade_injection::xss::detect(value).then_some(Found::Plain),
-            Operator::GeoLookup => None,
+            Operator::GeoLookup => {
+                let address = std::str::from_utf8(value).ok();
+                let address = address.and_then(|text| text.parse().ok());
+                self.look_up(address).then_some(Found::Plain)
+            }
         }
+    }
+
+    /// Whether it is known where an address is, which `GEO` then says; otherwise it says nothing.
+    fn look_up(&mut self, address: Option<IpAddr>) -> bool {
+        let state = &mut *self.state;
+        state.geo.clear();
+        let location = address.and_then(|address| self.countries?.country(address));
+        let Some(location) = location else {
+            return false;
+        };
+        let said = [
+            ("COUNTRY_CODE", Some(location.country.as_str().as_bytes())),
+            (
+                "COUNTRY_NAME",
+                location.country_name.as_deref().map(str::as_bytes),
+            ),
+            (
+                "COUNTRY_CONTINENT",
+                location.continent.as_ref().map(<[u8; 2]>::as_slice),
+            ),
+        ];
+        for (name, value) in said {
+            if let Some(value) = value {
+                let member = (state.arena.push(name.as_bytes()), state.arena.push(value));
+                state.geo.push(member);
+            }
+        }
+        true
     }
 
     pub(super) fn text(&self, text: Text) -> &[u8] {

@@ -377,6 +377,13 @@ impl Run<'_> {
                     }
                 }
             }
+            VariableName::Geo => {
+                for at in 0..self.state.geo.len() {
+                    if let Some((name, value)) = self.state.geo.get(at).copied() {
+                        self.move_named(set, target, name, value, values);
+                    }
+                }
+            }
             VariableName::Xml => {
                 let selectors = &mut self.buffers.selectors;
                 let entries = self.state.entries(xml_kind(&target.pick)).iter();
