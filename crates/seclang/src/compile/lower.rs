@@ -125,7 +125,8 @@ impl<'a> Lowering<'a> {
             }
             outcome => outcome,
         };
-        let needs_matched = singles.is_logged || self.uses_matched(&links);
+        let is_told = singles.is_logged || !matches!(outcome, Outcome::Pass | Outcome::Allow(_));
+        let needs_matched = is_told || self.uses_matched(&links);
         Some(Rule {
             id: draft.id,
             phase: draft.phase,
