@@ -100,7 +100,7 @@ impl<'a> Assembly<'a> {
     /// Takes the files that `pattern` means.
     pub(super) fn load(&mut self, pattern: &str) {
         let place = Place::whole(pattern.into());
-        self.include(pattern, None, &place);
+        self.include(pattern, None, &place, Severity::Error);
     }
 
     pub(super) fn finish(mut self) -> (Drafts, Problems) {
@@ -108,30 +108,35 @@ impl<'a> Assembly<'a> {
         (self.drafts, self.problems)
     }
 
-    fn include(&mut self, pattern: &str, from: Option<&str>, place: &Place) {
+    /// Takes the files that `pattern` means; `missing` is how bad it is where there is none.
+    fn include(&mut self, pattern: &str, from: Option<&str>, place: &Place, missing: Severity) {
         if self.depth == INCLUDES_DEPTH_MAX {
             let message = format!("files include files more than {INCLUDES_DEPTH_MAX} deep");
             return self.error(place, None, message);
         }
         let names = match self.files.matching(pattern, from) {
             Ok(names) => names,
-            Err(error) => return self.error(place, None, format!("{pattern}: {error}")),
+            Err(error) => {
+                return self.add(place, missing, None, format!("{pattern}: {error}"));
+            }
         };
         self.depth += 1;
         for name in names {
-            self.file(&name, place);
+            self.file(&name, place, missing);
         }
         self.depth -= 1;
     }
 
-    fn file(&mut self, name: &str, included_at: &Place) {
+    fn file(&mut self, name: &str, included_at: &Place, missing: Severity) {
         if self.drafts.settings.files.len() == FILES_MAX {
             let message = format!("more than {FILES_MAX} rule files");
             return self.error(included_at, None, message);
         }
         let text = match self.files.read(name) {
             Ok(text) => text,
-            Err(error) => return self.error(included_at, None, format!("{name}: {error}")),
+            Err(error) => {
+                return self.add(included_at, missing, None, format!("{name}: {error}"));
+            }
         };
         self.drafts.settings.files.push(PathBuf::from(name));
         let file: Arc<str> = name.into();
@@ -154,8 +159,12 @@ impl<'a> Assembly<'a> {
             Directive::Marker(name) => self.drafts.items.push(Item::Marker(name)),
             Directive::DefaultAction(actions) => self.default_action(actions, &place),
             Directive::Include(pattern) => {
-                let pattern = String::from_utf8_lossy(&pattern).into_owned();
-                self.include(&pattern, Some(file), &place);
+                let pattern = String::from_utf8_lossy(&pattern);
+                self.include(&pattern, Some(file), &place, Severity::Error);
+            }
+            Directive::IncludeOptional(pattern) => {
+                let pattern = String::from_utf8_lossy(&pattern);
+                self.include(&pattern, Some(file), &place, Severity::Warning);
             }
             Directive::RemoveById(ids) => self.remove(&RuleChoice::Ids(ids), &place),
             Directive::RemoveByTag(tag) => self.remove(&RuleChoice::Tag(tag), &place),

@@ -27,6 +27,8 @@ pub enum Directive {
     DefaultAction(Vec<Placed<Action>>),
     /// `Include`: other files, by a pattern.
     Include(Vec<u8>),
+    /// `IncludeOptional`: those of them that are there.
+    IncludeOptional(Vec<u8>),
     /// `SecRuleRemoveById`
     RemoveById(Vec<RangeInclusive<u64>>),
     /// `SecRuleRemoveByTag`: an expression.

@@ -146,7 +146,8 @@ fn single<'a>(
         b"seccomponentsignature" => Directive::ComponentSignature(one()?.to_vec()),
         b"secwebappid" => Directive::WebAppId(one()?.to_vec()),
         b"secmarker" => Directive::Marker(one()?.to_vec()),
-        b"include" | b"includeoptional" => Directive::Include(one()?.to_vec()),
+        b"include" => Directive::Include(one()?.to_vec()),
+        b"includeoptional" => Directive::IncludeOptional(one()?.to_vec()),
         b"secruleremovebytag" => Directive::RemoveByTag(one()?.to_vec()),
         b"secruleremovebymsg" => Directive::RemoveByMessage(one()?.to_vec()),
         b"secargumentseparator" => match one()? {
