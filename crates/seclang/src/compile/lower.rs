@@ -190,6 +190,11 @@ impl<'a> Lowering<'a> {
         }
         let is_multi_match = actions.iter().any(|one| one.value == Action::MultiMatch);
         let operator = self.operator(condition)?;
+        let mut targets = condition.targets.iter();
+        if targets.any(|target| target.name == VariableName::Rule) {
+            let message = "RULE is for macros: as a target it has no values".to_owned();
+            self.add(&condition.targets_place, Severity::Warning, message);
+        }
         let beside = Beside {
             files: self.files,
             from: &condition.targets_place.file,
