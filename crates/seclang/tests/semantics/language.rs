@@ -435,7 +435,7 @@ fn files_include_files() {
     let files = Memory::default()
         .with(
             MAIN,
-            b"SecRuleEngine On\nInclude rules/*.conf\nSecAction id:9,phase:1,pass\nIncludeOptional none/*.conf",
+            b"SecRuleEngine On\nInclude rules/*.conf\nSecAction id:9,phase:1,pass\nIncludeOptional none/*.conf\nIncludeOptional none.conf",
         )
         .with("rules/b.conf", b"SecAction id:2,phase:1,pass\nInclude other.conf")
         .with("rules/a.conf", b"SecAction id:1,phase:1,pass")
@@ -514,6 +514,63 @@ fn what_is_logged() {
     assert_eq!(logged("pass,nolog,auditlog"), 0);
     assert_eq!(logged("pass,log,noauditlog"), 1);
     assert_eq!(logged("pass,nolog,log"), 1);
+}
+
+#[test]
+fn what_is_refused_quietly_is_told_with_what_matched() {
+    let ran = run(
+        "SecRule ARGS:a x \"id:1,phase:1,deny,nolog,msg:'%{MATCHED_VAR_NAME}',logdata:'%{MATCHED_VAR}'\"",
+        &Request::get("/?a=x"),
+    );
+    assert_eq!(ran.messages(), ["ARGS:a|x"]);
+    let ran = run(
+        "SecRule ARGS:a x \"id:1,phase:1,nolog,redirect:'/no?%{MATCHED_VAR}'\"",
+        &Request::get("/?a=x"),
+    );
+    assert_eq!(ran.end(), "redirect 302 /no?x by 1 in phase 1");
+}
+
+#[test]
+fn a_rule_decides_where_to_go_on_whatever_else_it_does() {
+    // Those that do nothing else are compiled to less.
+    let conditions = [
+        "TX:a \"@lt 5\"",
+        "TX:a \"!@lt 5\"",
+        "TX:a \"@eq 5\"",
+        "TX:a \"@ge %{tx.b}\"",
+        "TX:a \"!@ge %{tx.none}\"",
+        "TX:a \"@le 5%{tx.none}\"",
+        "&TX:a \"@eq 0\"",
+        "&TX:a \"!@eq 0\"",
+        "&TX:a \"@gt %{tx.b}\"",
+        "TX:a|!TX:a \"@eq 5\"",
+        "TX:0 \"@eq 5\"",
+    ];
+    let values = [
+        "",
+        "setvar:tx.a=5",
+        "setvar:tx.a=5x",
+        "setvar:tx.a=x",
+        "setvar:tx.a=",
+        "setvar:tx.a=9",
+    ];
+    for (condition, value) in conditions
+        .iter()
+        .flat_map(|one| values.map(|value| (one, value)))
+    {
+        let ids = |more: &str| {
+            let rules = format!(
+                "SecAction id:9,phase:1,nolog,pass,setvar:tx.b=7,{value}
+                 SecRule {condition} id:1,phase:1,nolog,pass,skipAfter:END{more}
+                 SecAction id:2,phase:1,pass
+                 SecMarker END
+                 SecAction id:3,phase:1,pass"
+            );
+            run(&rules, &Request::get("/")).ids()
+        };
+        let whole = ids(",setvar:tx.c=1");
+        assert_eq!(ids(""), whole, "{condition} {value}");
+    }
 }
 
 #[test]

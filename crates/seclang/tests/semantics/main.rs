@@ -21,3 +21,4 @@ mod refused;
 mod request_data;
 mod scoring;
 mod site;
+mod workers;

@@ -157,6 +157,40 @@ fn chains() {
 }
 
 #[test]
+fn variables_that_can_not_be_written() {
+    check(
+        "SecAction id:1,setvar:args.a=1",
+        &[
+            "main.conf:1:23: error: rule 1: rules can't write to `args`; expected tx, ip, global, session, user or resource",
+        ],
+    );
+    check(
+        "SecAction id:1,setvar:tx",
+        &["main.conf:1:23: error: rule 1: expected a collection, a dot and a name, like tx.score"],
+    );
+    check(
+        "SecAction id:1,initcol:tx=a",
+        &[
+            "main.conf:1:24: error: rule 1: expected one of the collections ip, global, session, user, resource",
+        ],
+    );
+    check(
+        "SecAction id:1,expirevar:ip.a",
+        &["main.conf:1:26: error: rule 1: expected a variable, `=` and seconds"],
+    );
+    check(
+        "SecAction \"id:1,ctl:ruleRemoveTargetById=2;ARGS|ARGZ\"",
+        &["main.conf:1:49: error: rule 1: there is no variable ARGZ"],
+    );
+    check(
+        "SecAction id:1,ctl:ruleRemoveById=9-1",
+        &[
+            "main.conf:1:35: error: rule 1: \"9-1\" is no id, and no range of ids like 941100-941999",
+        ],
+    );
+}
+
+#[test]
 fn files() {
     let (is_usable, found) = problems(&Memory::default());
     assert!(!is_usable);
@@ -261,6 +295,14 @@ fn what_may_not_mean_what_its_author_thinks() {
         &[
             "main.conf:1:21: warning: rule 1: @geoLookup never matches: there is no database of countries",
         ],
+    );
+    check_warnings(
+        "IncludeOptional none.conf",
+        &["main.conf:1:1: warning: none.conf: there is no such file"],
+    );
+    check_warnings(
+        "SecRule RULE:severity 2 id:1",
+        &["main.conf:1:9: warning: rule 1: RULE is for macros: as a target it has no values"],
     );
     check_warnings(
         "SecDataDir /tmp",

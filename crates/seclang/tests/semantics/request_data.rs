@@ -1,6 +1,6 @@
 //! What of a request is in which variable.
 
-use crate::site::{Request, Site, run};
+use crate::site::{Request, run};
 
 /// The values of targets in phase 2.
 #[track_caller]
@@ -229,43 +229,4 @@ fn who_speaks_to_whom() {
             "FULL_REQUEST=POST / HTTP/1.1\\r\\nContent-Type: application/x-www-form-urlencoded\\r\\n\\r\\na=b",
         ],
     );
-}
-
-#[test]
-fn a_worker_remembers_nothing_of_a_request() {
-    let site = Site::new(
-        "SecRule ARGS x \"id:1,phase:1,pass,capture,setvar:tx.a=+1,ctl:ruleRemoveById=2\"
-         SecRule ARGS y id:2,phase:1,pass
-         SecRule ARGS d id:3,phase:1,deny",
-    );
-    let mut worker = site.worker();
-    for _ in 0..3 {
-        let ran = site.run_by(&mut worker, &Request::get("/?a=x&b=y"));
-        assert_eq!(ran.ids(), [1]);
-        assert_eq!(ran.tx("a").as_deref(), Some("1"));
-        ran.finish(&mut worker);
-        let ran = site.run_by(&mut worker, &Request::get("/?b=y"));
-        assert_eq!((ran.ids(), ran.tx("a")), (vec![2], None));
-        ran.finish(&mut worker);
-        let ran = site.run_by(&mut worker, &Request::get("/?b=d"));
-        assert_eq!(ran.end(), "deny 403 by 3 in phase 1");
-        ran.finish(&mut worker);
-    }
-}
-
-#[test]
-fn a_transaction_moves_from_worker_to_worker() {
-    let site = Site::new(
-        "SecRule ARGS:a ^first$ id:1,phase:1,pass
-         SecRule ARGS:a ^first$ id:2,phase:2,pass
-         SecRule ARGS:a ^first$ id:5,phase:5,pass",
-    );
-    let mut workers = [site.worker(), site.worker(), site.worker()];
-    // Other strings have the same numbers there.
-    let [_, second, third] = &mut workers;
-    for (worker, query) in [(second, "/?x=1&y=2&a=3"), (third, "/?a=4&b=5&c=6")] {
-        site.run_by(worker, &Request::get(query)).finish(worker);
-    }
-    let ran = site.run_by_each(&mut workers, &Request::get("/?a=first"));
-    assert_eq!(ran.ids(), [1, 2, 5]);
 }

@@ -147,6 +147,14 @@ impl Site {
         Transaction::begin(worker, &connection)
     }
 
+    /// A transaction that is over.
+    pub(crate) fn ran(&self, transaction: Transaction) -> Ran {
+        Ran {
+            program: self.program.clone(),
+            transaction,
+        }
+    }
+
     /// All phases, as far as rules let them.
     pub(crate) fn run(&self, request: &Request) -> Ran {
         self.run_by(&mut self.worker(), request)
@@ -160,20 +168,14 @@ impl Site {
         let body = Body::whole(&request.body);
         assert_eq!(transaction.request_body(two, body), Verdict::Pass);
         transaction.log(three);
-        Ran {
-            program: self.program.clone(),
-            transaction,
-        }
+        self.ran(transaction)
     }
 
     pub(crate) fn run_by(&self, worker: &mut Worker, request: &Request) -> Ran {
         let mut transaction = self.begin(worker);
         drive(&self.program, worker, &mut transaction, request);
         transaction.log(worker);
-        Ran {
-            program: self.program.clone(),
-            transaction,
-        }
+        self.ran(transaction)
     }
 }
 
@@ -184,7 +186,7 @@ fn borrowed(headers: &[(Vec<u8>, Vec<u8>)]) -> Vec<(&[u8], &[u8])> {
         .collect()
 }
 
-fn head(worker: &mut Worker, transaction: &mut Transaction, of: &Request) -> Verdict {
+pub(crate) fn head(worker: &mut Worker, transaction: &mut Transaction, of: &Request) -> Verdict {
     let line = format!("{} {} HTTP/1.1", of.method, of.target);
     let head = RequestHead {
         line: line.as_bytes(),

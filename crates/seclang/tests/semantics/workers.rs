@@ -1,0 +1,162 @@
+//! What a worker keeps from one transaction to the next, and what bounds one.
+
+use std::time::Duration;
+
+use palisade_body::Body;
+use palisade_seclang::{Budget, Outcome, RuleCounter, Verdict, WorkerOptions, syntax::Phase};
+
+use crate::site::{Request, Site, head};
+
+fn options() -> WorkerOptions {
+    WorkerOptions::new(|| Duration::from_secs(1))
+}
+
+/// Rules that look at the same argument in each phase.
+const EACH_PHASE: &str = "SecRule ARGS:a ^first$ id:1,phase:1,pass
+    SecRule ARGS:a ^first$ id:2,phase:2,pass
+    SecRule ARGS:a ^first$ id:3,phase:3,pass
+    SecRule ARGS:a ^first$ id:4,phase:4,pass
+    SecRule ARGS:a ^first$ id:5,phase:5,pass
+    SecRule RESPONSE_BODY|RESPONSE_HEADERS:X leak id:6,phase:5,pass";
+
+#[test]
+fn what_was_sent_is_there_in_all_phases() {
+    let request = Request::get("/?a=first").answered(200, "text/html", "leak");
+    let ran = Site::new(EACH_PHASE).run(&request);
+    assert_eq!(ran.ids(), [1, 2, 3, 4, 5, 6]);
+}
+
+#[test]
+fn a_worker_remembers_nothing_of_a_request() {
+    let site = Site::new(
+        "SecRule ARGS x \"id:1,phase:1,pass,capture,setvar:tx.a=+1,setenv:e=1,initcol:ip=k,ctl:ruleRemoveById=2\"
+         SecRule ARGS y id:2,phase:1,pass
+         SecRule ARGS d id:3,phase:1,deny
+         SecRule &ENV|&IP|&TX:0 \"@gt 0\" id:4,phase:2,pass",
+    );
+    let mut worker = site.worker();
+    for _ in 0..3 {
+        let ran = site.run_by(&mut worker, &Request::get("/?a=x&b=y"));
+        assert_eq!(ran.ids(), [1, 4, 4, 4]);
+        assert_eq!(ran.tx("a").as_deref(), Some("1"));
+        ran.finish(&mut worker);
+        let ran = site.run_by(&mut worker, &Request::get("/?b=y"));
+        assert_eq!((ran.ids(), ran.tx("a")), (vec![2], None));
+        ran.finish(&mut worker);
+        let ran = site.run_by(&mut worker, &Request::get("/?b=d"));
+        assert_eq!(ran.end(), "deny 403 by 3 in phase 1");
+        ran.finish(&mut worker);
+    }
+}
+
+#[test]
+fn a_transaction_moves_from_worker_to_worker() {
+    let site = Site::new(EACH_PHASE);
+    let mut workers = [site.worker(), site.worker(), site.worker()];
+    // Other strings have the same numbers there.
+    let [_, second, third] = &mut workers;
+    for (worker, query) in [(second, "/?x=1&y=2&a=3"), (third, "/?a=4&b=5&c=6")] {
+        site.run_by(worker, &Request::get(query)).finish(worker);
+    }
+    let ran = site.run_by_each(&mut workers, &Request::get("/?a=first"));
+    assert_eq!(ran.ids(), [1, 2, 5]);
+}
+
+#[test]
+fn transactions_take_turns() {
+    for strings_max in [0, 8_192] {
+        let site = Site::new(EACH_PHASE).with(WorkerOptions {
+            strings_max,
+            ..options()
+        });
+        let mut worker = site.worker();
+        let requests = [Request::get("/?a=first"), Request::get("/?b=1&a=other")];
+        let mut transactions = requests.each_ref().map(|_| site.begin(&mut worker));
+        for (transaction, request) in transactions.iter_mut().zip(&requests) {
+            assert_eq!(head(&mut worker, transaction, request), Verdict::Pass);
+        }
+        // One that ends in between may make the worker forget what it knows of strings.
+        site.run_by(&mut worker, &Request::get("/?c=2&d=3&a=4"))
+            .finish(&mut worker);
+        for transaction in &mut transactions {
+            transaction.request_body(&mut worker, Body::whole(b""));
+            worker.forget_strings();
+            transaction.log(&mut worker);
+        }
+        let [first, other] = transactions.map(|transaction| site.ran(transaction).ids());
+        assert_eq!((first, other), (vec![1, 2, 5], vec![]));
+    }
+}
+
+#[test]
+fn what_rules_cost_is_counted() {
+    let site = Site::new(
+        "SecRule ARGS:a x id:1,phase:1,nolog,pass,chain
+         SecRule ARGS:b y
+         SecRule TX:a \"@eq 1\" id:2,phase:1,nolog,pass
+         SecAction id:3,phase:1,nolog,pass",
+    );
+    let mut worker = site.worker();
+    for target in ["/?a=x&b=y", "/?a=x", "/"] {
+        site.run_by(&mut worker, &Request::get(target))
+            .finish(&mut worker);
+    }
+    let hits: Vec<u64> = worker.counters().iter().map(|one| one.hits).collect();
+    assert_eq!(hits, [1, 0, 3]);
+    let all = RuleCounter {
+        evaluations: 3,
+        hits: 3,
+    };
+    assert_eq!(worker.counters().last(), Some(&all));
+}
+
+#[test]
+fn so_many_matches_are_kept() {
+    let site =
+        Site::new("SecArgumentsLimit 2000\nSecRule ARGS_NAMES a id:1,phase:1,pass,setvar:tx.n=+1");
+    let query = format!("/?{}", "a&".repeat(1_200));
+    let ran = site.run(&Request::get(&query));
+    assert_eq!(ran.ids().len(), 1_000);
+    assert_eq!(ran.transaction().matches_left_out(), 200);
+    assert_eq!(ran.tx("n").as_deref(), Some("1200"));
+}
+
+#[test]
+fn what_is_told_of_a_match_is_cut() {
+    let ran = Site::new(
+        "SecRule ARGS:a x \"id:1,phase:1,pass,msg:'%{MATCHED_VAR}',logdata:'%{ARGS.a}%{ARGS.a}'\"",
+    )
+    .run(&Request::get(&format!("/?a={}", "x".repeat(3_000))));
+    let told = ran.messages().join("");
+    let (message, data) = told.split_once('|').unwrap();
+    assert_eq!((message.len(), data.len()), (1_024, 1_024));
+    assert_eq!(ran.matches().join("").len(), "1 ARGS:a=".len() + 512);
+}
+
+#[test]
+fn a_transaction_has_a_budget() {
+    let budget = |bytes, request: &Request| {
+        let site = Site::new(
+            "SecRule ARGS \"@contains %{tx.nothing}y\" id:1,phase:1,pass
+             SecRule ARGS \"@contains %{tx.nothing}y\" id:2,phase:2,pass
+             SecAction id:3,phase:2,deny",
+        )
+        .with(WorkerOptions {
+            budget: Budget {
+                bytes,
+                time: Duration::from_secs(10),
+            },
+            ..options()
+        });
+        let ran = site.run(request);
+        (ran.transaction().outcome(), ran.end())
+    };
+    let long = Request::get(&format!("/?a={}", "x".repeat(5_000)));
+    let refused = "deny 403 by 3 in phase 2".to_owned();
+    assert_eq!(budget(1 << 20, &long), (Outcome::Complete, refused));
+    // What isn't known is for whoever drives it to decide.
+    let spent = Outcome::BudgetSpent(Phase::RequestBody);
+    assert_eq!(budget(6_000, &long), (spent, String::new()));
+    let spent = Outcome::BudgetSpent(Phase::RequestHeaders);
+    assert_eq!(budget(100, &long), (spent, String::new()));
+}
