@@ -1,3 +1,7 @@
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+
 use super::*;
 
 const NOW: u64 = 1_000;
@@ -202,4 +206,101 @@ fn no_addition_is_lost() {
         told.trim_start_matches("a=").parse::<u64>().unwrap()
     });
     assert_eq!(counts.sum::<u64>(), 20_000);
+}
+
+/// What a record is, as naively as can be.
+#[derive(Default)]
+struct Model {
+    expires: u64,
+    variables: HashMap<String, (String, Option<u64>)>,
+}
+
+impl Model {
+    fn apply(&mut self, change: &Change<'_>, now: u64) {
+        self.variables
+            .retain(|_, (_, expires)| expires.is_none_or(|expires| now < expires));
+        let name = String::from_utf8(change.name.to_vec()).unwrap();
+        let old = self.variables.get(&name).cloned();
+        let (old, old_expires) =
+            old.map_or((None, None), |(value, expires)| (Some(value), expires));
+        let value = match change.edit {
+            Edit::Keep => old,
+            Edit::Add(by) => {
+                let number = old.map_or(0, |old| crate::integer(old.trim_matches('\'').as_bytes()));
+                Some((number + by).max(0).to_string())
+            }
+            Edit::Set(Value::Integer(number)) => Some(number.to_string()),
+            Edit::Set(Value::Text(text)) => Some(format!("'{}'", text.escape_ascii())),
+            Edit::Unset => None,
+        };
+        self.variables.remove(&name);
+        if let Some(value) = value {
+            let expires = change.expires.or(old_expires);
+            self.variables.insert(name, (value, expires));
+        }
+    }
+
+    fn told(&self, now: u64) -> Option<Vec<String>> {
+        if now >= self.expires {
+            return None;
+        }
+        let live = self.variables.iter();
+        let live = live.filter(|(_, (_, expires))| expires.is_none_or(|expires| now < expires));
+        let mut told: Vec<_> = live
+            .map(|(name, (value, _))| format!("{name}={value}"))
+            .collect();
+        told.sort();
+        Some(told)
+    }
+}
+
+fn edit() -> impl Strategy<Value = Edit<'static>> {
+    prop_oneof![
+        Just(Edit::Keep),
+        (-5..9_i64).prop_map(Edit::Add),
+        (0..9_i64).prop_map(|number| Edit::Set(Value::Integer(number))),
+        prop::sample::select(vec!["", "7x", "text"])
+            .prop_map(|text| Edit::Set(Value::Text(text.as_bytes()))),
+        Just(Edit::Unset),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn records_are_as_a_naive_model_has_them(
+        steps in prop::collection::vec(
+            (0..3_usize, 0..30_u64, prop::collection::vec((0..3_usize, edit(), prop::option::of(0..40_u64)), 0..4)),
+            1..60,
+        )
+    ) {
+        const NAMES: [&str; 3] = ["a", "b", "c"];
+        let (collections, mut models) = (Collections::default(), [(); 3].map(|()| Model::default()));
+        let mut now = NOW;
+        for (record, passed, changes) in steps {
+            now += passed;
+            let changes: Vec<_> = changes
+                .iter()
+                .map(|(name, edit, seconds)| {
+                    change(NAMES[*name], *edit, seconds.map(|seconds| now + seconds))
+                })
+                .collect();
+            collections.write(NAMES[record].as_bytes(), now, 50, changes.iter().copied());
+            let model = &mut models[record];
+            if now >= model.expires {
+                model.variables.clear();
+            }
+            for change in &changes {
+                model.apply(change, now);
+            }
+            model.expires = now + 50;
+            for (name, model) in NAMES.iter().zip(&models) {
+                let told = all(&collections, name, now).map(|told| {
+                    let mut told: Vec<_> = told.split(' ').filter(|one| !one.is_empty()).map(str::to_owned).collect();
+                    told.sort();
+                    told
+                });
+                prop_assert_eq!(told, model.told(now));
+            }
+        }
+    }
 }

@@ -17,6 +17,7 @@ mod exclusions;
 mod language;
 mod memory;
 mod persistence;
+mod random;
 mod refused;
 mod request_data;
 mod scoring;

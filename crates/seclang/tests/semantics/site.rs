@@ -18,7 +18,7 @@ SecResponseBodyAccess On
 ";
 
 /// A request, and the answer to it.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Request {
     method: String,
     target: String,
