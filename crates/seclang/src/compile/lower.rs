@@ -273,15 +273,12 @@ impl<'a> Lowering<'a> {
                 None
             }
             Err(Refusal::Operator(error)) => {
-                let mut place = match error.problem {
-                    crate::operators::Problem::Unknown | crate::operators::Problem::Refused(_) => {
-                        condition.operator_place.clone()
-                    }
-                    _ => condition.argument_place.clone(),
+                use crate::operators::Problem;
+                let place = match error.problem {
+                    Problem::Unknown | Problem::Refused(_) => None,
+                    _ => condition.argument_place.of(error.offset),
                 };
-                // Exact unless the line has escapes before it, or goes on in another.
-                let offset = u32::try_from(error.offset).unwrap_or(0);
-                place.column = place.column.saturating_add(offset);
+                let place = place.unwrap_or_else(|| condition.operator_place.clone());
                 self.error(&place, format!("@{}: {}", error.operator, error.problem));
                 None
             }

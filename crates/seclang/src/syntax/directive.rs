@@ -146,6 +146,42 @@ pub struct Condition {
     pub argument: Vec<u8>,
     /// Where the operator stands.
     pub operator_place: Place,
-    /// Where the argument stands; a byte of it may be further on, by the line's escapes.
-    pub argument_place: Place,
+    /// Where the argument stands.
+    pub argument_place: ArgumentPlace,
+}
+
+/// Where an argument stands, each byte of it: escapes are taken away from it, and lines joined.
+#[derive(Clone, Debug)]
+pub struct ArgumentPlace {
+    /// Bytes from which on the ones that follow stand side by side, ascending, and where each stands.
+    runs: Vec<(usize, Place)>,
+}
+
+impl ArgumentPlace {
+    /// From the place of each byte, and of the end.
+    pub(super) fn new(places: impl Iterator<Item = Place>) -> Self {
+        let mut runs: Vec<(usize, Place)> = Vec::new();
+        for (at, place) in places.enumerate() {
+            let is_next = runs.last().is_some_and(|(begins, run)| {
+                let column = u32::try_from(at - begins).ok();
+                let column = column.and_then(|behind| run.column.checked_add(behind));
+                run.line == place.line && column == Some(place.column)
+            });
+            if !is_next {
+                runs.push((at, place));
+            }
+        }
+        Self { runs }
+    }
+
+    /// Where a byte of it stands; none where there is no argument at all.
+    #[must_use]
+    pub fn of(&self, at: usize) -> Option<Place> {
+        let behind = self.runs.partition_point(|(begins, _)| *begins <= at);
+        let (begins, place) = self.runs.get(behind.checked_sub(1)?)?;
+        let mut place = place.clone();
+        let behind = u32::try_from(at - begins).unwrap_or(u32::MAX);
+        place.column = place.column.saturating_add(behind);
+        Some(place)
+    }
 }

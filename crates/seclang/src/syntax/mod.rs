@@ -17,7 +17,9 @@ mod words;
 
 pub use action::{Action, AllowScope, Change, Disruptive, Phase, Sanitise, SetVar, VariablePath};
 pub use ctl::{AuditMode, BodyProcessor, Ctl, EngineMode};
-pub use directive::{Condition, Directive, Placed, Rule, RuleChoice, UpdatedTargets};
+pub use directive::{
+    ArgumentPlace, Condition, Directive, Placed, Rule, RuleChoice, UpdatedTargets,
+};
 pub use parse::parse;
 pub use place::{PROBLEMS_MAX, Place, Problem, Problems, Severity};
 pub use targets::{Selector, Target, TargetUse};

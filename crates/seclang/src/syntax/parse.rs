@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::action::Action;
 use super::actions::{self, actions};
 use super::ctl::id_ranges;
-use super::directive::{Condition, Directive, Placed, Rule, RuleChoice, UpdatedTargets};
+use super::directive::{
+    ArgumentPlace, Condition, Directive, Placed, Rule, RuleChoice, UpdatedTargets,
+};
 use super::lines::{LINE_BYTES_MAX, Line, Lines};
 use super::place::{Place, Problem, Problems, Severity};
 use super::settings::setting;
@@ -130,7 +132,9 @@ impl LineReader<'_> {
             operator,
             argument: text.get(argument_at..).unwrap_or_default().to_vec(),
             operator_place,
-            argument_place: self.place(word.offset(argument_at)),
+            argument_place: ArgumentPlace::new(
+                (argument_at..=text.len()).map(|at| self.place(word.offset(at))),
+            ),
         }
     }
 

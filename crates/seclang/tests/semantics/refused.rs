@@ -82,6 +82,15 @@ fn expressions_that_take_more_than_linear_time() {
         let begin = format!("main.conf:1:{column}: error: rule 1: @rx: ");
         assert!(problem.starts_with(&begin), "{problem}");
     }
+    // Behind escapes, and in another line.
+    check_begins(
+        r#"SecRule ARGS "@rx a\"\"(?=b)" id:1"#,
+        "main.conf:1:24: error: rule 1: @rx: ",
+    );
+    check_begins(
+        "SecRule ARGS \\\n  \"@rx a\\\n  \\\"(?=b)\" id:1",
+        "main.conf:3:5: error: rule 1: @rx: ",
+    );
     refused("(a");
     refused("[z-a]");
     // As a selector, too.

@@ -40,7 +40,8 @@ fn a_rule_of_several_lines() {
     assert!(condition.is_negated);
     assert_eq!(condition.operator, b"rx");
     assert_eq!(condition.argument, b"a\"b");
-    assert_eq!(condition.argument_place.to_string(), "a.conf:3:29");
+    let places = [0, 1, 2].map(|at| condition.argument_place.of(at).unwrap().to_string());
+    assert_eq!(places, ["a.conf:3:29", "a.conf:3:31", "a.conf:3:32"]);
     let places: Vec<_> = rule
         .actions
         .iter()
