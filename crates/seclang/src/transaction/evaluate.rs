@@ -118,6 +118,9 @@ impl<'r> Run<'r> {
         if self.state.is_removed(gate.rule) {
             return Flow::Next;
         }
+        if self.are_targets_left_out(gate.rule) {
+            return self.rule(gate.rule);
+        }
         self.count(gate.rule, |counter| counter.evaluations += 1);
         if !self.compares(&gate.comparison) {
             return Flow::Next;
@@ -157,8 +160,9 @@ impl<'r> Run<'r> {
         }
         self.count(index, |counter| counter.evaluations += 1);
         self.state.matched.clear();
-        self.has_removals = self.are_targets_left_out(index);
         for (number, link) in links.iter().enumerate() {
+            // The link before may have left some out.
+            self.has_removals = self.are_targets_left_out(index);
             let is_last = number + 1 == links.len();
             if !self.link(index, rule, link, is_last) {
                 return self.end_if_over(Flow::Next);

@@ -82,6 +82,11 @@ fn targets_are_removed_for_a_transaction() {
         "ruleRemoveTargetById=101;ARGS_NAMES:a",
         &[FIRST, SECOND, THIRD, OF_TX],
     );
+    // Of links that come later.
+    let rules = "SecRule ARGS:a x id:1,phase:1,pass,ctl:ruleRemoveTargetById=1;ARGS:a,chain
+        SecRule ARGS x";
+    assert_eq!(run(rules, &Request::get("/?a=x")).ids(), [0; 0]);
+    assert_eq!(run(rules, &Request::get("/?a=x&b=x")).ids(), [1]);
     // What is no collection.
     let rules = "SecAction id:1,phase:1,nolog,pass,ctl:ruleRemoveTargetById=2;REQUEST_URI
         SecRule REQUEST_URI|REQUEST_LINE|ARGS x id:2,phase:1,pass

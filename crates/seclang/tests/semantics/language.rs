@@ -553,6 +553,9 @@ fn a_rule_decides_where_to_go_on_whatever_else_it_does() {
         "setvar:tx.a=x",
         "setvar:tx.a=",
         "setvar:tx.a=9",
+        "setvar:tx.a=9,ctl:ruleRemoveTargetById=1;TX:a",
+        "setvar:tx.a=3,ctl:ruleRemoveTargetById=1;TX",
+        "setvar:tx.a=3,ctl:ruleRemoveById=1",
     ];
     for (condition, value) in conditions
         .iter()
