@@ -9,6 +9,7 @@ mod filters;
 mod lower;
 mod operators;
 mod rule_files;
+mod settings;
 mod target_sets;
 mod tx_sources;
 
