@@ -90,7 +90,7 @@ impl Text {
             TextTest::BeginsWith => value.starts_with(argument),
             TextTest::EndsWith => value.ends_with(argument),
             TextTest::StrEq => value == argument,
-            TextTest::Within => is_within(value, argument),
+            TextTest::Within => memmem::find(argument, value).is_some(),
             TextTest::Contains => self.find(value, argument).is_some(),
             TextTest::ContainsWord => match self.find(value, argument) {
                 Some(first) => contains_word(value, argument, first, scratch),
@@ -105,20 +105,6 @@ impl Text {
             None => memmem::find(value, argument),
         }
     }
-}
-
-/// The longest argument in which a value is looked for place by place, which takes time that is quadratic
-/// in it; preparing a search takes longer than that.
-const SHORT_BYTES_MAX: usize = 512;
-
-fn is_within(value: &[u8], argument: &[u8]) -> bool {
-    let Some(first) = value.first().filter(|_| argument.len() <= SHORT_BYTES_MAX) else {
-        return memmem::find(argument, value).is_some();
-    };
-    memchr::memchr_iter(*first, argument).any(|at| {
-        let rest = argument.get(at..);
-        rest.is_some_and(|rest| rest.starts_with(value))
-    })
 }
 
 #[cfg(test)]
