@@ -21,7 +21,7 @@ mod suite;
 pub use engine::{Engine, Exchange, Logged, Observed};
 pub use overrides::{Override, Overrides, parse_overrides};
 pub use problem::{Problem, SuiteError};
-pub use request::{Field, Framing, Request, Response};
+pub use request::{Field, Framing, RawResponse, Request, Response};
 pub use run::{Failure, Mismatch, Outcome, RedirectError, Report, Summary, Totals, run, run_test};
 pub use suite::{
     Input, LogExpectations, Message, Output, Parts, Pattern, Stage, TEMPLATE_BYTES_MAX, Test,

@@ -58,11 +58,8 @@ impl<'r> Request<'r> {
     /// Takes `bytes` apart, whatever they are.
     #[must_use]
     pub fn read(bytes: &'r [u8]) -> Self {
-        let mut lines = Lines { rest: bytes };
-        let mut line = lines.next().unwrap_or_default();
-        while line.is_empty() && !lines.rest.is_empty() {
-            line = lines.next().unwrap_or_default();
-        }
+        let mut lines = Lines::new(bytes);
+        let line = lines.first();
         let (method, rest) = split_word(line);
         let (target, rest) = split_word(rest);
         let protocol = trim(rest);
@@ -80,7 +77,7 @@ impl<'r> Request<'r> {
         if protocol.is_empty() {
             request.head = before(bytes, lines.rest);
         } else {
-            request.is_whole = request.read_fields(&mut lines);
+            request.is_whole = read_fields(&mut lines, &mut request.headers);
             request.head = before(bytes, lines.rest);
             request.read_body(lines.rest);
         }
@@ -97,27 +94,8 @@ impl<'r> Request<'r> {
             .map(|field| &*field.value)
     }
 
-    /// Whether the fields have an end.
-    fn read_fields(&mut self, lines: &mut Lines<'r>) -> bool {
-        for line in lines.by_ref() {
-            if line.is_empty() {
-                return true;
-            }
-            match self.headers.last_mut() {
-                Some(last) if line.first().is_some_and(|byte| is_blank(*byte)) => last.go_on(line),
-                _ => self.headers.push(Field::read(line)),
-            }
-        }
-        false
-    }
-
     fn read_body(&mut self, rest: &'r [u8]) {
-        let is_chunked = self.headers.iter().any(|field| {
-            let value = field.value.to_ascii_lowercase();
-            field.name.eq_ignore_ascii_case(b"transfer-encoding")
-                && memchr::memmem::find(&value, b"chunked").is_some()
-        });
-        if is_chunked {
+        if is_chunked(&self.headers) {
             let (body, is_whole) = chunked::decode(rest);
             self.framing = Framing::Chunked;
             self.body = Cow::Owned(body);
@@ -152,9 +130,52 @@ impl<'r> Field<'r> {
     }
 }
 
+/// Takes the fields of a head up to its empty line; says whether there is one.
+pub(super) fn read_fields<'r>(lines: &mut Lines<'r>, headers: &mut Vec<Field<'r>>) -> bool {
+    for line in lines.by_ref() {
+        if line.is_empty() {
+            return true;
+        }
+        match headers.last_mut() {
+            Some(last) if line.first().is_some_and(|byte| is_blank(*byte)) => last.go_on(line),
+            _ => headers.push(Field::read(line)),
+        }
+    }
+    false
+}
+
+/// Whether the body behind these comes in chunks.
+pub(super) fn is_chunked(headers: &[Field<'_>]) -> bool {
+    headers.iter().any(|field| {
+        let value = field.value.to_ascii_lowercase();
+        field.name.eq_ignore_ascii_case(b"transfer-encoding")
+            && memchr::memmem::find(&value, b"chunked").is_some()
+    })
+}
+
 /// The lines of a head, without their ends.
-struct Lines<'r> {
+pub(super) struct Lines<'r> {
     rest: &'r [u8],
+}
+
+impl<'r> Lines<'r> {
+    pub(super) fn new(bytes: &'r [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    /// The first one that isn't empty; an empty one where there is none.
+    pub(super) fn first(&mut self) -> &'r [u8] {
+        let mut line = self.next().unwrap_or_default();
+        while line.is_empty() && !self.rest.is_empty() {
+            line = self.next().unwrap_or_default();
+        }
+        line
+    }
+
+    /// What is behind the lines that were taken.
+    pub(super) fn rest(&self) -> &'r [u8] {
+        self.rest
+    }
 }
 
 impl<'r> Iterator for Lines<'r> {
@@ -183,7 +204,7 @@ fn before<'r>(whole: &'r [u8], rest: &[u8]) -> &'r [u8] {
 }
 
 /// A length in decimal digits.
-fn length(value: &[u8]) -> Option<usize> {
+pub(super) fn length(value: &[u8]) -> Option<usize> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return None;
     }
@@ -197,7 +218,7 @@ fn length(value: &[u8]) -> Option<usize> {
 }
 
 /// The first word of `text`, and what is behind it.
-fn split_word(text: &[u8]) -> (&[u8], &[u8]) {
+pub(super) fn split_word(text: &[u8]) -> (&[u8], &[u8]) {
     let text = trim_start(text);
     let end = text.iter().position(|byte| is_white(*byte));
     end.and_then(|end| text.split_at_checked(end))
@@ -211,7 +232,7 @@ fn trim_start(text: &[u8]) -> &[u8] {
         .unwrap_or_default()
 }
 
-fn trim(text: &[u8]) -> &[u8] {
+pub(super) fn trim(text: &[u8]) -> &[u8] {
     let text = trim_start(text);
     let last = text.iter().rposition(|byte| !is_white(*byte));
     last.and_then(|last| text.get(..=last)).unwrap_or_default()
