@@ -68,6 +68,13 @@ impl Phrases {
         self.phrases.iter().map(AsRef::as_ref)
     }
 
+    /// The memory that they take with their compiled form, in bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let phrases: usize = self.phrases.iter().map(|phrase| phrase.len()).sum();
+        self.automaton.memory_usage() + phrases
+    }
+
     /// The phrase that ends first in `value`; of several that end there, the longest.
     pub(super) fn find(&self, value: &[u8]) -> Option<&[u8]> {
         let found = self.automaton.find(value)?;

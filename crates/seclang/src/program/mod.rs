@@ -3,13 +3,17 @@
 //!
 //! Immutable: a program is shared by all threads, and changed rules are another program.
 
+mod actions;
 mod effect;
 mod pipeline;
 mod rule;
 mod settings;
 mod source;
 mod step;
+mod summary;
 mod target;
+#[cfg(test)]
+mod test_rules;
 mod tx_names;
 
 use crate::UnicodeMap;
@@ -19,10 +23,12 @@ use crate::syntax::Phase;
 
 pub(crate) use effect::{Change, CtlEffect, Destination, Effect, Operand, RuleSet, TargetRemoval};
 pub(crate) use pipeline::{NodeId, Pipelines};
-pub(crate) use rule::{Link, Outcome, Rule, RuleIndex, Test};
+pub use rule::Rule;
+pub(crate) use rule::{Link, Outcome, RuleIndex, Test};
 pub use settings::{AuditSettings, BodyAccess, Settings};
 pub(crate) use source::{RuleField, Source};
 pub(crate) use step::{Gate, SlotComparison, Step};
+pub use summary::{Asked, Summary};
 pub(crate) use target::{Exclusion, PartId, Pick, Planned, PlannedUse, TargetSet, TargetSetId};
 pub(crate) use tx_names::{CAPTURE_SLOTS, Slot, TxNames};
 

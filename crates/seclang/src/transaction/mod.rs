@@ -14,6 +14,7 @@ mod lookup;
 mod matched;
 mod records;
 mod report;
+mod spent;
 mod state;
 mod strings;
 mod time_of_day;
