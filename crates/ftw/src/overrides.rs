@@ -7,7 +7,7 @@ use palisade_yaml::{Content, Location, Node};
 
 use crate::fields::Fields;
 use crate::problem::{Problems, SuiteError};
-use crate::suite::{Output, Stage, TestId, read_output};
+use crate::suite::{Output, Stage, Test, TestId, read_output};
 
 /// Overrides, in the order of their file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -100,6 +100,13 @@ fn read_override(node: &Node, problems: &mut Problems) -> Option<Override> {
 }
 
 impl Overrides {
+    /// Those that are for none of `tests`.
+    #[must_use]
+    pub fn without_test(&self, tests: &[Test]) -> Vec<Override> {
+        let is_needless = |one: &&Override| !tests.iter().any(|test| one.is_for(test.id));
+        self.list.iter().filter(is_needless).cloned().collect()
+    }
+
     /// The overrides for a test.
     pub(crate) fn of(&self, id: TestId) -> impl Iterator<Item = &Override> {
         self.list.iter().filter(move |one| one.is_for(id))

@@ -1,12 +1,22 @@
-//! ModSecurity rules around their engine: files on the disk, lines of a log, suites that try them.
+//! ModSecurity rules around their engine: files on the disk, lines of a log, suites that try them,
+//! explanations of what they do.
 //!
 //! Layer 3: what [`palisade_seclang`] decides from bytes alone is brought together here with where the
 //! bytes come from and where its verdicts go.
 
+mod clock;
+mod drive;
+mod explain;
 mod log_line;
 mod rule_folder;
 mod suite;
+mod suite_files;
+mod suite_run;
 
-pub use log_line::{LogContext, append_log_line};
+pub use clock::system_clock;
+pub use explain::{BodySight, Case, Explanation, Matched, explain};
+pub use log_line::{LogContext, append_log_line, severity_name};
 pub use rule_folder::RuleFolder;
 pub use suite::SuiteEngine;
+pub use suite_files::{SuiteFileError, read_overrides, read_suite};
+pub use suite_run::run_suite;

@@ -30,6 +30,12 @@ const SEVERITIES: [&str; 8] = [
     "DEBUG",
 ];
 
+/// The name of a severity: `EMERGENCY` of 0, to `DEBUG` of 7.
+#[must_use]
+pub fn severity_name(severity: u8) -> Option<&'static str> {
+    SEVERITIES.get(usize::from(severity)).copied()
+}
+
 /// The longest text of one field.
 const FIELD_BYTES_MAX: usize = 512;
 
@@ -54,8 +60,7 @@ pub fn append_log_line(matched: &MatchReport<'_>, context: &LogContext<'_>, out:
     field_if_any(out, "msg", matched.message);
     field_if_any(out, "data", matched.data);
     if let Some(severity) = matched.rule.severity() {
-        let name = SEVERITIES.get(usize::from(severity));
-        optional(out, "severity", name.map(|name| name.as_bytes()));
+        optional(out, "severity", severity_name(severity).map(str::as_bytes));
     }
     optional(out, "ver", matched.rule.version().map(str::as_bytes));
     for tag in matched.rule.tags() {

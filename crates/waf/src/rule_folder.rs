@@ -73,9 +73,14 @@ fn utf8(path: &Path) -> Result<&str, SourceError> {
     text.ok_or_else(|| SourceError(format!("{} is not UTF-8", path.display())))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, SourceError> {
+/// The content of a file, at most 16 MiB.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, SourceError> {
     let told = |error: std::io::Error| SourceError(error.to_string());
     let file = fs::File::open(path).map_err(told)?;
+    if file.metadata().map_err(told)?.is_dir() {
+        let message = "it is a folder; name its files, like FOLDER/*.conf";
+        return Err(SourceError(message.to_owned()));
+    }
     let mut content = Vec::new();
     let max = FILE_SIZE_MAX.as_u64();
     file.take(max + 1).read_to_end(&mut content).map_err(told)?;

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use palisade_body::Body;
 use palisade_ftw::{Engine, Exchange, Logged, Observed, Response};
 use palisade_hygiene::h1::check_head;
 use palisade_hygiene::{HeadLimits, Refusal};
 use palisade_seclang::{
-    Connection, InterruptionAction, Program, RequestHead, ResponseHead, Transaction, Verdict,
-    Worker, WorkerOptions,
+    Connection, InterruptionAction, Program, ResponseHead, Transaction, Verdict, Worker,
+    WorkerOptions,
 };
 
+use crate::drive;
 use crate::log_line::{LogContext, append_log_line};
 
 /// Runs rules on the exchanges of a suite, in process. A head that Palisade would refuse before any rule is
@@ -40,29 +40,13 @@ impl SuiteEngine {
         exchange: &Exchange<'_>,
     ) -> Option<Response> {
         let request = exchange.request;
-        let headers: Vec<(&[u8], &[u8])> = request
-            .headers
-            .iter()
-            .map(|field| (field.name, &*field.value))
-            .collect();
-        let head = RequestHead {
-            line: request.line,
-            method: request.method,
-            target: request.target,
-            protocol: request.protocol,
-            headers: &headers,
-        };
         let refusal_status = check_head(request.head, &HeadLimits::default())
             .err()
             .map(Refusal::status);
         let worker = &mut self.worker;
-        let mut verdict = transaction.request_head(worker, &head);
+        let mut verdict = drive::request_head(worker, transaction, request);
         if verdict == Verdict::Pass {
-            let body = match transaction.request_body_limit() {
-                Some(limit) => limited(&request.body, limit),
-                None => Body::whole(b""),
-            };
-            verdict = transaction.request_body(worker, body);
+            verdict = drive::request_body(worker, transaction, &request.body);
         }
         if verdict == Verdict::Interrupt {
             return refusal(transaction);
@@ -90,12 +74,11 @@ impl SuiteEngine {
             reason: b"",
             headers: &headers,
         };
-        if transaction.response_head(&mut self.worker, &head) == Verdict::Interrupt {
-            return Verdict::Interrupt;
+        let worker = &mut self.worker;
+        match transaction.response_head(worker, &head) {
+            Verdict::Pass => drive::response_body(worker, transaction, &response.body),
+            Verdict::Interrupt => Verdict::Interrupt,
         }
-        let limit = transaction.response_body_limit(self.program.settings());
-        let body = limit.map_or(Body::whole(b""), |limit| limited(&response.body, limit));
-        transaction.response_body(&mut self.worker, body)
     }
 
     fn logged(&self, transaction: &Transaction, exchange: &Exchange<'_>, id: &str) -> Vec<Logged> {
@@ -143,14 +126,6 @@ impl Engine for SuiteEngine {
         let logged = self.logged(&transaction, exchange, &id);
         transaction.finish(&mut self.worker);
         Observed { response, logged }
-    }
-}
-
-fn limited(body: &[u8], limit: u64) -> Body<'_> {
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    match body.get(..limit) {
-        Some(part) if part.len() < body.len() => Body::partial(part),
-        _ => Body::whole(body),
     }
 }
 

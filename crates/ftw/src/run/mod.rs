@@ -14,13 +14,12 @@ use crate::suite::Test;
 
 /// Runs `tests` one after the other. Overrides that are for none of them are told too.
 pub fn run(engine: &mut dyn Engine, tests: &[Test], overrides: &Overrides) -> Summary {
-    let is_needless = |one: &&Override| !tests.iter().any(|test| one.is_for(test.id));
     Summary {
         reports: tests
             .iter()
             .map(|test| run_test(engine, test, overrides))
             .collect(),
-        overrides_without_test: overrides.list.iter().filter(is_needless).cloned().collect(),
+        overrides_without_test: overrides.without_test(tests),
     }
 }
 
