@@ -47,3 +47,4 @@ mod systemd;
 mod tls;
 mod upgrade;
 mod usage_metrics;
+mod waf;

@@ -1,5 +1,7 @@
 //! What can be said on the command line.
 
+mod waf;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,6 +13,8 @@ use palisade_admin::api::LISTED_MAX;
 use palisade_decisions::Scope;
 
 use crate::decisions::{parse_delete_target, parse_duration, parse_scope};
+
+pub(crate) use waf::{Waf, WafAction, WafCheck, WafExplain, WafTest};
 
 /// Where the settings are unless `--config` says otherwise.
 pub(crate) const DEFAULT_CONFIG: &str = "/etc/palisade/palisade.yaml";
@@ -44,6 +48,8 @@ pub(crate) enum Command {
     Explain(Explain),
     /// List and change the local decisions of a running Palisade.
     Decisions(Decisions),
+    /// Check, explain and test rules of a web application firewall (SecLang, like OWASP CRS)
+    Waf(Waf),
     /// Say whether a running Palisade is ready: exit code 0 or 1.
     Health(Health),
     /// Print the version.

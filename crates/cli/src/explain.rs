@@ -6,7 +6,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use palisade_access::RuleExplanation;
 use palisade_client_address::resolve::explain as explain_hops;
@@ -21,6 +21,7 @@ use palisade_proxy::settings::ListenerSettings;
 use palisade_vocabulary::{ClientAddr, Ip, Known, RequestView, Scheme, Tick};
 
 use crate::arguments::Explain;
+use crate::url::Url;
 use crate::{Exit, load, saved, say};
 
 pub(crate) fn explain(arguments: &Explain) -> Result<Exit> {
@@ -141,17 +142,7 @@ struct Request {
 
 impl Request {
     fn parse(arguments: &Explain) -> Result<Self> {
-        let url = &arguments.url;
-        let (scheme, rest) = match url.split_once("://") {
-            Some(("http", rest)) => (Scheme::Http, rest),
-            Some(("https", rest)) => (Scheme::Https, rest),
-            _ => {
-                bail!("\"{url}\" is not an address; expected one like https://app.example.com/path")
-            }
-        };
-        let host_len = rest.find(['/', '?']).unwrap_or(rest.len());
-        let (host, target) = rest.split_at_checked(host_len).unwrap_or((rest, ""));
-        let slash = if target.starts_with('/') { "" } else { "/" };
+        let url = Url::parse(&arguments.url)?;
         let mut headers = HeaderMap::new();
         for header in &arguments.headers {
             let (name, value) = header
@@ -161,9 +152,9 @@ impl Request {
             headers.append(name, HeaderValue::from_str(value.trim())?);
         }
         if !headers.contains_key(http::header::HOST) {
-            headers.insert(http::header::HOST, HeaderValue::from_str(host)?);
+            headers.insert(http::header::HOST, HeaderValue::from_str(url.host)?);
         }
-        let mut head = format!("{} {slash}{target} HTTP/1.1\r\n", arguments.method).into_bytes();
+        let mut head = format!("{} {} HTTP/1.1\r\n", arguments.method, url.target).into_bytes();
         for (name, value) in &headers {
             head.extend_from_slice(name.as_str().as_bytes());
             head.extend_from_slice(b": ");
@@ -174,7 +165,7 @@ impl Request {
         Ok(Self {
             head,
             headers,
-            scheme,
+            scheme: url.scheme,
         })
     }
 }

@@ -28,7 +28,9 @@ mod signals;
 mod systemd;
 mod tasks;
 mod upgrade;
+mod url;
 mod usage;
+mod waf;
 mod workers;
 
 use std::process::ExitCode;
@@ -83,6 +85,7 @@ fn main() -> ExitCode {
         Command::Check(check) => check::check(&check),
         Command::Explain(explain) => explain::explain(&explain),
         Command::Decisions(decisions) => decisions::decisions(&decisions),
+        Command::Waf(waf) => waf::waf(&waf),
         Command::Health(health) => health::health(&health),
         Command::Version => {
             say(&format!("palisade {VERSION}"));

@@ -1,0 +1,153 @@
+//! What can be said to `palisade waf`.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use palisade_ftw::TestId;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Rules are ModSecurity's (SecLang), like OWASP CRS. Files are read in the order in which they are\n\
+    named; a pattern stands for all files that it fits, by their names.\n\n\
+    Examples:\n  \
+    palisade waf check modsecurity.conf crs-setup.conf 'rules/*.conf'\n  \
+    palisade waf explain --rules modsecurity.conf crs-setup.conf 'rules/*.conf' 'https://app.example.com/?id=1%27+or+1=1'\n  \
+    palisade waf test tests/regression --rules modsecurity.conf crs-setup.conf 'rules/*.conf'"
+)]
+pub(crate) struct Waf {
+    #[command(subcommand)]
+    pub(crate) action: WafAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum WafAction {
+    /// Check rule files, print every problem with its place, and what there is in them
+    Check(WafCheck),
+    /// Say which rules match a request, and what comes of it
+    Explain(Box<WafExplain>),
+    /// Run a suite of go-ftw's tests, like OWASP CRS's, against rules
+    Test(WafTest),
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Prints every problem as FILE:LINE:COLUMN: error|warning: rule ID: what is wrong; then, if the rules can\n\
+    be used, how many there are and which of them are slow. Exit code 0 where there are no errors, else 1.\n\n\
+    Example:\n  palisade waf check modsecurity.conf crs-setup.conf 'rules/*.conf'"
+)]
+pub(crate) struct WafCheck {
+    /// Rule files or patterns, in the order of loading
+    #[arg(required = true, value_name = "RULES")]
+    pub(crate) rules: Vec<String>,
+    /// How many of the slow rules are listed
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) top: usize,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "palisade waf explain --rules <FILE>... [OPTIONS] <URL>\n       \
+    palisade waf explain --rules <FILE>... --raw <FILE> [--response <FILE>]",
+    after_help = "Runs all rules of the request's phases, and with --response those of the answer's; contacts nobody. Of a\n\
+    URL is sent what it needs: Host, and with --data a length and a type. Whatever a browser adds is up to --header.\n\n\
+    Examples:\n  \
+    palisade waf explain --rules modsecurity.conf crs-setup.conf 'rules/*.conf' --header 'User-Agent: x' 'https://app.example.com/?id=1%27+or+1=1'\n  \
+    palisade waf explain --rules modsecurity.conf 'rules/*.conf' --data 'user=a&password=b' https://app.example.com/login\n  \
+    palisade waf explain --rules modsecurity.conf 'rules/*.conf' --raw request.txt --response answer.txt --json"
+)]
+pub(crate) struct WafExplain {
+    /// Rule files or patterns, in the order of loading; may be given again
+    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
+    pub(crate) rules: Vec<String>,
+    /// The method [default: GET, or POST with data]
+    #[arg(long, short = 'X', value_name = "M", conflicts_with = "raw")]
+    pub(crate) method: Option<String>,
+    /// A header field; may be given again
+    #[arg(
+        long = "header",
+        short = 'H',
+        value_name = "'N: V'",
+        conflicts_with = "raw"
+    )]
+    pub(crate) headers: Vec<String>,
+    /// The body
+    #[arg(long, short = 'd', value_name = "TEXT", conflicts_with = "raw")]
+    pub(crate) data: Option<String>,
+    /// A file with the body; - for standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "raw"])]
+    pub(crate) data_file: Option<PathBuf>,
+    /// A file with the whole request as it is sent; - for standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "url")]
+    pub(crate) raw: Option<PathBuf>,
+    /// A file with the backend's whole answer, for the rules of phases 3 and 4
+    #[arg(long, value_name = "FILE")]
+    pub(crate) response: Option<PathBuf>,
+    /// Who sends the request
+    #[arg(long, value_name = "ADDR", default_value = "192.0.2.1")]
+    pub(crate) client: IpAddr,
+    /// Show rules that match without being logged as well
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// As JSON, one object
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// What is asked for: http://host/path or https://host/path
+    pub(crate) url: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Runs in this process: nothing listens, and nothing is sent. Prints each test that fails, with what was\n\
+    expected and what came, and each override that isn't needed. Exit code 0 where no test failed, else 1.\n\n\
+    Examples:\n  \
+    palisade waf test tests/regression --rules modsecurity.conf crs-setup.conf 'rules/*.conf'\n  \
+    palisade waf test tests/regression --rules modsecurity.conf 'rules/*.conf' --overrides overrides.yaml --only 942100 --only 942110-3"
+)]
+pub(crate) struct WafTest {
+    /// A folder with tests (*.yaml, *.yml, in folders of it too), or one file
+    #[arg(value_name = "DIR")]
+    pub(crate) tests: PathBuf,
+    /// Rule files or patterns, in the order of loading; may be given again
+    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
+    pub(crate) rules: Vec<String>,
+    /// A file with overrides: what comes of some tests instead, and why
+    #[arg(long, value_name = "FILE")]
+    pub(crate) overrides: Option<PathBuf>,
+    /// Threads that run tests [default: one for each core]
+    #[arg(long, short = 'j', value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) jobs: Option<u16>,
+    /// Only the tests of a rule (942100), or one of them (942100-3); may be given again
+    #[arg(long, value_name = "ID", value_parser = parse_only)]
+    pub(crate) only: Vec<Only>,
+}
+
+/// Which tests are run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Only {
+    rule_id: u64,
+    /// All of the rule where there is none.
+    test_id: Option<u64>,
+}
+
+impl Only {
+    /// Whether the test `id` is run.
+    pub(crate) fn is(self, id: TestId) -> bool {
+        self.rule_id == id.rule_id && self.test_id.is_none_or(|test_id| test_id == id.test_id)
+    }
+}
+
+fn parse_only(text: &str) -> Result<Only, String> {
+    let (rule_id, test_id) = match text.split_once('-') {
+        None => (text, None),
+        Some((rule_id, test_id)) => (rule_id, Some(test_id)),
+    };
+    let number = |text: &str| {
+        text.parse::<u64>()
+            .map_err(|_| "expected a rule, like 942100, or one of its tests, like 942100-3")
+    };
+    Ok(Only {
+        rule_id: number(rule_id)?,
+        test_id: test_id.map(number).transpose()?,
+    })
+}

@@ -1,0 +1,23 @@
+//! `palisade waf`: rules checked, explained and tested, offline.
+
+mod check;
+mod explain;
+mod json;
+mod message;
+mod rules;
+mod story;
+mod terminal;
+mod test;
+
+use anyhow::Result;
+
+use crate::Exit;
+use crate::arguments::{Waf, WafAction};
+
+pub(crate) fn waf(arguments: &Waf) -> Result<Exit> {
+    match &arguments.action {
+        WafAction::Check(arguments) => check::check(arguments),
+        WafAction::Explain(arguments) => explain::explain(arguments),
+        WafAction::Test(arguments) => test::test(arguments),
+    }
+}
