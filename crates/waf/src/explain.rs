@@ -130,7 +130,8 @@ pub fn explain<'p>(
     options: WorkerOptions,
     case: &Case<'_>,
 ) -> Explanation<'p> {
-    let began = (options.clock)();
+    let (clock, budget) = (options.clock, options.budget);
+    let began = clock();
     let mut worker = Worker::new(Arc::clone(program), options);
     let connection = Connection {
         client: case.client,
@@ -140,7 +141,7 @@ pub fn explain<'p>(
     let mut transaction = Transaction::begin(&mut worker, &connection);
     let (request_body, response_body) = run(&mut worker, &mut transaction, case);
     transaction.log(&mut worker);
-    let elapsed = (options.clock)().saturating_sub(began);
+    let elapsed = clock().saturating_sub(began);
     let matches = matches(program, &transaction);
     Explanation {
         refusal: check_head(case.request.head, &HeadLimits::default()).err(),
@@ -154,7 +155,7 @@ pub fn explain<'p>(
         interruption: transaction.interruption().cloned(),
         would_be: transaction.would_be_interruption().cloned(),
         outcome: transaction.outcome(),
-        bytes_spent: transaction.bytes_spent(options.budget),
+        bytes_spent: transaction.bytes_spent(budget),
         elapsed,
     }
 }

@@ -14,14 +14,14 @@ use crate::suite::SuiteEngine;
 #[must_use]
 pub fn run_suite(
     program: &Arc<Program>,
-    options: WorkerOptions,
+    options: &WorkerOptions,
     tests: &[Test],
     overrides: &Overrides,
     threads: NonZeroUsize,
 ) -> Summary {
     let next = AtomicUsize::new(0);
     let work = || {
-        let mut engine = SuiteEngine::new(Arc::clone(program), options);
+        let mut engine = SuiteEngine::new(Arc::clone(program), options.clone());
         let mut reports = Vec::new();
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
@@ -33,7 +33,7 @@ pub fn run_suite(
     };
     let mut reports: Vec<(usize, Report)> = thread::scope(|scope| {
         let threads = threads.get().min(tests.len());
-        let running: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let running: Vec<_> = (0..threads).map(|_| scope.spawn(&work)).collect();
         let done = running.into_iter().flat_map(|thread| match thread.join() {
             Ok(reports) => reports,
             Err(panic) => std::panic::resume_unwind(panic),

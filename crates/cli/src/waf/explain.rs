@@ -49,7 +49,7 @@ pub(super) fn explain(arguments: &WafExplain) -> Result<Exit> {
         response: status.zip(response.as_ref()),
     };
     let options = WorkerOptions::new(system_clock);
-    let explanation = palisade_waf::explain(&program, options, &case);
+    let explanation = palisade_waf::explain(&program, options.clone(), &case);
     let story = Story {
         program: &program,
         case: &case,

@@ -24,7 +24,7 @@ pub(super) fn test(arguments: &WafTest) -> Result<Exit> {
     let began = Instant::now();
     let threads = threads(arguments);
     let options = WorkerOptions::new(system_clock);
-    let summary = run_suite(&program, options, &tests, &overrides, threads);
+    let summary = run_suite(&program, &options, &tests, &overrides, threads);
     show(&summary, arguments.only.is_empty());
     complain(&format!(
         "in {:.2} s on {threads} threads",

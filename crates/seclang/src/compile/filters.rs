@@ -15,6 +15,8 @@ pub(super) struct SideDraft {
     filters: Vec<u32>,
     /// By operator.
     known: HashMap<u32, u32>,
+    /// Which filters the form of which node is searched for.
+    searched: Vec<(NodeId, u32)>,
 }
 
 impl SideDraft {
@@ -23,6 +25,16 @@ impl SideDraft {
             pipelines: Pipelines::new(),
             filters: Vec::new(),
             known: HashMap::new(),
+            searched: Vec::new(),
+        }
+    }
+
+    /// Notes that the form of a node, or each on the way to it, is searched for a filter.
+    pub(super) fn search(&mut self, node: NodeId, is_multi_match: bool, filter: u32) {
+        self.searched.push((node, filter));
+        if is_multi_match {
+            let path = self.pipelines.path(node).iter();
+            self.searched.extend(path.map(|node| (*node, filter)));
         }
     }
 
@@ -60,11 +72,22 @@ impl SideDraft {
                 .position(|(one, _)| *one == transformation)?;
             classes.get(at).copied().flatten()
         });
-        Side {
+        let mut side = Side {
             prefilter,
             pipelines: self.pipelines,
             filters: self.filters.into(),
+            searched: Box::default(),
+        };
+        let words = side.words();
+        let mut searched = vec![0; side.pipelines.len() * words];
+        for (node, filter) in self.searched {
+            let word = usize::from(node) * words + filter as usize / 64;
+            if let Some(word) = searched.get_mut(word) {
+                *word |= 1 << (filter % 64);
+            }
         }
+        side.searched = searched.into();
+        side
     }
 }
 

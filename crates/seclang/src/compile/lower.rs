@@ -240,6 +240,9 @@ impl<'a> Lowering<'a> {
             is_response,
         };
         let group = is_filtered.then(|| self.groups.add(targets, &set.parts, form));
+        if let Some(filter) = filter.filter(|_| is_filtered) {
+            self.side(phase).search(searched, is_multi_match, filter);
+        }
         Some(Test {
             targets,
             pipeline,
@@ -342,6 +345,13 @@ impl<'a> Lowering<'a> {
             });
             gated.collect()
         })
+    }
+
+    fn side(&mut self, phase: Phase) -> &mut SideDraft {
+        match phase {
+            Phase::ResponseHeaders | Phase::ResponseBody => &mut self.response,
+            _ => &mut self.request,
+        }
     }
 
     /// A rule as a gate, if it is no more than that.

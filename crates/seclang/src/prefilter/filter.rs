@@ -21,7 +21,6 @@ pub(crate) struct Prefilter {
     filtering: u64,
     always: Box<[u64]>,
     literals: Literals,
-    words: usize,
 }
 
 impl Prefilter {
@@ -54,14 +53,8 @@ impl Prefilter {
                 .collect(),
             always: always.into(),
             literals: Literals::new(&wanted.literals),
-            words,
         };
         (prefilter, extra)
-    }
-
-    /// How many words the filters' bits take.
-    pub(crate) fn words(&self) -> usize {
-        self.words
     }
 
     /// The filters that every value passes, since there were no bits left for their classes.

@@ -288,7 +288,7 @@ fn whoever_asks_for_classes_gets_their_bits() {
     };
     let (prefilter, bits) = Prefilter::build([(3, requirement)], &[ByteSet::of(b"\\"), percent]);
     assert_eq!(bits, [Some(0), Some(1)]);
-    assert_eq!(prefilter.words(), 1);
+    assert_eq!(prefilter.always().len(), 1);
     assert_eq!(prefilter.classes_of(b"a+\\"), 0b11);
     assert_eq!(prefilter.classes_of(b"aaaaaaaaaaaaaaaaaaaaaaaa%"), 0b10);
     assert_eq!(found(&prefilter, b"a\\"), [0]);
@@ -314,7 +314,7 @@ fn classes_beyond_64_join_wider_ones() {
 #[test]
 fn no_requirements_find_nothing() {
     let (prefilter, _) = Prefilter::build([], &[]);
-    assert_eq!(prefilter.words(), 0);
+    assert_eq!(prefilter.always().len(), 0);
     assert!(found(&prefilter, b"abc").is_empty());
 }
 

@@ -80,9 +80,18 @@ pub(crate) struct Side {
     pub(crate) pipelines: Pipelines,
     /// The operator of each filter, as an index of [`Program::operators`].
     pub(crate) filters: Box<[u32]>,
+    /// A row of words for each node: the filters that its form is searched for.
+    pub(crate) searched: Box<[u64]>,
 }
 
 impl Side {
+    /// The filters that the form of a node is searched for.
+    pub(crate) fn searched(&self, node: NodeId) -> &[u64] {
+        let words = self.words();
+        let row = usize::from(node) * words..(usize::from(node) + 1) * words;
+        self.searched.get(row).unwrap_or_default()
+    }
+
     /// How many words the set of all filters takes: a multiple of [`ROW_STEP`].
     pub(crate) fn words(&self) -> usize {
         self.filters.len().div_ceil(64).next_multiple_of(ROW_STEP)

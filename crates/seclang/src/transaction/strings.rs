@@ -12,7 +12,7 @@ use ahash::RandomState;
 use hashbrown::HashTable;
 
 use crate::UnicodeMap;
-use crate::program::{NodeId, Side};
+use crate::program::{NodeId, ROW_STEP, Side};
 
 /// Which string, until they are forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +58,8 @@ struct Known {
     is_scanned: bool,
     /// Whether no filter may match it; known once it is scanned.
     is_clean: bool,
+    /// The nodes whose forms are known to add no filter to those that may match the string as it is.
+    adds_nothing: u128,
 }
 
 /// An epoch that no strings have had: a transaction may go on with another worker, where the ids that it
@@ -159,6 +161,7 @@ impl Strings {
             classes: side.prefilter.classes_of(value),
             is_scanned: false,
             is_clean: false,
+            adds_nothing: 0,
         });
         let rows = self.known.len();
         self.maybe.resize(rows * self.words, 0);
@@ -230,6 +233,48 @@ impl Strings {
         after
     }
 
+    /// Adds to `row` the filters that may match what a list makes of a string. Those that may match the
+    /// string as it is are in `row` already.
+    pub(crate) fn add_form(
+        &mut self,
+        side: &Side,
+        unicode: &UnicodeMap,
+        id: StringId,
+        node: NodeId,
+        row: &mut [u64],
+    ) {
+        let bit = 1_u128.checked_shl(u32::from(node)).unwrap_or(0);
+        let known = self.known.get(id.index());
+        if known.is_some_and(|known| known.adds_nothing & bit != 0) {
+            return;
+        }
+        let form = self.transformed(side, unicode, id, node);
+        let adds = match form == id {
+            true => false,
+            false => self.adds(side, id, form, side.searched(node)),
+        };
+        if !adds {
+            if let Some(known) = self.known.get_mut(id.index()) {
+                known.adds_nothing |= bit;
+            }
+        } else if let Some(more) = self.candidates(side, form) {
+            add_row(row, more);
+        }
+    }
+
+    /// Whether one of the filters that are `searched` may match a form that can't match the string
+    /// itself.
+    fn adds(&mut self, side: &Side, id: StringId, form: StringId, searched: &[u64]) -> bool {
+        // So that both are scanned.
+        self.candidates(side, id);
+        if self.candidates(side, form).is_none() {
+            return false;
+        }
+        let row = |id| self.maybe.get(self.row(id)).unwrap_or_default();
+        let mut rows = row(form).iter().zip(row(id)).zip(searched);
+        rows.any(|((form, id), searched)| form & searched & !id != 0)
+    }
+
     /// The filters that may match a string, as a row of words; `None` where there are none.
     pub(crate) fn candidates(&mut self, side: &Side, id: StringId) -> Option<&[u64]> {
         let row = self.row(id);
@@ -285,7 +330,12 @@ impl Strings {
             return;
         };
         *maybe &= !bit;
-        if *maybe == 0 {
+        let is_empty = *maybe == 0;
+        // Its forms may add that filter now.
+        if let Some(known) = self.known.get_mut(id.index()) {
+            known.adds_nothing = 0;
+        }
+        if is_empty {
             let row = self.row(id);
             let is_clean = self
                 .maybe
@@ -302,6 +352,16 @@ impl Strings {
     fn row(&self, id: StringId) -> std::ops::Range<usize> {
         let start = id.index() * self.words;
         start..start + self.words
+    }
+}
+
+/// Hot path: rows are joined by steps, which are one or two instructions each.
+pub(super) fn add_row(row: &mut [u64], more: &[u64]) {
+    let (row, _) = row.as_chunks_mut::<ROW_STEP>();
+    let (more, _) = more.as_chunks::<ROW_STEP>();
+    for (row, more) in row.iter_mut().zip(more) {
+        let ([a, b, c, d], [e, f, g, h]) = (*row, more);
+        *row = [a | e, b | f, c | g, d | h];
     }
 }
 

@@ -187,12 +187,12 @@ fn few_rules_are_left_for_harmless_values() {
     let (mut by_class, mut by_literal, mut all) = (0, 0, 0);
     let count = |found: &[u64]| found.iter().map(|word| word.count_ones()).sum::<u32>();
     for value in &values {
-        let mut found = vec![0; prefilter.words()];
+        let mut found = vec![0; prefilter.always().len()];
         prefilter.scan(value, &mut found);
         by_literal += count(&found);
         prefilter.add_of_classes(prefilter.classes_of(value), &mut found);
         all += count(&found);
-        let mut found = vec![0; prefilter.words()];
+        let mut found = vec![0; prefilter.always().len()];
         prefilter.add_of_classes(prefilter.classes_of(value), &mut found);
         by_class += count(&found);
     }
@@ -234,7 +234,7 @@ fn instructions() {
     };
     let (requirements, _) = requirements(&rules);
     let (prefilter, _) = Prefilter::build(requirements, &[]);
-    let mut found = vec![0; prefilter.words()];
+    let mut found = vec![0; prefilter.always().len()];
     counted_scan(&prefilter, &values, &mut found);
     counted_classes(&prefilter, &values, &mut found);
     let bytes: usize = values.iter().map(Vec::len).sum();

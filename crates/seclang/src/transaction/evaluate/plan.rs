@@ -5,8 +5,7 @@ use std::ops::Range;
 use super::Run;
 use crate::operators::OperatorCache;
 use crate::program::{
-    Exclusion, Group, PartId, Pick, Planned, PlannedUse, ROW_STEP, Scan, Slot, TargetSet,
-    TargetSetId,
+    Exclusion, Group, NodeId, PartId, Pick, Planned, PlannedUse, Scan, Slot, TargetSet, TargetSetId,
 };
 use crate::syntax::VariableName;
 use crate::transaction::arena::Span;
@@ -16,7 +15,7 @@ use crate::transaction::lookup::{
 };
 use crate::transaction::matched::{Member, Name, Text};
 use crate::transaction::state::{Entry, Kind, kinds};
-use crate::transaction::strings::StringId;
+use crate::transaction::strings::{StringId, add_row};
 use crate::transaction::tx_values::TxValue;
 use crate::transaction::worker::{Plan, PlannedValue};
 
@@ -130,14 +129,17 @@ impl Run<'_> {
             let Some(scan) = self.program.scans.get(at).copied() else {
                 return;
             };
-            let (values, classes) = self.part(scan.part);
+            // The set's parts are looked up already.
+            let Some(part) = self.plan.parts.get(scan.part as usize) else {
+                return;
+            };
+            let (values, classes) = (part.values.clone(), part.classes);
             if values.is_empty() {
                 continue;
             }
             let triggers = self.side.pipelines.node(scan.pipeline);
             let triggers = triggers.and_then(|node| node.triggers);
             let is_as_it_came = triggers.is_some_and(|triggers| triggers & classes == 0);
-            self.scan_part(scan.part, values.clone());
             if !is_as_it_came {
                 self.scan_forms(at, scan, values, triggers.unwrap_or(u64::MAX));
             }
@@ -178,22 +180,21 @@ impl Run<'_> {
                 continue;
             }
             let string = value.string;
-            if scan.is_multi_match {
-                for node in self.side.pipelines.path(scan.pipeline) {
-                    let form = self.transformed(string, *node);
-                    self.add_candidates(row.clone(), form);
+            match scan.is_multi_match {
+                true => {
+                    for node in self.side.pipelines.path(scan.pipeline) {
+                        self.add_form(row.clone(), string, *node);
+                    }
                 }
-                continue;
+                false => self.add_form(row.clone(), string, scan.pipeline),
             }
-            let form = self.transformed(string, scan.pipeline);
-            self.add_candidates(row.clone(), form);
         }
     }
 
-    fn add_candidates(&mut self, row: Range<usize>, string: StringId) {
-        if let Some(more) = self.strings.candidates(self.side, string) {
-            add(&mut self.plan.scan_rows, row, more);
-        }
+    fn add_form(&mut self, row: Range<usize>, string: StringId, node: NodeId) {
+        let row = self.plan.scan_rows.get_mut(row).unwrap_or_default();
+        let unicode = &self.program.unicode;
+        self.strings.add_form(self.side, unicode, string, node, row);
     }
 
     /// The values of a part that stay the same throughout the phase, as indexes of the plan's values,
@@ -562,19 +563,8 @@ fn clear(rows: &mut [u64], row: Range<usize>) {
     rows.get_mut(row).unwrap_or_default().fill(0);
 }
 
-/// Hot path: rows are joined by steps, which are one or two instructions each.
 fn add(rows: &mut [u64], row: Range<usize>, more: &[u64]) {
-    let (row, _) = rows
-        .get_mut(row)
-        .unwrap_or_default()
-        .as_chunks_mut::<ROW_STEP>();
-    let (more, _) = more.as_chunks::<ROW_STEP>();
-    for ([a, b, c, d], [e, f, g, h]) in row.iter_mut().zip(more) {
-        *a |= e;
-        *b |= f;
-        *c |= g;
-        *d |= h;
-    }
+    add_row(rows.get_mut(row).unwrap_or_default(), more);
 }
 
 fn has(rows: &[u64], row: usize, filter: u32) -> bool {
