@@ -70,6 +70,13 @@ impl ByteSet {
         Self([a, b | either | either << 32, c, d])
     }
 
+    /// What is in this set and not in `other`.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        let (Self([a, b, c, d]), Self([e, f, g, h])) = (self, other);
+        Self([a & !e, b & !f, c & !g, d & !h])
+    }
+
     /// What isn't in this set.
     #[must_use]
     pub const fn complement(self) -> Self {

@@ -64,13 +64,22 @@ impl SideDraft {
             .filter_map(|one| Some((one, one.triggers()?)))
             .filter(|_| requirements.is_on)
             .collect();
-        let sets: Vec<ByteSet> = triggered.iter().map(|(_, set)| *set).collect();
+        let exact = triggered.iter().map(|(_, set)| *set);
+        let searched = triggered.iter().map(|(one, set)| one.beyond_case(*set));
+        let sets: Vec<ByteSet> = exact.chain(searched).collect();
         let (prefilter, classes) = Prefilter::build(required, &sets);
         self.pipelines.set_triggers(|transformation| {
-            let at = triggered
-                .iter()
-                .position(|(one, _)| *one == transformation)?;
-            classes.get(at).copied().flatten()
+            let mut known = triggered.iter();
+            let Some(at) = known.position(|(one, _)| *one == transformation) else {
+                return (None, None);
+            };
+            let class = |at: usize| classes.get(at).copied().flatten();
+            let beyond = triggered.len() + at;
+            let searched = match sets.get(beyond).is_some_and(|set| set.is_empty()) {
+                true => Some(0),
+                false => class(beyond).map(|class| 1_u64.checked_shl(class).unwrap_or(0)),
+            };
+            (class(at), searched)
         });
         let mut side = Side {
             prefilter,
@@ -148,10 +157,26 @@ impl Groups {
         self.all.push(Group {
             targets,
             pipeline: scan.pipeline,
+            triggers: u64::MAX,
             scans: number(begins)..number(self.lists.len()),
         });
         self.known.insert(key, group);
         group
+    }
+
+    /// Sets which classes strings need to have another form, once that is known of nodes.
+    pub(super) fn set_triggers(&mut self, request: &Side, response: &Side) {
+        for group in &mut self.all {
+            let scan = self.lists.get(group.scans.start as usize);
+            let scan = scan.and_then(|scan| self.scans.get(*scan as usize));
+            let side = match scan.is_some_and(|scan| scan.is_response) {
+                true => response,
+                false => request,
+            };
+            let node = side.pipelines.node(group.pipeline);
+            let triggers = node.and_then(|node| node.searched_triggers);
+            group.triggers = triggers.unwrap_or(u64::MAX);
+        }
     }
 
     fn scan(&mut self, scan: Scan) -> u32 {

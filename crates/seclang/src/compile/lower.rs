@@ -16,7 +16,7 @@ use super::tx_sources::TxSources;
 use crate::Program;
 use crate::operators::{Matcher, Operator};
 use crate::program::{
-    CompiledOperator, Effect, Gate, Link, Operand, Outcome, Pick, PlannedUse, Rule, Scan,
+    CompiledOperator, Effect, Filtered, Gate, Link, Operand, Outcome, Pick, PlannedUse, Rule, Scan,
     SlotComparison, Source, Step, TargetRemoval, TargetSet, Test,
 };
 use crate::syntax::{Action, Condition, Phase, Place, Problem, Problems, Severity, VariableName};
@@ -86,6 +86,8 @@ impl<'a> Lowering<'a> {
             let draft = std::mem::replace(draft, SideDraft::new());
             draft.finish(&operators, &self.requirements)
         };
+        let (request, response) = (side(&mut self.request), side(&mut self.response));
+        self.groups.set_triggers(&request, &response);
         Some(Program {
             settings: drafts.settings,
             unicode: drafts.unicode,
@@ -94,8 +96,8 @@ impl<'a> Lowering<'a> {
             steps,
             selector_count: self.target_sets.selectors,
             target_sets: std::mem::take(&mut self.target_sets.sets).into(),
-            request: side(&mut self.request),
-            response: side(&mut self.response),
+            request,
+            response,
             operators: operators.all.into(),
             tx: std::mem::replace(&mut self.tx, TxSources::new()).names,
             removals: std::mem::take(&mut self.removals).into(),
@@ -340,10 +342,26 @@ impl<'a> Lowering<'a> {
                 });
             }
             let gated = steps.steps.into_iter().map(|step| match step {
-                Step::Rule(index) => self.gate(index, rules).map_or(step, Step::Gate),
+                Step::Rule(index) => match (self.gate(index, rules), self.filtered(index, rules)) {
+                    (Some(gate), _) => Step::Gate(gate),
+                    (None, Some(filtered)) => Step::Filtered(filtered),
+                    (None, None) => step,
+                },
                 other => other,
             });
             gated.collect()
+        })
+    }
+
+    /// A rule as one that is looked at only where a value may match it, if it is.
+    fn filtered(&self, index: u32, rules: &[Rule]) -> Option<Filtered> {
+        let rule = rules.get(usize::try_from(index).ok()?)?;
+        let link = self.links.get(usize::try_from(rule.links.start).ok()?)?;
+        let test = link.test.as_ref()?;
+        Some(Filtered {
+            rule: index,
+            group: test.group?,
+            filter: test.filter?,
         })
     }
 

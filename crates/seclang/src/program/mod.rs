@@ -27,7 +27,7 @@ pub use rule::Rule;
 pub(crate) use rule::{Link, Outcome, RuleIndex, Test};
 pub use settings::{AuditSettings, BodyAccess, Settings};
 pub(crate) use source::{RuleField, Source};
-pub(crate) use step::{Gate, SlotComparison, Step};
+pub(crate) use step::{Filtered, Gate, SlotComparison, Step};
 pub use summary::{Asked, Summary};
 pub(crate) use target::{Exclusion, PartId, Pick, Planned, PlannedUse, TargetSet, TargetSetId};
 pub(crate) use tx_names::{CAPTURE_SLOTS, Slot, TxNames};
@@ -104,6 +104,8 @@ pub(crate) struct Group {
     pub(crate) targets: TargetSetId,
     /// The form, without `lowercase` at its end: filters are found in either case.
     pub(crate) pipeline: NodeId,
+    /// As [`Node::searched_triggers`](pipeline::Node) of it; all ones where any string may have a form.
+    pub(crate) triggers: u64,
     /// Which of [`Program::scan_lists`] it consists of, in the order of the set's parts.
     pub(crate) scans: std::ops::Range<u32>,
 }

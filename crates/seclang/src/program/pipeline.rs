@@ -24,6 +24,9 @@ pub(crate) struct Node {
     /// The classes of which a string must have one for any of the list to change it; `None` where any
     /// string may.
     pub(crate) triggers: Option<u64>,
+    /// The same, where letters that only change their case are no change: filters are found in either
+    /// case.
+    pub(crate) searched_triggers: Option<u64>,
     /// The nodes from the root's child down to this one.
     pub(crate) path: Box<[NodeId]>,
 }
@@ -36,6 +39,7 @@ impl Pipelines {
             last: Transformation::Length,
             trigger: None,
             triggers: Some(0),
+            searched_triggers: Some(0),
             path: Box::default(),
         };
         Self { nodes: vec![root] }
@@ -67,24 +71,34 @@ impl Pipelines {
             last,
             trigger: None,
             triggers: None,
+            searched_triggers: None,
             path,
         });
         Some(id)
     }
 
-    /// Sets which class of bytes each transformation needs, from the answers of `class_of`.
-    pub(crate) fn set_triggers(&mut self, class_of: impl Fn(Transformation) -> Option<u32>) {
+    /// Sets which classes of bytes each transformation needs, from the answers of `classes_of`: to change a
+    /// string, and to change more than the case of its letters.
+    pub(crate) fn set_triggers(
+        &mut self,
+        classes_of: impl Fn(Transformation) -> (Option<u32>, Option<u64>),
+    ) {
         for id in 1..self.nodes.len() {
             let Some(node) = self.nodes.get(id) else {
                 return;
             };
-            let above = self.node(node.parent).and_then(|parent| parent.triggers);
-            let trigger = class_of(node.last);
-            let triggers = trigger
-                .zip(above)
-                .map(|(class, above)| above | 1_u64.checked_shl(class).unwrap_or(0));
+            let above = self.node(node.parent);
+            let (trigger, searched) = classes_of(node.last);
+            let all = above.and_then(|above| above.triggers).zip(trigger);
+            let triggers = all.map(|(above, class)| above | 1_u64.checked_shl(class).unwrap_or(0));
+            let all = above
+                .and_then(|above| above.searched_triggers)
+                .zip(searched);
+            let searched_triggers = all.map(|(above, classes)| above | classes);
             if let Some(node) = self.nodes.get_mut(id) {
-                (node.trigger, node.triggers) = (trigger, triggers);
+                node.trigger = trigger;
+                node.triggers = triggers;
+                node.searched_triggers = searched_triggers;
             }
         }
     }

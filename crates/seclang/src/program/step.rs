@@ -12,8 +12,19 @@ pub(crate) enum Step {
     Marker,
     /// A rule that only decides where to go on.
     Gate(Gate),
+    /// A rule that is looked at only where a value may match it.
+    Filtered(Filtered),
     /// Any other rule.
     Rule(RuleIndex),
+}
+
+/// A rule, and where it is told whether a value may match it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Filtered {
+    pub(crate) rule: RuleIndex,
+    /// An index of [`Program::groups`](super::Program).
+    pub(crate) group: u32,
+    pub(crate) filter: u32,
 }
 
 /// A rule that compares one variable of the transaction with a number, does nothing else, and is not

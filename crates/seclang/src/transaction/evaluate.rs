@@ -14,8 +14,8 @@ use super::tx_values::TxValue;
 use super::worker::{Budget, Buffers, Clock, Plan, PlannedValue, Worker};
 use super::{Interruption, InterruptionAction, Outcome as TransactionOutcome};
 use crate::program::{
-    Gate, Link, NodeId, Operand, Outcome, Program, Rule, RuleIndex, Side, SlotComparison, Step,
-    TargetSet, Test,
+    Filtered, Gate, Link, NodeId, Operand, Outcome, Program, Rule, RuleIndex, Side, SlotComparison,
+    Step, TargetSet, Test,
 };
 use crate::syntax::{AllowScope, EngineMode, Phase};
 use crate::{Collections, Countries};
@@ -91,6 +91,7 @@ impl<'r> Run<'r> {
             let flow = match step {
                 Step::Marker => Flow::Next,
                 Step::Gate(gate) => self.gate(gate),
+                Step::Filtered(filtered) => self.filtered(filtered),
                 Step::Rule(index) => self.rule(*index),
             };
             at = match flow {
@@ -154,10 +155,6 @@ impl<'r> Run<'r> {
             return Flow::Next;
         }
         let links = links(program, rule);
-        let first = links.first().and_then(|link| link.test.as_ref());
-        if first.is_some_and(|test| !self.has_candidate(test)) {
-            return Flow::Next;
-        }
         self.count(index, |counter| counter.evaluations += 1);
         self.state.matched.clear();
         for (number, link) in links.iter().enumerate() {
@@ -176,11 +173,10 @@ impl<'r> Run<'r> {
         self.end_if_over(flow)
     }
 
-    /// Whether any value may match the first link of a rule.
-    fn has_candidate(&mut self, test: &Test) -> bool {
-        match (test.group, test.filter) {
-            (Some(group), Some(filter)) => self.is_candidate(group, filter),
-            _ => true,
+    fn filtered(&mut self, filtered: &Filtered) -> Flow {
+        match self.is_candidate(filtered.group, filtered.filter) {
+            true => self.rule(filtered.rule),
+            false => Flow::Next,
         }
     }
 

@@ -44,6 +44,8 @@ pub(crate) struct Strings {
     transformed: Vec<StringId>,
     words: usize,
     nodes: usize,
+    /// Whether they are kept from one transaction to the next.
+    is_kept: bool,
     /// Another each time that all are forgotten, and no other worker's.
     epoch: u64,
     buffer: Vec<u8>,
@@ -78,7 +80,7 @@ pub(crate) enum Verdict {
 }
 
 impl Strings {
-    pub(crate) fn new(side: &Side) -> Self {
+    pub(crate) fn new(side: &Side, is_kept: bool) -> Self {
         Self {
             bytes: Vec::new(),
             known: Vec::new(),
@@ -90,6 +92,7 @@ impl Strings {
             transformed: Vec::new(),
             words: side.words(),
             nodes: side.pipelines.len(),
+            is_kept,
             epoch: next_epoch(),
             buffer: Vec::new(),
         }
@@ -249,6 +252,12 @@ impl Strings {
             return;
         }
         let form = self.transformed(side, unicode, id, node);
+        if !self.is_kept {
+            if let Some(more) = self.candidates(side, form).filter(|_| form != id) {
+                add_row(row, more);
+            }
+            return;
+        }
         let adds = match form == id {
             true => false,
             false => self.adds(side, id, form, side.searched(node)),

@@ -167,10 +167,11 @@ impl Worker {
         let mut selectors = Vec::new();
         selectors.resize_with(program.selector_count, OperatorCache::default);
         let words = program.request.words().max(program.response.words());
+        let keeps_strings = options.strings_max > 0;
         Self {
             strings: (
-                Strings::new(&program.request),
-                Strings::new(&program.response),
+                Strings::new(&program.request, keeps_strings),
+                Strings::new(&program.response, keeps_strings),
             ),
             buffers: Buffers {
                 caches,

@@ -225,6 +225,17 @@ impl Transformation {
         }
     }
 
+    /// Of `triggers`, what [`Transformation::triggers`] gives, those bytes without which it changes at most
+    /// the case of letters, whatever case they came in.
+    pub(crate) const fn beyond_case(self, triggers: ByteSet) -> ByteSet {
+        match self {
+            Self::Lowercase | Self::Uppercase => ByteSet::EMPTY,
+            // Letters become lower case, and nothing else.
+            Self::CmdLine => triggers.without(ByteSet::range(b'A', b'Z')),
+            _ => triggers.in_either_case(),
+        }
+    }
+
     /// Bytes of which at least one must be in a value for this to change it; `None` where it may change
     /// any value.
     #[must_use]

@@ -57,10 +57,8 @@ impl Run<'_> {
             planned = self.scan_set(set);
         }
         let (_, classes) = planned;
-        let triggers = self.side.pipelines.node(group.pipeline);
-        let triggers = triggers.and_then(|node| node.triggers);
         // Then no value has another form than that it came in.
-        if triggers.is_some_and(|triggers| triggers & classes == 0) {
+        if group.triggers & classes == 0 && group.triggers != u64::MAX {
             return has(&self.plan.set_rows, set * self.plan.words, filter);
         }
         if self.plan.groups.get(at) != Some(&self.plan.run) {
@@ -137,11 +135,9 @@ impl Run<'_> {
             if values.is_empty() {
                 continue;
             }
-            let triggers = self.side.pipelines.node(scan.pipeline);
-            let triggers = triggers.and_then(|node| node.triggers);
-            let is_as_it_came = triggers.is_some_and(|triggers| triggers & classes == 0);
+            let is_as_it_came = group.triggers & classes == 0 && group.triggers != u64::MAX;
             if !is_as_it_came {
-                self.scan_forms(at, scan, values, triggers.unwrap_or(u64::MAX));
+                self.scan_forms(at, scan, values, group.triggers);
             }
             let plan = &mut *self.plan;
             let (rows, from) = match is_as_it_came {
@@ -176,6 +172,7 @@ impl Run<'_> {
             let Some(value) = self.plan.values.get(value as usize) else {
                 return;
             };
+            // All ones stand for any string, one without a class too.
             if value.classes & triggers == 0 && triggers != u64::MAX {
                 continue;
             }
