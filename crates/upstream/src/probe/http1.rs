@@ -70,6 +70,7 @@ fn parse(bytes: &[u8]) -> Parsed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[track_caller]
     fn check(bytes: &str, expected: Parsed) {
@@ -96,6 +97,28 @@ mod tests {
             "HTTP/1.1 999 OK\r\n\r\n",
         ] {
             check(nonsense, Parsed::Nonsense);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_looked_at(bytes: Vec<u8>, begins in prop::sample::select(vec![&b""[..], b"HTTP/1.1 ", b"HTTP/1.1 103 x\r\n\r\n"])) {
+            let bytes = [begins, &bytes].concat();
+            match parse(&bytes) {
+                Parsed::Final(status) => prop_assert!((200..=599).contains(&status)),
+                // Otherwise a check would look at the same bytes for ever.
+                Parsed::Informational(len) => prop_assert!(0 < len && len <= bytes.len()),
+                Parsed::Partial | Parsed::Nonsense => {}
+            }
+        }
+
+        #[test]
+        fn an_answer_is_partial_until_its_head_ends(status in 200_u16..600, reason in "[ -~]{0,10}", field in "[A-Za-z]{1,8}: [ -~]{0,8}") {
+            let head = format!("HTTP/1.1 {status} {reason}\r\n{field}\r\n\r\n");
+            for end in 0..head.len() {
+                prop_assert_eq!(parse(&head.as_bytes()[..end]), Parsed::Partial);
+            }
+            prop_assert_eq!(parse(head.as_bytes()), Parsed::Final(status));
         }
     }
 }
