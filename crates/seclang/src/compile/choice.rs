@@ -1,5 +1,6 @@
 //! Which rules a directive or a `ctl` is for: by id, tag or message.
 
+use std::cell::RefCell;
 use std::ops::RangeInclusive;
 
 use super::assembly::Draft;
@@ -10,8 +11,15 @@ use crate::syntax::{Action, RuleChoice};
 /// Finds rules.
 pub(super) enum Choice {
     Ids(Vec<RangeInclusive<u64>>),
-    Tag(Matcher),
-    Message(Matcher),
+    Tag(Expression),
+    Message(Expression),
+}
+
+/// What a tag or message is to have somewhere.
+pub(super) struct Expression {
+    matcher: Matcher,
+    /// Kept from one rule to the next: making one costs more than searching.
+    cache: RefCell<OperatorCache>,
 }
 
 impl Choice {
@@ -40,15 +48,18 @@ impl Choice {
     }
 }
 
-fn expression(text: &[u8], beside: &Beside<'_>) -> Result<Matcher, String> {
+fn expression(text: &[u8], beside: &Beside<'_>) -> Result<Expression, String> {
     match Operator::parse(b"rx", text, beside) {
-        Ok(Operator::Match(matcher)) => Ok(matcher),
+        Ok(Operator::Match(matcher)) => Ok(Expression {
+            matcher,
+            cache: RefCell::default(),
+        }),
         Ok(_) => Err("expected an expression".to_owned()),
         Err(error) => Err(error.to_string()),
     }
 }
 
-fn finds(expression: &Matcher, text: Option<&[u8]>) -> bool {
-    let mut cache = OperatorCache::default();
-    text.is_some_and(|text| expression.matches(text, b"", &mut cache).is_some())
+fn finds(expression: &Expression, text: Option<&[u8]>) -> bool {
+    let cache = &mut expression.cache.borrow_mut();
+    text.is_some_and(|text| expression.matcher.matches(text, b"", cache).is_some())
 }
