@@ -116,11 +116,12 @@ fn corpus() -> Vec<Request> {
 
 /// A request whose parts are borrowed, as a proxy has it.
 struct Borrowed<'a> {
-    head: (&'a Request, Vec<(&'a [u8], &'a [u8])>),
+    request: &'a Request,
+    headers: Vec<(&'a [u8], &'a [u8])>,
 }
 
 fn judge(worker: &mut Worker, program: &Program, request: &Borrowed<'_>) -> usize {
-    let (one, headers) = &request.head;
+    let (one, headers) = (request.request, &request.headers);
     let head = RequestHead {
         line: one.line.as_bytes(),
         method: one.method.as_bytes(),
@@ -171,7 +172,8 @@ fn main() {
         let headers = one.headers.iter();
         let headers = headers.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
         Borrowed {
-            head: (one, headers.collect()),
+            request: one,
+            headers: headers.collect(),
         }
     };
     let corpus: Vec<Borrowed<'_>> = corpus.iter().map(borrowed).collect();

@@ -33,7 +33,7 @@ pub fn run_suite(
     };
     let mut reports: Vec<(usize, Report)> = thread::scope(|scope| {
         let threads = threads.get().min(tests.len());
-        let running: Vec<_> = (0..threads).map(|_| scope.spawn(&work)).collect();
+        let running: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
         let done = running.into_iter().flat_map(|thread| match thread.join() {
             Ok(reports) => reports,
             Err(panic) => std::panic::resume_unwind(panic),

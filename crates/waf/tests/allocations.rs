@@ -1,11 +1,6 @@
 //! A benign request is judged by CRS with at most one allocation a phase, once memory has grown.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a test may panic, and tells what it found"
-)]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

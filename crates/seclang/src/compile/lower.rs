@@ -14,12 +14,15 @@ use super::rule_files::{Beside, RuleFiles};
 use super::target_sets::TargetSets;
 use super::tx_sources::TxSources;
 use crate::Program;
+use crate::Transformation;
 use crate::operators::{Matcher, Operator};
 use crate::program::{
     CompiledOperator, Effect, Filtered, Gate, Link, Operand, Outcome, Pick, PlannedUse, Rule, Scan,
     SlotComparison, Source, Step, TargetRemoval, TargetSet, Test,
 };
-use crate::syntax::{Action, Condition, Phase, Place, Problem, Problems, Severity, VariableName};
+use crate::syntax::{
+    Action, Condition, Phase, Place, Placed, Problem, Problems, Severity, VariableName,
+};
 
 /// Lowers rules, one after another.
 pub(super) struct Lowering<'a> {
@@ -178,18 +181,11 @@ impl<'a> Lowering<'a> {
     fn test(
         &mut self,
         condition: &Condition,
-        actions: &[&crate::syntax::Placed<Action>],
+        actions: &[&Placed<Action>],
         phase: Phase,
         is_starter: bool,
     ) -> Option<Test> {
-        let mut list = Vec::new();
-        for action in actions {
-            match action.value {
-                Action::NoTransformations => list.clear(),
-                Action::Transform(transformation) => list.push(transformation),
-                _ => {}
-            }
-        }
+        let list = transformations(actions);
         let is_multi_match = actions.iter().any(|one| one.value == Action::MultiMatch);
         let operator = self.operator(condition)?;
         let mut targets = condition.targets.iter();
@@ -442,6 +438,19 @@ impl<'a> Lowering<'a> {
             message,
         });
     }
+}
+
+/// What `t:` actions come to.
+fn transformations(actions: &[&Placed<Action>]) -> Vec<Transformation> {
+    let mut list = Vec::new();
+    for action in actions {
+        match action.value {
+            Action::NoTransformations => list.clear(),
+            Action::Transform(transformation) => list.push(transformation),
+            _ => {}
+        }
+    }
+    list
 }
 
 fn lossy(text: &[u8]) -> Box<str> {
