@@ -9,6 +9,10 @@
 
 mod blocking;
 mod corpus;
+mod engines;
 mod files;
+mod mutation;
+mod prefilter;
 mod rules;
+mod sent;
 mod suite;
