@@ -23,8 +23,10 @@ pub mod path;
 pub mod proxy_protocol;
 pub mod rules;
 pub mod saved;
+pub mod seclang_rules;
 pub mod settings;
 pub mod sqli;
+pub mod transaction;
 pub mod transformations;
 pub mod xml;
 pub mod xss;
@@ -71,8 +73,10 @@ pub const TARGETS: &[Target] = &[
     target("proxy_protocol", proxy_protocol::check),
     target("rules", rules::check),
     target("saved", saved::check),
+    target("seclang_rules", seclang_rules::check),
     target("settings", settings::check),
     target("sqli", sqli::check),
+    target("transaction", transaction::check),
     target("transformations", transformations::check),
     target("xml", xml::check),
     target("xss", xss::check),

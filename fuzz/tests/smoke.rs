@@ -16,10 +16,19 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use palisade_fuzz::{Outcome, TARGETS, Target};
+use palisade_testkit::alloc::{CountingAllocator, peak_bytes_of};
 
 /// The variable that holds how many seconds each target gets.
 const SECONDS: &str = "PALISADE_FUZZ_SECONDS";
 const SECONDS_DEFAULT: u64 = 10;
+
+/// The longest that one input may take, on a machine that does much else.
+const TIME_MAX: Duration = Duration::from_secs(20);
+/// The most memory that it may take.
+const BYTES_MAX: usize = 64 << 20;
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 /// The longest input that is made.
 const INPUT_BYTES_MAX: usize = 8 * 1024;
@@ -37,7 +46,8 @@ macro_rules! smoke_tests {
 
 smoke_tests!(
     admin chunks content_coding cookies feeds form forwarded frames head head_http2 json lapi mmdb
-    multipart operators path proxy_protocol rules saved settings sqli transformations xml xss
+    multipart operators path proxy_protocol rules saved seclang_rules settings sqli transaction
+    transformations xml xss
 );
 
 #[test]
@@ -124,16 +134,20 @@ fn time() -> Duration {
     Duration::from_secs(seconds.map_or(SECONDS_DEFAULT, |seconds| seconds.parse().unwrap()))
 }
 
-/// Runs the check; where it fails, says on what.
+/// Runs the check; where it fails, or takes too long or too much, says on what.
 fn run(target: &Target, file: &str, input: &[u8]) -> Outcome {
-    let check = target.check;
-    catch_unwind(|| check(input)).unwrap_or_else(|_| {
-        let name = target.name;
-        panic!(
-            "{name} fails on a mutation of {file}:\n{}",
+    let (check, name) = (target.check, target.name);
+    let begun = Instant::now();
+    let (outcome, bytes) = peak_bytes_of(|| catch_unwind(|| check(input)));
+    let took = begun.elapsed();
+    let is_bounded = took < TIME_MAX && bytes < BYTES_MAX;
+    match outcome {
+        Ok(outcome) if is_bounded => outcome,
+        _ => panic!(
+            "{name} fails on a mutation of {file}, after {took:?} and with {bytes} bytes:\n{}",
             input.escape_ascii()
-        )
-    })
+        ),
+    }
 }
 
 fn folder(name: &str) -> PathBuf {
