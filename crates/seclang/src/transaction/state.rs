@@ -177,6 +177,22 @@ impl State {
         }
     }
 
+    /// Gives memory back beyond so many bytes of each part.
+    pub(super) fn give_back(&mut self, bytes_max: usize) {
+        fn empty<T>(list: &mut Vec<T>, bytes_max: usize) {
+            list.clear();
+            list.shrink_to(bytes_max / size_of::<T>());
+        }
+        self.arena.clear(bytes_max);
+        for entries in &mut self.entries {
+            empty(entries, bytes_max);
+        }
+        empty(&mut self.xml_text, bytes_max);
+        empty(&mut self.env, bytes_max);
+        empty(&mut self.matched, bytes_max);
+        empty(&mut self.events, bytes_max);
+    }
+
     /// Makes it as it is when a transaction begins; memory beyond `bytes_max` is given back.
     pub(super) fn reset(&mut self, program: &Program, bytes_max: usize) {
         self.arena.clear(bytes_max);

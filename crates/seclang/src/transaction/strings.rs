@@ -108,18 +108,23 @@ impl Strings {
         self.epoch
     }
 
-    /// Forgets all of them, and gives memory back beyond `bytes_max` of content.
+    /// Forgets all of them, and gives memory back beyond `bytes_max` of content, and as much of each table.
     pub(crate) fn forget(&mut self, bytes_max: usize) {
+        fn empty<T>(table: &mut Vec<T>, bytes_max: usize) {
+            table.clear();
+            table.shrink_to(bytes_max / size_of::<T>());
+        }
         self.epoch = next_epoch();
-        self.bytes.clear();
-        self.bytes.shrink_to(bytes_max);
-        self.buffer.shrink_to(bytes_max);
-        self.known.clear();
+        empty(&mut self.bytes, bytes_max);
+        empty(&mut self.buffer, bytes_max);
+        empty(&mut self.known, bytes_max);
         self.by_content.clear();
-        self.maybe.clear();
-        self.decided.clear();
-        self.matching.clear();
-        self.transformed.clear();
+        let ids_max = bytes_max / size_of::<Known>();
+        self.by_content.shrink_to(ids_max, |_| 0);
+        for rows in [&mut self.maybe, &mut self.decided, &mut self.matching] {
+            empty(rows, bytes_max);
+        }
+        empty(&mut self.transformed, bytes_max);
     }
 
     /// The classes of which a string has a byte.

@@ -158,6 +158,41 @@ const SPARE_MAX: usize = 64;
 /// Beyond this a transaction's memory is given back to the system.
 const SPARE_BYTES_MAX: usize = 256 * 1024;
 
+impl Buffers {
+    /// Gives memory back beyond so many bytes of each.
+    fn shrink(&mut self, bytes_max: usize) {
+        let Self {
+            expanded,
+            transformed,
+            scalar,
+            name,
+            value,
+            ..
+        } = self;
+        for buffer in [expanded, transformed, scalar, name, value] {
+            buffer.clear();
+            buffer.shrink_to(bytes_max);
+        }
+    }
+}
+
+impl Plan {
+    /// Gives memory back beyond so many bytes of each.
+    fn shrink(&mut self, bytes_max: usize) {
+        let values_max = bytes_max / size_of::<PlannedValue>();
+        if self.values.capacity() > values_max {
+            // It may be another transaction's, which then looks them up again.
+            self.head = (0, false, 0);
+            self.values.clear();
+            self.values.shrink_to(values_max);
+        }
+        for moving in [&mut self.moving, &mut self.counted] {
+            moving.clear();
+            moving.shrink_to(bytes_max / size_of::<super::lookup::MovingValue>());
+        }
+    }
+}
+
 impl Worker {
     /// A worker for `program`.
     #[must_use]
@@ -265,11 +300,14 @@ impl Worker {
         state
     }
 
-    pub(super) fn finish(&mut self, state: Box<State>) {
+    pub(super) fn finish(&mut self, mut state: Box<State>) {
         super::records::write(&state, &self.options);
         if self.spare.len() < SPARE_MAX {
+            state.give_back(SPARE_BYTES_MAX);
             self.spare.push(state);
         }
+        self.buffers.shrink(SPARE_BYTES_MAX);
+        self.plan.shrink(SPARE_BYTES_MAX);
         for strings in [&mut self.strings.0, &mut self.strings.1] {
             let (count, bytes) = strings.size();
             let is_over = count > self.options.strings_max || bytes > self.options.string_bytes_max;

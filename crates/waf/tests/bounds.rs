@@ -1,0 +1,283 @@
+//! What CRS takes: a program's memory, and a worker's once the largest requests are over.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test may panic, and tells what it found"
+)]
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use palisade_body::Body;
+use palisade_seclang::syntax::Phase;
+use palisade_seclang::{
+    Budget, CompileOptions, Connection, Outcome, Program, RequestHead, ResponseHead, Transaction,
+    Worker, WorkerOptions, compile,
+};
+use palisade_testkit::alloc::{CountingAllocator, live_bytes, peak_bytes_of};
+use palisade_waf::RuleFolder;
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
+
+/// Bytes are those of the whole process.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// What CRS at paranoia 4 may take.
+const PROGRAM_BYTES_MAX: usize = 64 << 20;
+/// What a worker may keep of the largest requests, beyond what it has after an ordinary one.
+const KEPT_BYTES_MAX: usize = 16 << 20;
+const BODY_BYTES: usize = 13_107_200;
+
+fn crs(skipped: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("PALISADE_CRS").map(PathBuf::from);
+    if folder.is_none() {
+        eprintln!("SKIPPED, since PALISADE_CRS names no folder with OWASP CRS: {skipped}");
+    }
+    folder
+}
+
+fn program(crs: &Path) -> Arc<Program> {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let roots = [
+        data.join("engine.conf"),
+        crs.join("crs-setup.conf.example"),
+        data.join("suite-paranoia-4.conf"),
+        crs.join("rules/*.conf"),
+    ];
+    let roots: Vec<&str> = roots.iter().map(|root| root.to_str().unwrap()).collect();
+    let compiled = compile(&roots, &RuleFolder::new("/"), CompileOptions::default());
+    Arc::new(compiled.program.unwrap())
+}
+
+fn options(budget: Budget) -> WorkerOptions {
+    WorkerOptions {
+        budget,
+        ..WorkerOptions::new(|| Duration::from_secs(1_800_000_000))
+    }
+}
+
+const BUDGET: Budget = Budget {
+    bytes: 1 << 30,
+    time: Duration::from_secs(10),
+};
+
+struct Request {
+    target: String,
+    content_type: &'static str,
+    body: Vec<u8>,
+}
+
+impl Request {
+    fn get(target: &str) -> Self {
+        Self {
+            target: target.to_owned(),
+            content_type: "text/plain",
+            body: Vec::new(),
+        }
+    }
+
+    fn post(content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
+        Self {
+            target: "/a".to_owned(),
+            content_type,
+            body: body.into(),
+        }
+    }
+}
+
+/// The phases of a request and its answer; how far rules got, and how often they matched before and
+/// during the answer's phases.
+fn judge(worker: &mut Worker, request: &Request) -> (Outcome, [u64; 2]) {
+    let connection = Connection {
+        client: ([192, 0, 2, 1], 50_000).into(),
+        server: ([192, 0, 2, 2], 443).into(),
+        unique_id: "0123456789abcdef",
+    };
+    let hits = |worker: &Worker| worker.counters().iter().map(|one| one.hits).sum::<u64>();
+    let before = hits(worker);
+    let mut transaction = Transaction::begin(worker, &connection);
+    let line = format!("POST {} HTTP/1.1", request.target);
+    let length = request.body.len().to_string();
+    let head = RequestHead {
+        line: line.as_bytes(),
+        method: b"POST",
+        target: request.target.as_bytes(),
+        protocol: b"HTTP/1.1",
+        headers: &[
+            (b"Host", b"shop.example.com"),
+            (b"User-Agent", b"Mozilla/5.0 (X11; Linux x86_64; rv:127.0)"),
+            (b"Content-Type", request.content_type.as_bytes()),
+            (b"Content-Length", length.as_bytes()),
+        ],
+    };
+    transaction.request_head(worker, &head);
+    transaction.request_body(worker, Body::whole(&request.body));
+    let of_request = hits(worker) - before;
+    let head = ResponseHead {
+        protocol: b"HTTP/1.1",
+        status: 500,
+        reason: b"",
+        headers: &[(b"Content-Type", b"text/html")],
+    };
+    transaction.response_head(worker, &head);
+    transaction.response_body(worker, Body::whole(b"ORA-00936: missing expression"));
+    transaction.log(worker);
+    let of_answer = hits(worker) - before - of_request;
+    let outcome = transaction.outcome();
+    transaction.finish(worker);
+    (outcome, [of_request, of_answer])
+}
+
+#[test]
+fn crs_compiles_into_64_mib() {
+    let Some(crs) = crs("what CRS takes") else {
+        return;
+    };
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let (before, begun) = (live_bytes(), Instant::now());
+    let (program, peak) = peak_bytes_of(|| program(&crs));
+    let (bytes, took) = (live_bytes() - before, begun.elapsed());
+    println!(
+        "CRS, {} rules, paranoia 4: {bytes} bytes, {peak} at most while compiling, {took:?}",
+        program.rule_count()
+    );
+    assert!(bytes < PROGRAM_BYTES_MAX, "{bytes} bytes");
+}
+
+/// The largest of each kind.
+fn largest() -> Vec<(&'static str, Request)> {
+    let form = "application/x-www-form-urlencoded";
+    let arguments =
+        |value: &str| -> String { (0..1_000).map(|n| format!("&a{n}={value}")).collect() };
+    let tricky = "%2541&#x41;\\u0041\\x41\\101 A/**/../b\0\u{e9}";
+    let attributes: String = (0..100)
+        .map(|n| {
+            let all: String = (0..100)
+                .map(|m| format!(" a{m}=\"{n}.{m}%2541\\u0041&amp;#65; /**/X\""))
+                .collect();
+            format!("<b{all}/>")
+        })
+        .collect();
+    let multipart = |content: &[u8]| {
+        [
+            b"--x\r\nContent-Disposition: form-data; name=\"a\"; filename=\"b.txt\"\r\n\r\n",
+            content,
+            b"\r\n--x--\r\n",
+        ]
+        .concat()
+    };
+    let text = b"select cat 'x' from /etc/hosts; <a href=b> \\".repeat(BODY_BYTES / 44);
+    vec![
+        (
+            "1,000 arguments",
+            Request::get(&format!("/?{}", arguments("b"))),
+        ),
+        (
+            "1,000 arguments with much to decode",
+            Request::post(form, arguments(&tricky.replace('&', "%26"))),
+        ),
+        (
+            "a form of one value",
+            Request::post(form, [&b"a="[..], &text].concat()),
+        ),
+        (
+            "a form of many arguments",
+            Request::post(form, "a=b&".repeat(BODY_BYTES / 4)),
+        ),
+        (
+            "a file",
+            Request::post("multipart/form-data; boundary=x", multipart(&text)),
+        ),
+        (
+            "XML of 16 MiB",
+            Request::post(
+                "text/xml",
+                format!(
+                    "<a>{}</a>",
+                    "<b>text &amp; more</b>\n".repeat((16 << 20) / 22)
+                ),
+            ),
+        ),
+        (
+            "XML with 10,000 attributes",
+            Request::post("text/xml", format!("<a>{attributes}</a>")),
+        ),
+        (
+            "XML that nests",
+            Request::post("text/xml", "<a>".repeat(1 << 20)),
+        ),
+        (
+            "JSON that nests",
+            Request::post("application/json", "[".repeat(1 << 20)),
+        ),
+        (
+            "JSON with long names",
+            Request::post(
+                "application/json",
+                format!(
+                    "{{\"{}\":{}1{}}}",
+                    "n".repeat(2_000),
+                    "{\"a\":".repeat(500),
+                    "}".repeat(500)
+                ),
+            ),
+        ),
+        (
+            "JSON of 1,000 values",
+            Request::post(
+                "application/json",
+                format!("[{}1]", "\"<script>\",".repeat(999)),
+            ),
+        ),
+        ("text", Request::post("text/plain", text.clone())),
+    ]
+}
+
+#[test]
+fn a_worker_gives_the_memory_of_large_requests_back() {
+    let Some(crs) = crs("what workers keep of large requests") else {
+        return;
+    };
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let program = program(&crs);
+    let mut worker = Worker::new(program, options(BUDGET));
+    judge(&mut worker, &Request::get("/?a=b"));
+    let before = live_bytes();
+    for (name, request) in largest() {
+        let bodies = live_bytes();
+        let begun = Instant::now();
+        let ((outcome, _), peak) = peak_bytes_of(|| judge(&mut worker, &request));
+        let (took, after) = (begun.elapsed(), live_bytes());
+        println!(
+            "{name}: {outcome:?} in {took:?}, {peak} bytes at most, keeps {}",
+            after as i64 - bodies as i64
+        );
+    }
+    let kept = live_bytes().saturating_sub(before);
+    println!("kept in the end: {kept} bytes");
+    assert!(kept < KEPT_BYTES_MAX, "{kept} bytes");
+}
+
+#[test]
+fn a_spent_budget_is_told_and_ends_all_phases() {
+    let Some(crs) = crs("budgets") else {
+        return;
+    };
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let program = program(&crs);
+    let check = |bytes, expected| {
+        let mut worker = Worker::new(Arc::clone(&program), options(Budget { bytes, ..BUDGET }));
+        let body = format!("a={}", "select 1 ".repeat(2_000));
+        let request = Request::post("application/x-www-form-urlencoded", body);
+        let (outcome, [_, of_answer]) = judge(&mut worker, &request);
+        assert_eq!(outcome, expected);
+        assert_eq!(of_answer > 0, outcome == Outcome::Complete, "{of_answer}");
+    };
+    check(BUDGET.bytes, Outcome::Complete);
+    check(50_000, Outcome::BudgetSpent(Phase::RequestBody));
+    check(100, Outcome::BudgetSpent(Phase::RequestHeaders));
+}
