@@ -27,12 +27,13 @@ impl ByteSet {
     #[must_use]
     pub const fn range(first: u8, last: u8) -> Self {
         let mut set = Self::EMPTY;
-        let mut byte = 0;
+        if first > last {
+            return set;
+        }
+        let mut byte = first;
         loop {
-            if first <= byte && byte <= last {
-                set = set.with(byte);
-            }
-            if byte == u8::MAX {
+            set = set.with(byte);
+            if byte == last {
                 return set;
             }
             byte += 1;

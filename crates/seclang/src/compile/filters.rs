@@ -49,10 +49,11 @@ impl SideDraft {
     }
 
     /// The side, with what its strings are searched for.
-    pub(super) fn finish(mut self, operators: &Operators, requirements: &Requirements) -> Side {
+    pub(super) fn finish(mut self, operators: &Operators, requirements: &mut Requirements) -> Side {
         let required = self.filters.iter().zip(0_u32..);
+        let is_on = requirements.is_on;
         let required = required.filter_map(|(operator, filter)| {
-            let mut requirement = requirements.of(*operator, operators)?;
+            let mut requirement = requirements.of(*operator, operators)?.clone();
             requirement.class = requirement.class.in_either_case();
             Some((filter, requirement))
         });
@@ -62,7 +63,7 @@ impl SideDraft {
         let triggered: Vec<(Transformation, ByteSet)> = transformations
             .into_iter()
             .filter_map(|one| Some((one, one.triggers()?)))
-            .filter(|_| requirements.is_on)
+            .filter(|_| is_on)
             .collect();
         let exact = triggered.iter().map(|(_, set)| *set);
         let searched = triggered.iter().map(|(one, set)| one.beyond_case(*set));
@@ -104,18 +105,27 @@ impl SideDraft {
 #[derive(Debug)]
 pub(super) struct Requirements {
     is_on: bool,
+    /// By operator: what it takes to find one out is most of compiling.
+    known: HashMap<u32, Option<Requirement>>,
 }
 
 impl Requirements {
     pub(super) fn new(is_on: bool) -> Self {
-        Self { is_on }
+        Self {
+            is_on,
+            known: HashMap::new(),
+        }
     }
 
-    pub(super) fn of(&self, operator: u32, operators: &Operators) -> Option<Requirement> {
+    pub(super) fn of(&mut self, operator: u32, operators: &Operators) -> Option<&Requirement> {
         if !self.is_on {
             return None;
         }
-        Requirement::of(&operators.get(operator)?.operator)
+        let compiled = operators.get(operator)?;
+        let known = self.known.entry(operator);
+        known
+            .or_insert_with(|| Requirement::of(&compiled.operator))
+            .as_ref()
     }
 }
 

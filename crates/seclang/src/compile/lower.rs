@@ -85,9 +85,9 @@ impl<'a> Lowering<'a> {
         let steps = self.steps(&drafts.items, &mut rules);
         self.target_sets.find_slots(&self.tx.names);
         let operators = std::mem::take(&mut self.operators);
-        let side = |draft: &mut SideDraft| {
+        let mut side = |draft: &mut SideDraft| {
             let draft = std::mem::replace(draft, SideDraft::new());
-            draft.finish(&operators, &self.requirements)
+            draft.finish(&operators, &mut self.requirements)
         };
         let (request, response) = (side(&mut self.request), side(&mut self.response));
         self.groups.set_triggers(&request, &response);

@@ -91,16 +91,21 @@ impl Matches {
     }
 
     fn of_class(class: &ClassBytes) -> Self {
-        let bytes = class.iter().fold(ByteSet::EMPTY, |bytes, range| {
-            bytes.union(ByteSet::range(range.start(), range.end()))
-        });
-        let members = (0..=u8::MAX).filter(|byte| bytes.contains(*byte));
-        let words: Words = members
-            .map(|byte| vec![byte.to_ascii_lowercase()])
-            .collect();
-        if words.len() <= CLASS_WORDS_MAX {
-            return Self::exact(words);
+        let ranges = class.ranges().iter();
+        let members = ranges.map(|range| range.start()..=range.end());
+        // A letter may be there in both cases, which are one word.
+        if members.clone().map(Iterator::count).sum::<usize>() <= 2 * CLASS_WORDS_MAX {
+            let members = members.clone().flatten();
+            let words: Words = members
+                .map(|byte| vec![byte.to_ascii_lowercase()])
+                .collect();
+            if words.len() <= CLASS_WORDS_MAX {
+                return Self::exact(words);
+            }
         }
+        let bytes = members.fold(ByteSet::EMPTY, |bytes, range| {
+            bytes.union(ByteSet::range(*range.start(), *range.end()))
+        });
         Self::inexact(Some(Clause::of_class(bytes)))
     }
 

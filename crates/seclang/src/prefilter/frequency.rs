@@ -32,6 +32,10 @@ pub(super) fn of_text(text: &[u8]) -> f64 {
 
 /// The share of values that have a byte of `class`.
 pub(super) fn of_class(class: &ByteSet) -> f64 {
+    // Most clauses have literals alone.
+    if class.is_empty() {
+        return 0.0;
+    }
     let members = (0..=u8::MAX).filter(|byte| class.contains(*byte));
     let without: f64 = members.map(|byte| 1.0 - presence(byte)).product();
     1.0 - without
