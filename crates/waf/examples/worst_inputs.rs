@@ -81,14 +81,14 @@ fn expressions(crs: &Path) -> Vec<(u64, Hir)> {
             let Directive::Rule(rule) = directive.value else {
                 continue;
             };
-            let ids = rule
+            let mut ids = rule
                 .actions
                 .iter()
                 .filter_map(|action| match &action.value {
                     Action::Id(id) => Some(*id),
                     _ => None,
                 });
-            id = ids.last().unwrap_or(id);
+            id = ids.next_back().unwrap_or(id);
             let condition = rule
                 .condition
                 .filter(|condition| condition.operator == b"rx");

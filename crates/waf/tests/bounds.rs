@@ -2,7 +2,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::print_stdout,
     clippy::print_stderr,
     reason = "a test may panic, and tells what it found"
 )]
@@ -149,91 +148,62 @@ fn crs_compiles_into_64_mib() {
 }
 
 /// The largest of each kind.
-fn largest() -> Vec<(&'static str, Request)> {
-    let form = "application/x-www-form-urlencoded";
-    let arguments =
-        |value: &str| -> String { (0..1_000).map(|n| format!("&a{n}={value}")).collect() };
-    let tricky = "%2541&#x41;\\u0041\\x41\\101 A/**/../b\0\u{e9}";
-    let attributes: String = (0..100)
-        .map(|n| {
-            let all: String = (0..100)
-                .map(|m| format!(" a{m}=\"{n}.{m}%2541\\u0041&amp;#65; /**/X\""))
-                .collect();
-            format!("<b{all}/>")
-        })
-        .collect();
-    let multipart = |content: &[u8]| {
-        [
-            b"--x\r\nContent-Disposition: form-data; name=\"a\"; filename=\"b.txt\"\r\n\r\n",
-            content,
-            b"\r\n--x--\r\n",
-        ]
-        .concat()
-    };
+fn largest() -> impl Iterator<Item = (&'static str, Request)> {
+    arguments().into_iter().chain(xml()).chain(json())
+}
+
+fn arguments() -> Vec<(&'static str, Request)> {
+    const FORM: &str = "application/x-www-form-urlencoded";
+    const MULTIPART: &str = "multipart/form-data; boundary=x";
+    let each = |value: &str| -> String { (0..1_000).map(|n| format!("&a{n}={value}")).collect() };
+    let tricky = "%2541%26#x41;\\u0041\\x41\\101 A/**/../b\0\u{e9}";
     let text = b"select cat 'x' from /etc/hosts; <a href=b> \\".repeat(BODY_BYTES / 44);
+    let before = b"--x\r\nContent-Disposition: form-data; name=\"a\"; filename=\"b.txt\"\r\n\r\n";
+    let file = [&before[..], &text, b"\r\n--x--\r\n"].concat();
+    let value = [&b"a="[..], &text].concat();
     vec![
-        (
-            "1,000 arguments",
-            Request::get(&format!("/?{}", arguments("b"))),
-        ),
+        ("1,000 arguments", Request::get(&format!("/?{}", each("b")))),
         (
             "1,000 arguments with much to decode",
-            Request::post(form, arguments(&tricky.replace('&', "%26"))),
+            Request::post(FORM, each(tricky)),
         ),
-        (
-            "a form of one value",
-            Request::post(form, [&b"a="[..], &text].concat()),
-        ),
+        ("a form of one value", Request::post(FORM, value)),
         (
             "a form of many arguments",
-            Request::post(form, "a=b&".repeat(BODY_BYTES / 4)),
+            Request::post(FORM, "a=b&".repeat(BODY_BYTES / 4)),
         ),
-        (
-            "a file",
-            Request::post("multipart/form-data; boundary=x", multipart(&text)),
-        ),
-        (
-            "XML of 16 MiB",
-            Request::post(
-                "text/xml",
-                format!(
-                    "<a>{}</a>",
-                    "<b>text &amp; more</b>\n".repeat((16 << 20) / 22)
-                ),
-            ),
-        ),
+        ("a file", Request::post(MULTIPART, file)),
+        ("text", Request::post("text/plain", text)),
+    ]
+}
+
+fn xml() -> Vec<(&'static str, Request)> {
+    let element = |n: usize| {
+        let attributes = (0..100).map(|m| format!(" a{m}=\"{n}.{m}%2541\\u0041&amp;#65; /**/X\""));
+        format!("<b{}/>", attributes.collect::<String>())
+    };
+    let attributes: String = (0..100).map(element).collect();
+    let text = "<b>text &amp; more</b>\n".repeat((16 << 20) / 22);
+    let post = |body: String| Request::post("text/xml", body);
+    vec![
+        ("XML of 16 MiB", post(format!("<a>{text}</a>"))),
         (
             "XML with 10,000 attributes",
-            Request::post("text/xml", format!("<a>{attributes}</a>")),
+            post(format!("<a>{attributes}</a>")),
         ),
-        (
-            "XML that nests",
-            Request::post("text/xml", "<a>".repeat(1 << 20)),
-        ),
-        (
-            "JSON that nests",
-            Request::post("application/json", "[".repeat(1 << 20)),
-        ),
-        (
-            "JSON with long names",
-            Request::post(
-                "application/json",
-                format!(
-                    "{{\"{}\":{}1{}}}",
-                    "n".repeat(2_000),
-                    "{\"a\":".repeat(500),
-                    "}".repeat(500)
-                ),
-            ),
-        ),
-        (
-            "JSON of 1,000 values",
-            Request::post(
-                "application/json",
-                format!("[{}1]", "\"<script>\",".repeat(999)),
-            ),
-        ),
-        ("text", Request::post("text/plain", text.clone())),
+        ("XML that nests", post("<a>".repeat(1 << 20))),
+    ]
+}
+
+fn json() -> Vec<(&'static str, Request)> {
+    let (names, ends) = ("{\"a\":".repeat(500), "}".repeat(500));
+    let long = format!("{{\"{}\":{names}1{ends}}}", "n".repeat(2_000));
+    let values = format!("[{}1]", "\"<script>\",".repeat(999));
+    let post = |body: String| Request::post("application/json", body);
+    vec![
+        ("JSON that nests", post("[".repeat(1 << 20))),
+        ("JSON with long names", post(long)),
+        ("JSON of 1,000 values", post(values)),
     ]
 }
 
