@@ -279,7 +279,10 @@ mod tests {
             let (mut text, mut expected) = (Vec::new(), Vec::new());
             for (literal, collection, key) in parts {
                 // A literal that opens a brace would take the macro with it.
-                let literal = literal.replace("%{", "");
+                let mut literal = literal;
+                while literal.contains("%{") {
+                    literal = literal.replace("%{", "");
+                }
                 let literal = literal.trim_end_matches('%');
                 text.extend_from_slice(literal.as_bytes());
                 expected.extend_from_slice(literal.as_bytes());
