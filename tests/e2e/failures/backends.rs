@@ -5,8 +5,9 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use crate::harness::{Backend, Load, LoadPlan, Palisade, wait_for};
+use crate::harness::{Backend, Load, LoadPlan, LoadReport, Palisade, wait_for};
 
 /// What a server does with a request.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,6 +19,21 @@ enum Manner {
     Stalls(&'static str),
     /// Sends a head without end.
     Endless,
+    /// Resets the connection.
+    Resets,
+}
+
+impl Manner {
+    /// Whether the connection breaks before there is an answer, be it wrong: then another server is
+    /// asked.
+    fn is_break(self) -> bool {
+        let is_head = |start: &str| start.is_empty() || start.starts_with("HTTP/1.1 ");
+        match self {
+            Self::BreaksOff(start) => is_head(start) && !start.contains("\r\n\r\n"),
+            Self::Resets => true,
+            Self::Answers | Self::Stalls(_) | Self::Endless => false,
+        }
+    }
 }
 
 /// A server that does as it is told.
@@ -81,6 +97,11 @@ fn serve(mut tcp: TcpStream, manner: &Mutex<Manner>, answered: &AtomicUsize) {
                 while tcp.write_all(b"X-More: and more and more\r\n").is_ok() {}
                 return;
             }
+            Manner::Resets => {
+                let tcp = socket2::Socket::from(tcp);
+                tcp.set_linger(Some(Duration::ZERO)).unwrap();
+                return;
+            }
         };
     }
 }
@@ -103,8 +124,9 @@ admin: {{ address: 127.0.0.1:0 }}
 }
 
 /// What clients see of one server that fails so: this status, or no whole answer.
-const ROWS: [(&str, Manner, Option<u16>); 9] = [
+const ROWS: [(&str, Manner, Option<u16>); 10] = [
     ("hangs up", Manner::BreaksOff(""), Some(502)),
+    ("a reset", Manner::Resets, Some(502)),
     (
         "half a head",
         Manner::BreaksOff("HTTP/1.1 200 OK\r\nCont"),
@@ -169,37 +191,83 @@ fn a_server_that_fails_alone_gets_its_clients_the_right_page() {
     });
 }
 
+/// How many failures in a row eject a server.
+const FAILURES: usize = 3;
+/// The clients of [`load_on`], each with one request at a time.
+const CLIENTS: usize = 2;
+
+const EJECTIONS: &str = "palisade_upstream_ejections_total{upstream=\"app\"}";
+
+/// What a failing server that others stand beside may cost: nothing where its connections break, else
+/// the requests that it takes to see that it fails, and those that were under way just then.
+#[track_caller]
+fn assert_costs(name: &str, manner: Manner, status: u16, report: &LoadReport) {
+    let lost = report.count(status);
+    assert_eq!(report.unanswered, 0, "{name}: {report:#?}");
+    assert_eq!(report.unexpected_count, lost, "{name}: {report:#?}");
+    if manner.is_break() {
+        assert_eq!(lost, 0, "{name}: {report:#?}");
+    } else {
+        let most = FAILURES + CLIENTS - 1;
+        assert!((FAILURES..=most).contains(&lost), "{name}: {report:#?}");
+    }
+}
+
 #[test]
-fn another_server_of_the_pool_answers_and_the_failed_one_comes_back() {
+fn a_failing_server_of_a_pool_costs_few_requests_or_none_and_then_none() {
     std::thread::scope(|scope| {
         // To whom a part of an answer was sent, no other server can answer.
-        for (name, manner, _) in ROWS.into_iter().filter(|row| row.2.is_some()) {
+        for (name, manner, status) in ROWS {
+            let Some(status) = status else { continue };
             scope.spawn(move || {
                 let (bad, good) = (Server::start(), Server::start());
                 let servers = format!("\"{}\", \"{}\"", bad.address, good.address);
-                let palisade = start(&servers, ", ejection: { failures: 1, period: 2s }");
+                let ejection = format!(", ejection: {{ failures: {FAILURES}, period: 1h }}");
+                let palisade = start(&servers, &ejection);
                 let load = load_on(&palisade).start();
                 load.wait_for_more(10);
                 bad.set(manner);
-                let ejections = "palisade_upstream_ejections_total{upstream=\"app\"}";
-                wait_for(name, || (palisade.metric(ejections) > 0.0).then_some(()));
-                // What was under way when it failed.
-                load.finish();
+                wait_for(name, || (palisade.metric(EJECTIONS) > 0.0).then_some(()));
+                // With what was under way just then.
+                let report = load.finish();
+                assert_costs(name, manner, status, &report);
+                let load = load_on(&palisade).start();
+                load.finish_after(100).assert_flawless();
+            });
+        }
+    });
+}
+
+#[test]
+fn another_server_of_the_pool_answers_and_the_failed_one_comes_back() {
+    std::thread::scope(|scope| {
+        for (name, manner, status) in ROWS {
+            let Some(status) = status else { continue };
+            scope.spawn(move || {
+                let (bad, good) = (Server::start(), Server::start());
+                let servers = format!("\"{}\", \"{}\"", bad.address, good.address);
+                let ejection = format!(", ejection: {{ failures: {FAILURES}, period: 2s }}");
+                let palisade = start(&servers, &ejection);
                 let load = load_on(&palisade).start();
                 load.wait_for_more(10);
-                let report = load.report();
-                let server = &palisade.status()["upstreams"][0]["servers"][0];
-                if !server["ejected_for_seconds"].is_null() {
-                    report.assert_flawless();
-                }
+                bad.set(manner);
+                // Left out, tried in vain, and left out again.
+                wait_for(name, || (palisade.metric(EJECTIONS) > 1.0).then_some(()));
                 bad.set(Manner::Answers);
-                load.finish();
                 let ours = bad.answered();
-                let load = load_on(&palisade).start();
                 wait_for("the server to be asked again", || {
                     (bad.answered() > ours + 5).then_some(())
                 });
-                load.finish().assert_flawless();
+                let report = load.finish();
+                // Each trial is one request, and where connections break none.
+                let trials = palisade.metric(EJECTIONS) as usize;
+                let most = FAILURES + CLIENTS - 1 + trials;
+                let lost = report.count(status);
+                let most = if manner.is_break() { 0 } else { most };
+                assert!(lost <= most, "{name}: {report:#?}");
+                assert_eq!(report.unexpected_count, lost, "{name}: {report:#?}");
+                let load = load_on(&palisade).start();
+                load.finish_after(20).assert_flawless();
             });
         }
     });
