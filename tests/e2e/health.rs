@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::harness::{
     Backend, BackendRequest, Dns, Http2Backend, Load, Nginx, Options, Palisade, wait_for,
@@ -131,6 +131,53 @@ fn a_check_takes_a_server_out_and_brings_it_back() {
         (clients_requests(&backend) > before).then_some(())
     });
     load.finish().assert_flawless();
+}
+
+#[test]
+fn under_slow_start_the_share_of_a_server_that_comes_back_grows_to_a_half() {
+    let (mut nginx, other) = (Nginx::start(), Backend::start());
+    let servers = [nginx.address().to_string(), other.to_string()];
+    let slow_start = Duration::from_secs(5);
+    let more = format!(
+        "ejection: {{ failures: 1, period: 100ms }}, slow_start: {}s",
+        slow_start.as_secs()
+    );
+    let palisade = in_front_of(&servers, &more);
+    let load = Load::on(palisade.address()).keep_alive(3).start();
+    // Of so many requests, the part that nginx answered.
+    let share_of_next = |count: usize| {
+        let (all, others) = (load.report().answers(), other.requests().len());
+        load.wait_for_more(count);
+        let all = load.report().answers() - all;
+        1.0 - (other.requests().len() - others) as f64 / all as f64
+    };
+    let is_half = |share: f64| (0.44..=0.56).contains(&share);
+    let before = share_of_next(200);
+    assert!(is_half(before), "{before}");
+
+    nginx.kill();
+    let ejections = "palisade_upstream_ejections_total{upstream=\"app\"}";
+    wait_for("it to be left out", || {
+        (palisade.metric(ejections) > 0.0).then_some(())
+    });
+    nginx.start_again();
+    wait_for("it to be back", || {
+        let server = &palisade.status()["upstreams"][0]["servers"][0];
+        server["ejected_for_seconds"].is_null().then_some(())
+    });
+    let back = Instant::now();
+    let first = share_of_next(100);
+    let mut shares = vec![first];
+    while back.elapsed() < slow_start {
+        shares.push(share_of_next(100));
+    }
+    let last = share_of_next(200);
+    load.finish().assert_flawless();
+    assert!(first < 0.2, "{first}, then {shares:?}");
+    let (early, late) = shares.split_at(shares.len() / 2);
+    let mean = |shares: &[f64]| shares.iter().sum::<f64>() / shares.len() as f64;
+    assert!(mean(early) + 0.05 < mean(late), "{shares:?}");
+    assert!(is_half(last), "{last}, after {shares:?}");
 }
 
 #[test]
