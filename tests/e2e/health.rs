@@ -133,6 +133,49 @@ fn a_check_takes_a_server_out_and_brings_it_back() {
     load.finish().assert_flawless();
 }
 
+/// Whether nginx has answered one of a few requests.
+fn is_asked(palisade: &Palisade) -> Option<()> {
+    let answer = palisade.get("/load");
+    let is_nginx = answer.header("server")?.starts_with("nginx");
+    is_nginx.then_some(())
+}
+
+#[test]
+fn a_tcp_check_takes_a_closed_port_out_and_brings_it_back() {
+    let (mut nginx, other) = (Nginx::start(), Backend::start());
+    let address = nginx.address().to_string();
+    // Without ejection the check alone can take it out.
+    let more = "ejection: off, health_check: { tcp: true, interval: 20ms, healthy_after: 1, unhealthy_after: 2 }";
+    let palisade = in_front_of(&[address.clone(), other.to_string()], more);
+    let load = Load::on(palisade.address())
+        .keep_alive(2)
+        .new_connections(1)
+        .start();
+    let up = metric_of("up", &address);
+    wait_for_metric(&palisade, &up, 1.0);
+    wait_for("requests at nginx", || is_asked(&palisade));
+
+    nginx.kill();
+    wait_for_metric(&palisade, &up, 0.0);
+    let check = &palisade.status()["upstreams"][0]["servers"][0]["health_check"];
+    assert_eq!(check["down"], true);
+    // What was on its way when the check failed.
+    load.wait_for_more(5);
+    let failures = "palisade_upstream_connect_failures_total{upstream=\"app\"}";
+    let before = palisade.metric(failures);
+    load.wait_for_more(50);
+    assert_eq!(
+        palisade.metric(failures),
+        before,
+        "no request is sent there"
+    );
+
+    nginx.start_again();
+    wait_for_metric(&palisade, &up, 1.0);
+    wait_for("requests at nginx", || is_asked(&palisade));
+    load.finish().assert_flawless();
+}
+
 #[test]
 fn under_slow_start_the_share_of_a_server_that_comes_back_grows_to_a_half() {
     let (mut nginx, other) = (Nginx::start(), Backend::start());
