@@ -420,6 +420,74 @@ access: { rules: [{ id: no-env, match: { path: /.env }, action: block }] }
     assert_eq!(palisade.get_from("198.51.100.7", "/").status, 403);
 }
 
+#[test]
+fn a_list_has_a_remedy_of_its_own() {
+    let backend = Backend::start();
+    // CrowdSec is away, and says nothing.
+    for (fallback, status) in [("ban", 403), ("pass", 200)] {
+        let directory = tempfile::tempdir().unwrap();
+        let (soft, hard) = ("198.51.100.1\n198.51.100.2\n", "198.51.100.2\n");
+        std::fs::write(directory.path().join("soft.txt"), soft).unwrap();
+        std::fs::write(directory.path().join("hard.txt"), hard).unwrap();
+        let more = format!(
+            "
+crowdsec: {{ lapi_url: \"http://127.0.0.1:9/\", api_key: none, fallback_remediation: {fallback} }}
+block_lists:
+  soft: {{ file: soft.txt, remediation: captcha }}
+  hard: {{ file: hard.txt }}
+"
+        );
+        let palisade = Palisade::start_in(directory, &settings(&backend, &more));
+        let soft = palisade.get_from("198.51.100.1", "/soft");
+        assert_eq!(soft.status, status, "{fallback}");
+        // A ban is stronger than what would pass, or be told as something else.
+        assert_eq!(palisade.get_from("198.51.100.2", "/hard").status, 403);
+        let decision = palisade.wait_for_decision(|line| line["path"] == "/hard");
+        assert_eq!(decision["decision"]["origin"], "lists:hard");
+        assert_eq!(decision["decision"]["type"], "ban");
+        if fallback == "ban" {
+            let decision = palisade.wait_for_decision(|line| line["path"] == "/soft");
+            assert_eq!(decision["decision"]["origin"], "lists:soft");
+            assert_eq!(decision["decision"]["type"], "captcha");
+        }
+    }
+}
+
+#[test]
+fn entries_of_a_list_that_is_not_refreshed_end_after_their_time() {
+    let says = || Says::List("\"1\"", "198.51.100.1\n");
+    let (ends, stays) = (ListServer::start(says()), ListServer::start(says()));
+    stays.say(Says::List("\"1\"", "198.51.100.2\n"));
+    let backend = Backend::start();
+    let lists = format!(
+        "
+block_lists:
+  ends: {{ url: \"{}\", refresh: 1s, expires: 4s }}
+  stays: {{ url: \"{}\", refresh: 1s }}
+",
+        ends.url(),
+        stays.url()
+    );
+    let palisade = Palisade::start(&settings(&backend, &lists));
+    wait_for_status(&palisade, "198.51.100.1", 403);
+    wait_for_status(&palisade, "198.51.100.2", 403);
+    // Each good answer names them anew, be it that nothing changed: more of them than their time has.
+    wait_for("good answers", || {
+        let status = palisade.get_from("198.51.100.1", "/").status;
+        assert_eq!(status, 403, "named within its time");
+        (ends.asked_again("\"1\"") > 5).then_some(())
+    });
+    for server in [&ends, &stays] {
+        server.say(Says::Status(503, "away"));
+    }
+    wait_for_failure(&palisade, "ends");
+    assert_eq!(palisade.get_from("198.51.100.1", "/").status, 403);
+    wait_for_status(&palisade, "198.51.100.1", 200);
+    assert_eq!(palisade.get_from("198.51.100.2", "/").status, 403);
+    ends.say(Says::List("\"2\"", "198.51.100.1\n"));
+    wait_for_status(&palisade, "198.51.100.1", 403);
+}
+
 /// A real nginx that serves a folder; stopped when dropped.
 struct Nginx {
     child: Child,
