@@ -74,6 +74,19 @@ fn what_is_named_is_there() {
 }
 
 #[test]
+fn scripts_that_are_named_are_there() {
+    let text = std::fs::read_to_string(root().join("SPECIFICATION.md")).unwrap();
+    let mut scripts = text
+        .split('`')
+        .filter(|quoted| quoted.starts_with("deploy/"))
+        .peekable();
+    assert!(scripts.peek().is_some(), "the tables can't be read");
+    for script in scripts {
+        assert!(root().join(script).is_file(), "{script} isn't there");
+    }
+}
+
+#[test]
 fn every_promise_has_an_id_of_its_own_and_a_test() {
     let text = std::fs::read_to_string(root().join("SPECIFICATION.md")).unwrap();
     let mut ids = HashSet::new();
