@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use palisade_yaml::{Content, Node};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::harness::{Backend, Palisade};
@@ -129,5 +131,129 @@ fn the_shipped_settings_are_right() {
         let said = [checked.stdout, checked.stderr].concat();
         let said = String::from_utf8_lossy(&said);
         assert!(!said.contains("warning:"), "{}: {said}", settings.display());
+    }
+}
+
+/// A file of YAML as JSON; texts are not interpreted.
+fn yaml(file: &Path) -> Value {
+    let bytes = fs::read(file).unwrap();
+    let mut problems = Vec::new();
+    let node = palisade_yaml::parse(&file.into(), &bytes, &mut |location, problem| {
+        problems.push(format!("{}: {problem}", location.line()));
+    });
+    assert!(problems.is_empty(), "{problems:?}");
+    json(&node.unwrap())
+}
+
+fn json(node: &Node) -> Value {
+    match &node.content {
+        Content::Null => Value::Null,
+        Content::Scalar(scalar) => Value::from(&*scalar.text),
+        Content::List(nodes) => nodes.iter().map(json).collect(),
+        Content::Mapping(entries) => {
+            let pairs = entries
+                .iter()
+                .map(|entry| (&*entry.key, json(&entry.value)));
+            pairs.collect()
+        }
+    }
+}
+
+fn texts(list: &Value) -> Vec<&str> {
+    let list = list.as_array().into_iter().flatten();
+    list.map(|text| text.as_str().unwrap()).collect()
+}
+
+#[test]
+fn the_compose_example_gives_palisade_no_right_and_names_files_that_are_there() {
+    let file = deploy("container/compose.yaml");
+    let folder = file.parent().unwrap();
+    let compose = yaml(&file);
+    let palisade = &compose["services"]["palisade"];
+    assert_eq!(palisade["read_only"], "true");
+    assert_eq!(texts(&palisade["cap_drop"]), ["ALL"]);
+    // Its port is above 1023: it needs not even the right to bind lower ones.
+    for given in [
+        "cap_add",
+        "privileged",
+        "user",
+        "devices",
+        "network_mode",
+        "pid",
+    ] {
+        assert!(palisade[given].is_null(), "{given}");
+    }
+    assert_eq!(texts(&palisade["security_opt"]), ["no-new-privileges:true"]);
+    assert_eq!(texts(&palisade["ports"]), ["8000:8000"]);
+    let build = &palisade["build"];
+    let context = folder.join(build["context"].as_str().unwrap());
+    let context = context.canonicalize().unwrap();
+    let dockerfile = context.join(build["dockerfile"].as_str().unwrap());
+    let dockerfile = dockerfile.canonicalize().unwrap();
+    assert_eq!(dockerfile, deploy("container/Dockerfile"));
+
+    for (name, service) in compose["services"].as_object().unwrap() {
+        for volume in texts(&service["volumes"]) {
+            let (source, _) = volume.split_once(':').unwrap();
+            let is_there = match source.starts_with('.') {
+                true => folder.join(source).is_file() && volume.ends_with(":ro"),
+                false => !compose["volumes"][source].is_null(),
+            };
+            assert!(is_there, "{name}: {volume}");
+        }
+        for other in texts(&service["depends_on"]) {
+            assert!(!compose["services"][other].is_null(), "{name}: {other}");
+        }
+    }
+}
+
+#[test]
+fn the_dockerfile_makes_an_image_of_a_user_without_rights_with_a_health_check() {
+    let text = fs::read_to_string(deploy("container/Dockerfile")).unwrap();
+    let text = text.replace("\\\n", " ");
+    let lines: Vec<Vec<&str>> = text
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty())
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    let last_stage = lines.iter().rposition(|line| line[0] == "FROM").unwrap();
+    let (build, image) = lines.split_at(last_stage);
+    let of = |name: &str| {
+        let mut found = image.iter().filter(|line| line[0] == name);
+        let line = found.next().unwrap_or_else(|| panic!("no {name}"));
+        assert!(found.next().is_none(), "{name} twice");
+        line[1..].join(" ")
+    };
+    assert_eq!(of("FROM"), "scratch");
+    assert_eq!(of("USER"), "65532:65532");
+    let health = of("HEALTHCHECK");
+    let door = "[\"/usr/bin/palisade\", \"health\", \"--address\", \"127.0.0.1:9900\"]";
+    assert!(health.ends_with(&format!("CMD {door}")), "{health}");
+    for settings in ["palisade.yaml", "palisade-with-crowdsec.yaml"] {
+        let settings = yaml(&deploy("container").join(settings));
+        assert_eq!(settings["metrics"]["address"], "0.0.0.0:9900");
+        let port = settings["listeners"][0]["address"].as_str().unwrap();
+        assert_eq!(port.rsplit(':').next().unwrap(), of("EXPOSE"));
+    }
+    assert_eq!(of("ENTRYPOINT"), "[\"/usr/bin/palisade\"]");
+
+    // What is copied, and what is run of it.
+    let root = deploy("..");
+    assert_eq!(of("COPY"), "--from=build /image /");
+    let copied = build.iter().filter(|line| line[0] == "COPY");
+    let run = build.iter().filter(|line| line[0] == "RUN");
+    let ours = run.filter(|line| line[1].contains('/'));
+    let named: Vec<&str> = copied
+        .flat_map(|line| line[1..line.len() - 1].to_vec())
+        .chain(ours.map(|line| line[1]))
+        .collect();
+    assert_eq!(named, [".", "deploy/container/make-root"]);
+    let left_out = fs::read_to_string(root.join(".dockerignore")).unwrap();
+    for name in named {
+        assert!(root.join(name).exists(), "{name}");
+        let is_left_out = left_out
+            .lines()
+            .any(|line| Path::new(name).starts_with(line));
+        assert!(!is_left_out, "{name}");
     }
 }
