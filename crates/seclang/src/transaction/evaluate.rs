@@ -176,6 +176,7 @@ impl<'r> Run<'r> {
     fn filtered(&mut self, filtered: &Filtered) -> Flow {
         match self.is_candidate(filtered.group, filtered.filter) {
             true => self.rule(filtered.rule),
+            false if self.is_spent() => Flow::End,
             false => Flow::Next,
         }
     }
@@ -620,8 +621,20 @@ impl<'r> Run<'r> {
     }
 
     fn transformed(&mut self, string: StringId, pipeline: NodeId) -> StringId {
-        self.strings
-            .transformed(self.side, &self.program.unicode, string, pipeline)
+        let unicode = &self.program.unicode;
+        let form = self
+            .strings
+            .transformed(self.side, unicode, string, pipeline);
+        self.spend_worked();
+        form
+    }
+
+    /// Takes what was done to strings off the budget.
+    fn spend_worked(&mut self) {
+        match self.strings.take_worked() {
+            0 => {}
+            bytes => self.spend(bytes),
+        }
     }
 
     fn is_over(&self) -> bool {

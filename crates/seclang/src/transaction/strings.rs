@@ -46,6 +46,8 @@ pub(crate) struct Strings {
     nodes: usize,
     /// Whether they are kept from one transaction to the next.
     is_kept: bool,
+    /// The bytes that were transformed or searched since somebody asked.
+    worked: usize,
     /// Another each time that all are forgotten, and no other worker's.
     epoch: u64,
     buffer: Vec<u8>,
@@ -93,6 +95,7 @@ impl Strings {
             words: side.words(),
             nodes: side.pipelines.len(),
             is_kept,
+            worked: 0,
             epoch: next_epoch(),
             buffer: Vec::new(),
         }
@@ -183,6 +186,11 @@ impl Strings {
         StringId(id)
     }
 
+    /// The bytes that were transformed or searched since this was last asked: what a budget is for.
+    pub(crate) fn take_worked(&mut self) -> usize {
+        std::mem::take(&mut self.worked)
+    }
+
     /// What a list of transformations makes of a string.
     pub(crate) fn transformed(
         &mut self,
@@ -232,6 +240,7 @@ impl Strings {
         }
         let mut buffer = std::mem::take(&mut self.buffer);
         let value = content(&self.bytes, known).unwrap_or_default();
+        self.worked += value.len();
         let is_changed = pipeline.last.apply(value, &mut buffer, unicode);
         let after = match is_changed {
             true => self.intern(side, &buffer),
@@ -296,6 +305,7 @@ impl Strings {
         if !known.is_scanned {
             known.is_scanned = true;
             let value = content(&self.bytes, known).unwrap_or_default();
+            self.worked += value.len();
             let maybe = self.maybe.get_mut(row.clone()).unwrap_or_default();
             for (word, always) in maybe.iter_mut().zip(side.prefilter.always()) {
                 *word |= always;

@@ -35,7 +35,7 @@ pub struct WorkerOptions {
 /// What one transaction may cost, all phases together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// Bytes that operators look at one by one, counted each time.
+    /// Bytes that are transformed, searched or looked at by operators, counted each time.
     pub bytes: u64,
     /// Time from its begin.
     pub time: Duration,

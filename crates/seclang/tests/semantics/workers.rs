@@ -160,3 +160,25 @@ fn a_transaction_has_a_budget() {
     let spent = Outcome::BudgetSpent(Phase::RequestHeaders);
     assert_eq!(budget(100, &long), (spent, String::new()));
 }
+
+#[test]
+fn what_is_transformed_and_searched_counts_though_no_operator_is_asked() {
+    let ended = |bytes| {
+        let site = Site::new(
+            "SecRule ARGS \"@contains nowhere\" id:1,phase:1,pass,t:removeWhitespace
+             SecAction id:2,phase:1,deny",
+        )
+        .with(WorkerOptions {
+            budget: Budget {
+                bytes,
+                time: Duration::from_secs(10),
+            },
+            ..options()
+        });
+        let ran = site.run(&Request::get(&format!("/?a={}", "x+".repeat(2_500))));
+        (ran.transaction().outcome(), ran.end())
+    };
+    assert_eq!(ended(1 << 20).0, Outcome::Complete);
+    let spent = Outcome::BudgetSpent(Phase::RequestHeaders);
+    assert_eq!(ended(6_000), (spent, String::new()));
+}

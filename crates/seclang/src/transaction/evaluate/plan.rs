@@ -185,6 +185,10 @@ impl Run<'_> {
                 }
                 false => self.add_form(row.clone(), string, scan.pipeline),
             }
+            // Then no rule runs any more.
+            if self.is_spent() {
+                return;
+            }
         }
     }
 
@@ -192,6 +196,7 @@ impl Run<'_> {
         let row = self.plan.scan_rows.get_mut(row).unwrap_or_default();
         let unicode = &self.program.unicode;
         self.strings.add_form(self.side, unicode, string, node, row);
+        self.spend_worked();
     }
 
     /// The values of a part that stay the same throughout the phase, as indexes of the plan's values,
