@@ -148,10 +148,27 @@ impl Health {
         if trial.is_none() && failures < u32::from(ejection.consecutive_failures()) {
             return false;
         }
-        let from = trial.map(|trial| trial.0);
-        let earlier = from.map_or(0, Absence::ejections);
-        let until = now + period(ejection, earlier);
-        self.replace(from, Absence::new(until, earlier + 1))
+        match trial {
+            None => self.replace(None, Absence::new(now + period(ejection, 0), 1)),
+            Some(trial) => self.fail_trial(trial, now, ejection),
+        }
+    }
+
+    /// A trial failed: the server is left out for longer, though another trial may have begun since, as
+    /// where this one found silence for more than a period. Of trials after the same ejection one counts.
+    fn fail_trial(&self, Trial(trial): Trial, now: Tick, ejection: Ejection) -> bool {
+        let earlier = trial.ejections();
+        let next = Absence::new(now + period(ejection, earlier), earlier + 1);
+        while let Some(current) = self.absence() {
+            if current.ejections() > earlier || current == next {
+                return false;
+            }
+            if self.replace(Some(current), next) {
+                return true;
+            }
+        }
+        // It was answered meanwhile.
+        false
     }
 
     /// The request on trial ended without telling anything: the next may try at once.
@@ -288,6 +305,28 @@ mod tests {
         assert!(!fail(&health, 50, 11), "nor while another is on trial");
         assert!(health.failed(Some(trial), at(12), ejection()));
         assert_eq!(health.out_for(at(12)), Some(Duration::from_secs(20)));
+    }
+
+    #[test]
+    fn a_trial_that_fails_after_another_has_begun_counts_once() {
+        let health = Health::default();
+        fail(&health, 3, 0);
+        // Each finds a minute of silence.
+        let trials = [trial(&health, 10), trial(&health, 20), trial(&health, 30)];
+        let failed =
+            |number: usize, second| health.failed(Some(trials[number]), at(second), ejection());
+        assert!(failed(0, 70));
+        assert_eq!(health.out_for(at(70)), Some(Duration::from_secs(20)));
+        assert!(!failed(1, 80) && !failed(2, 90 - 1));
+        assert_eq!(health.out_for(at(80)), Some(Duration::from_secs(10)));
+        let late = trial(&health, 90);
+        assert!(health.failed(Some(late), at(150), ejection()));
+        assert_eq!(health.out_for(at(150)), Some(Duration::from_secs(40)));
+        // An answer in between forgets it.
+        let last = trial(&health, 190);
+        health.answered();
+        assert!(!health.failed(Some(last), at(200), ejection()));
+        assert_eq!(health.standing(at(200)), Standing::In);
     }
 
     #[test]
