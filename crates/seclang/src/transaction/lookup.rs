@@ -317,7 +317,7 @@ pub(super) fn entry_string(
         return known;
     }
     let id = strings.intern(side, state.arena.get(span));
-    if let Some(entry) = state.entries_mut(kind).get_mut(index) {
+    if let Some(entry) = state.entry_mut(kind, index) {
         match is_name {
             true => entry.name_id = id,
             false => entry.value_id = id,

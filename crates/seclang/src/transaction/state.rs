@@ -29,7 +29,7 @@ pub(super) enum Kind {
 }
 
 /// How many [`Kind`]s there are.
-const KINDS: usize = 10;
+const KINDS: usize = Kind::XmlAttributes as usize + 1;
 
 /// A member of a collection.
 #[derive(Clone, Copy, Debug)]
@@ -236,57 +236,12 @@ impl State {
     }
 
     pub(super) fn entries(&self, kind: Kind) -> &[Entry] {
-        let [
-            get,
-            post,
-            cookies,
-            request,
-            response,
-            files,
-            sizes,
-            parts,
-            text,
-            attributes,
-        ] = &self.entries;
-        match kind {
-            Kind::ArgsGet => get,
-            Kind::ArgsPost => post,
-            Kind::Cookies => cookies,
-            Kind::RequestHeaders => request,
-            Kind::ResponseHeaders => response,
-            Kind::Files => files,
-            Kind::FilesSizes => sizes,
-            Kind::PartHeaders => parts,
-            Kind::XmlText => text,
-            Kind::XmlAttributes => attributes,
-        }
+        let entries = self.entries.get(kind as usize);
+        entries.map_or(&[], Vec::as_slice)
     }
 
-    pub(super) fn entries_mut(&mut self, kind: Kind) -> &mut Vec<Entry> {
-        let [
-            get,
-            post,
-            cookies,
-            request,
-            response,
-            files,
-            sizes,
-            parts,
-            text,
-            attributes,
-        ] = &mut self.entries;
-        match kind {
-            Kind::ArgsGet => get,
-            Kind::ArgsPost => post,
-            Kind::Cookies => cookies,
-            Kind::RequestHeaders => request,
-            Kind::ResponseHeaders => response,
-            Kind::Files => files,
-            Kind::FilesSizes => sizes,
-            Kind::PartHeaders => parts,
-            Kind::XmlText => text,
-            Kind::XmlAttributes => attributes,
-        }
+    pub(super) fn entry_mut(&mut self, kind: Kind, index: usize) -> Option<&mut Entry> {
+        self.entries.get_mut(kind as usize)?.get_mut(index)
     }
 
     /// Adds a member.
@@ -297,7 +252,10 @@ impl State {
             name_id: StringId::UNSET,
             value_id: StringId::UNSET,
         };
-        self.entries_mut(kind).push(entry);
+        // There is a list for each kind.
+        if let Some(entries) = self.entries.get_mut(kind as usize) {
+            entries.push(entry);
+        }
     }
 
     /// The first field of the request of that name, which is in lower case.

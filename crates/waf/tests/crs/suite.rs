@@ -1,12 +1,10 @@
 //! CRS's own regression tests, in process.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
-use palisade_ftw::{Outcome, Overrides, Test, parse_overrides, parse_tests, run};
+use palisade_ftw::{Outcome, Test, run};
 use palisade_seclang::{CompileOptions, WorkerOptions};
-use palisade_waf::SuiteEngine;
+use palisade_waf::{SuiteEngine, read_overrides, read_suite};
 
 use crate::files::{crs, data};
 use crate::rules::{clock, program};
@@ -16,35 +14,8 @@ const TESTS: usize = 5_003;
 /// The most that may be overridden.
 const OVERRIDES_MAX: usize = 20;
 
-fn yaml_files(folder: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files.extend(yaml_files(&path));
-        } else if path
-            .extension()
-            .is_some_and(|end| end == "yaml" || end == "yml")
-        {
-            files.push(path);
-        }
-    }
-    files.sort_unstable();
-    files
-}
-
 pub(crate) fn tests(crs: &Path) -> Vec<Test> {
-    let mut tests = Vec::new();
-    for path in yaml_files(&crs.join("regression/tests")) {
-        let bytes = fs::read(&path).unwrap();
-        tests.extend(parse_tests(&Arc::from(&*path), &bytes).unwrap());
-    }
-    tests
-}
-
-fn overrides() -> Overrides {
-    let path = PathBuf::from(data("overrides.yaml"));
-    parse_overrides(&Arc::from(&*path), &fs::read(&path).unwrap()).unwrap()
+    read_suite(&crs.join("regression/tests")).unwrap()
 }
 
 #[test]
@@ -54,7 +25,7 @@ fn crs_regression_tests_pass_at_paranoia_4() {
     };
     let tests = tests(&crs);
     assert_eq!(tests.len(), TESTS);
-    let overrides = overrides();
+    let overrides = read_overrides(Path::new(&data("overrides.yaml"))).unwrap();
     let overridden: usize = overrides.list.iter().map(|one| one.test_ids.len()).sum();
     assert!(overridden <= OVERRIDES_MAX, "{overridden} overrides");
     let program = program(&crs, &["suite-paranoia-4.conf"], CompileOptions::default());
