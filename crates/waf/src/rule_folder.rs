@@ -89,3 +89,63 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, SourceError> {
     }
     Ok(content)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A folder with `a.conf`, `b.conf`, `c.data` and `more/d.conf`.
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("more")).unwrap();
+        for name in ["b.conf", "a.conf", "c.data", "more/d.conf"] {
+            fs::write(folder.path().join(name), name).unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn patterns_are_relative_to_who_names_them() {
+        let folder = folder();
+        let files = RuleFolder::new(folder.path());
+        let inner = folder.path().join("more/d.conf");
+        let check = |pattern: &str, from: Option<&Path>, expected: &[&str]| {
+            let from = from.map(|from| from.to_str().unwrap());
+            let names = files.matching(pattern, from).unwrap();
+            let expected: Vec<String> = expected
+                .iter()
+                .map(|name| folder.path().join(name).to_str().unwrap().to_owned())
+                .collect();
+            assert_eq!(names, expected, "{pattern}");
+        };
+        check("*.conf", None, &["a.conf", "b.conf"]);
+        check("*/*.conf", None, &["more/d.conf"]);
+        check("*.conf", Some(&inner), &["more/d.conf"]);
+        // Whether it is there is found out by whoever reads it.
+        check("none.conf", None, &["none.conf"]);
+        let inner = inner.to_str().unwrap();
+        assert_eq!(files.data("../c.data", inner).unwrap(), b"c.data");
+    }
+
+    #[test]
+    fn what_can_not_be_read_is_told() {
+        let folder = folder();
+        let files = RuleFolder::new(folder.path());
+        let check = |error: SourceError, expected: &str| assert_eq!(error.0, expected);
+        let none = files.matching("*.none", None).unwrap_err();
+        check(none, "no file has such a name");
+        let more = folder.path().join("more");
+        let is_folder = files.read(more.to_str().unwrap()).unwrap_err();
+        check(
+            is_folder,
+            "it is a folder; name its files, like FOLDER/*.conf",
+        );
+        let large = folder.path().join("large.conf");
+        let file = fs::File::create(&large).unwrap();
+        file.set_len(FILE_SIZE_MAX.as_u64() + 1).unwrap();
+        let too_large = files.read(large.to_str().unwrap()).unwrap_err();
+        check(too_large, "it is larger than 16MiB");
+        file.set_len(FILE_SIZE_MAX.as_u64()).unwrap();
+        assert!(files.read(large.to_str().unwrap()).is_ok());
+    }
+}
