@@ -42,7 +42,7 @@ const FIELD_BYTES_MAX: usize = 512;
 /// Appends the line, without its end: `[client 192.0.2.1] ModSecurity: Warning. ... [id "942100"] ...`.
 /// What could end a field or the line is escaped.
 pub fn append_log_line(matched: &MatchReport<'_>, context: &LogContext<'_>, out: &mut Vec<u8>) {
-    let verdict = match matched.is_disruptive {
+    let verdict = match matched.has_interrupted {
         true => "Access denied",
         false => "Warning",
     };
@@ -152,6 +152,16 @@ mod tests {
             "[client 192.0.2.1] ModSecurity: Access denied. Matched at ARGS:a. [file \"rules.conf\"] [line \"2\"] \
              [id \"7\"] [rev \"2\"] [msg \"No x\"] [data \"of ARGS:a\"] [severity \"CRITICAL\"] [ver \"v/1\"] \
              [tag \"one\"] [tag \"two\"] [hostname \"example.com\"] [uri \"/\"] [unique_id \"id\"]"
+        );
+    }
+
+    #[test]
+    fn what_would_be_refused_is_a_warning() {
+        let rule = "SecRuleEngine DetectionOnly\nSecRule ARGS:a x \"id:7,phase:1,deny\"";
+        let line = line(rule, "a=x");
+        assert!(
+            line.starts_with("[client 192.0.2.1] ModSecurity: Warning. "),
+            "{line}"
         );
     }
 

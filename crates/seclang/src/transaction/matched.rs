@@ -68,4 +68,5 @@ pub(super) struct MatchedRule {
     pub(super) value: Span,
     pub(super) is_logged: bool,
     pub(super) is_disruptive: bool,
+    pub(super) has_interrupted: bool,
 }

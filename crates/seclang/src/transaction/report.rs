@@ -26,8 +26,10 @@ pub struct MatchReport<'t> {
     pub value: &'t [u8],
     /// Whether it is for the log (`log`, `nolog`).
     pub is_logged: bool,
-    /// Whether it ends a transaction, or would.
+    /// Whether it ends a transaction, or would if rules were not only to detect.
     pub is_disruptive: bool,
+    /// Whether it has ended this one.
+    pub has_interrupted: bool,
 }
 
 impl Transaction {
@@ -87,6 +89,7 @@ impl<'t> Iterator for Matches<'t> {
             value: arena.get(event.value),
             is_logged: event.is_logged,
             is_disruptive: event.is_disruptive,
+            has_interrupted: event.has_interrupted,
         })
     }
 }

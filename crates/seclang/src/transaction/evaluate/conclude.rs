@@ -45,8 +45,13 @@ impl<'r> Run<'r> {
         }
     }
 
+    /// Whether rules may end the transaction: everything has happened in the last phase.
+    fn can_interrupt(&self) -> bool {
+        self.state.controls.engine == EngineMode::On && self.phase != Phase::Logging
+    }
+
     fn allow(&mut self, scope: AllowScope) {
-        if self.state.controls.engine == EngineMode::On && self.phase != Phase::Logging {
+        if self.can_interrupt() {
             self.state.allowed = Some(scope);
         }
     }
@@ -94,6 +99,7 @@ impl<'r> Run<'r> {
             value,
             is_logged: rule.is_logged,
             is_disruptive,
+            has_interrupted: is_disruptive && self.can_interrupt(),
         });
     }
 
