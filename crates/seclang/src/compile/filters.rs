@@ -1,12 +1,12 @@
 //! Which filters, scans and pipelines rules need.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::operators::Operators;
 use crate::ByteSet;
 use crate::Transformation;
 use crate::prefilter::{Prefilter, Requirement};
-use crate::program::{Group, NodeId, PartId, Pipelines, Scan, Side, TargetSetId};
+use crate::program::{Form, Forms, FormsId, LISTS_MAX, NodeId, PartId, Pipelines, Side};
 
 /// One side's filters and pipelines, while rules are lowered.
 #[derive(Debug)]
@@ -17,6 +17,7 @@ pub(super) struct SideDraft {
     known: HashMap<u32, u32>,
     /// Which filters the form of which node is searched for.
     searched: Vec<(NodeId, u32)>,
+    forms: PartForms,
 }
 
 impl SideDraft {
@@ -26,16 +27,27 @@ impl SideDraft {
             filters: Vec::new(),
             known: HashMap::new(),
             searched: Vec::new(),
+            forms: PartForms::default(),
         }
     }
 
-    /// Notes that the form of a node, or each on the way to it, is searched for a filter.
-    pub(super) fn search(&mut self, node: NodeId, is_multi_match: bool, filter: u32) {
-        self.searched.push((node, filter));
-        if is_multi_match {
-            let path = self.pipelines.path(node).iter();
-            self.searched.extend(path.map(|node| (*node, filter)));
-        }
+    /// Notes that values of parts are searched for a filter in the form of a node, or also in each on the
+    /// way to it.
+    pub(super) fn search(
+        &mut self,
+        parts: &[PartId],
+        node: NodeId,
+        is_multi_match: bool,
+        filter: u32,
+    ) {
+        let path = match is_multi_match {
+            true => self.pipelines.path(node),
+            false => &[],
+        };
+        let nodes = path.iter().copied().chain([node]);
+        self.searched
+            .extend(nodes.clone().map(|node| (node, filter)));
+        self.forms.add(parts, nodes);
     }
 
     /// The filter of an operator.
@@ -49,7 +61,12 @@ impl SideDraft {
     }
 
     /// The side, with what its strings are searched for.
-    pub(super) fn finish(mut self, operators: &Operators, requirements: &mut Requirements) -> Side {
+    pub(super) fn finish(
+        mut self,
+        operators: &Operators,
+        requirements: &mut Requirements,
+        part_count: usize,
+    ) -> Side {
         let required = self.filters.iter().zip(0_u32..);
         let is_on = requirements.is_on;
         let required = required.filter_map(|(operator, filter)| {
@@ -82,11 +99,14 @@ impl SideDraft {
             };
             (class(at), searched)
         });
+        let (forms, part_forms) = self.forms.finish(part_count, &self.pipelines);
         let mut side = Side {
             prefilter,
             pipelines: self.pipelines,
             filters: self.filters.into(),
             searched: Box::default(),
+            forms,
+            part_forms,
         };
         let words = side.words();
         let mut searched = vec![0; side.pipelines.len() * words];
@@ -129,73 +149,79 @@ impl Requirements {
     }
 }
 
-/// Scans and groups of them, each once.
+/// Lists of parts, each once.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
-    pub(super) all: Vec<Group>,
-    pub(super) scans: Vec<Scan>,
-    pub(super) lists: Vec<u32>,
-    known: HashMap<(TargetSetId, NodeId, bool, bool), u32>,
-    known_scans: HashMap<Scan, u32>,
+    pub(super) all: Vec<Box<[PartId]>>,
+    known: HashMap<Box<[PartId]>, u32>,
 }
 
 impl Groups {
-    /// The group of the parts of a set in a form.
-    pub(super) fn add(
-        &mut self,
-        targets: TargetSetId,
-        parts: &[PartId],
-        form: impl Fn(PartId) -> Scan,
-    ) -> u32 {
-        let scan = form(0);
-        let key = (
-            targets,
-            scan.pipeline,
-            scan.is_multi_match,
-            scan.is_response,
-        );
-        if let Some(group) = self.known.get(&key) {
+    /// The group of these parts.
+    pub(super) fn add(&mut self, parts: &[PartId]) -> u32 {
+        if let Some(group) = self.known.get(parts) {
             return *group;
         }
-        let begins = self.lists.len();
-        for part in parts {
-            let scan = self.scan(form(*part));
-            self.lists.push(scan);
-        }
-        let number = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        let group = number(self.all.len());
-        self.all.push(Group {
-            targets,
-            pipeline: scan.pipeline,
-            triggers: u64::MAX,
-            scans: number(begins)..number(self.lists.len()),
-        });
-        self.known.insert(key, group);
+        let group = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
+        self.all.push(parts.into());
+        self.known.insert(parts.into(), group);
         group
     }
+}
 
-    /// Sets which classes strings need to have another form, once that is known of nodes.
-    pub(super) fn set_triggers(&mut self, request: &Side, response: &Side) {
-        for group in &mut self.all {
-            let scan = self.lists.get(group.scans.start as usize);
-            let scan = scan.and_then(|scan| self.scans.get(*scan as usize));
-            let side = match scan.is_some_and(|scan| scan.is_response) {
-                true => response,
-                false => request,
-            };
-            let node = side.pipelines.node(group.pipeline);
-            let triggers = node.and_then(|node| node.searched_triggers);
-            group.triggers = triggers.unwrap_or(u64::MAX);
+/// In which forms the values of parts are searched.
+#[derive(Debug, Default)]
+struct PartForms {
+    by_part: BTreeMap<PartId, BTreeSet<NodeId>>,
+}
+
+impl PartForms {
+    fn add(&mut self, parts: &[PartId], nodes: impl Iterator<Item = NodeId> + Clone) {
+        for part in parts {
+            self.by_part.entry(*part).or_default().extend(nodes.clone());
         }
     }
 
-    fn scan(&mut self, scan: Scan) -> u32 {
-        let next = u32::try_from(self.scans.len()).unwrap_or(u32::MAX);
-        let index = *self.known_scans.entry(scan).or_insert(next);
-        if index == next {
-            self.scans.push(scan);
+    /// The lists, each once, and which is whose.
+    fn finish(&self, part_count: usize, pipelines: &Pipelines) -> (Box<[Forms]>, Box<[FormsId]>) {
+        let mut lists: Vec<BTreeSet<NodeId>> = Vec::new();
+        let mut of_parts = vec![FormsId::NONE; part_count];
+        for (part, nodes) in &self.by_part {
+            let known = lists.iter().position(|list| list == nodes);
+            let at = known.unwrap_or_else(|| {
+                if lists.len() < LISTS_MAX {
+                    lists.push(BTreeSet::new());
+                }
+                lists.len() - 1
+            });
+            if let Some(list) = lists.get_mut(at) {
+                list.extend(nodes);
+            }
+            let place = of_parts.get_mut(usize::try_from(*part).unwrap_or(usize::MAX));
+            if let (Some(place), Ok(at)) = (place, u8::try_from(at)) {
+                *place = FormsId(at);
+            }
         }
-        index
+        let lists = lists.iter().map(|list| forms(list, pipelines));
+        (lists.collect(), of_parts.into())
+    }
+}
+
+fn forms(nodes: &BTreeSet<NodeId>, pipelines: &Pipelines) -> Forms {
+    // What is at the root is as it came.
+    let nodes = nodes.iter().filter(|node| **node != 0);
+    let forms = nodes.filter_map(|node| {
+        let triggers = pipelines.node(*node)?.searched_triggers.unwrap_or(u64::MAX);
+        let form = Form {
+            node: *node,
+            triggers,
+        };
+        (triggers != 0).then_some(form)
+    });
+    let forms: Box<[Form]> = forms.collect();
+    Forms {
+        triggers: forms.iter().fold(0, |all, form| all | form.triggers),
+        forms,
     }
 }
 

@@ -17,7 +17,7 @@ use crate::Program;
 use crate::Transformation;
 use crate::operators::{Matcher, Operator};
 use crate::program::{
-    CompiledOperator, Effect, Filtered, Gate, Link, Operand, Outcome, Pick, PlannedUse, Rule, Scan,
+    CompiledOperator, Effect, Filtered, Gate, Link, Operand, Outcome, Pick, PlannedUse, Rule,
     SlotComparison, Source, Step, TargetRemoval, TargetSet, Test,
 };
 use crate::syntax::{
@@ -85,12 +85,12 @@ impl<'a> Lowering<'a> {
         let steps = self.steps(&drafts.items, &mut rules);
         self.target_sets.find_slots(&self.tx.names);
         let operators = std::mem::take(&mut self.operators);
+        let part_count = self.target_sets.parts.len();
         let mut side = |draft: &mut SideDraft| {
             let draft = std::mem::replace(draft, SideDraft::new());
-            draft.finish(&operators, &mut self.requirements)
+            draft.finish(&operators, &mut self.requirements, part_count)
         };
         let (request, response) = (side(&mut self.request), side(&mut self.response));
-        self.groups.set_triggers(&request, &response);
         Some(Program {
             settings: drafts.settings,
             unicode: drafts.unicode,
@@ -105,8 +105,6 @@ impl<'a> Lowering<'a> {
             tx: std::mem::replace(&mut self.tx, TxSources::new()).names,
             removals: std::mem::take(&mut self.removals).into(),
             parts: std::mem::take(&mut self.target_sets.parts).into(),
-            scans: std::mem::take(&mut self.groups.scans).into(),
-            scan_lists: std::mem::take(&mut self.groups.lists).into(),
             groups: std::mem::take(&mut self.groups.all).into(),
         })
     }
@@ -230,16 +228,11 @@ impl<'a> Lowering<'a> {
             && filter.is_some()
             && !condition.is_negated
             && self.requirements.of(operator, &self.operators).is_some();
-        let is_response = matches!(phase, Phase::ResponseHeaders | Phase::ResponseBody);
-        let form = |part| Scan {
-            part,
-            pipeline: searched,
-            is_multi_match,
-            is_response,
-        };
-        let group = is_filtered.then(|| self.groups.add(targets, &set.parts, form));
+        let parts = set.parts.clone();
+        let group = is_filtered.then(|| self.groups.add(&parts));
         if let Some(filter) = filter.filter(|_| is_filtered) {
-            self.side(phase).search(searched, is_multi_match, filter);
+            let side = self.side(phase);
+            side.search(&parts, searched, is_multi_match, filter);
         }
         Some(Test {
             targets,
@@ -248,6 +241,7 @@ impl<'a> Lowering<'a> {
             is_negated: condition.is_negated,
             operator,
             filter,
+            searched,
             group,
             comparison: comparison.filter(|_| pipeline == 0),
         })

@@ -5,6 +5,7 @@
 
 mod actions;
 mod effect;
+mod forms;
 mod pipeline;
 mod rule;
 mod settings;
@@ -22,6 +23,7 @@ use crate::prefilter::Prefilter;
 use crate::syntax::Phase;
 
 pub(crate) use effect::{Change, CtlEffect, Destination, Effect, Operand, RuleSet, TargetRemoval};
+pub(crate) use forms::{Form, Forms, FormsId, LISTS_MAX};
 pub(crate) use pipeline::{NodeId, Pipelines};
 pub use rule::Rule;
 pub(crate) use rule::{Link, Outcome, RuleIndex, Test};
@@ -54,12 +56,9 @@ pub struct Program {
     pub(crate) removals: Box<[TargetRemoval]>,
     /// What targets name, each once.
     pub(crate) parts: Box<[Planned]>,
-    /// In which form which part is searched for all rules at once.
-    pub(crate) scans: Box<[Scan]>,
-    /// Indexes of `scans`, a list for each group.
-    pub(crate) scan_lists: Box<[u32]>,
-    /// Rules that look at the same values in the same form.
-    pub(crate) groups: Box<[Group]>,
+    /// The lists of parts that rules look at, each once: which rules may match is told of all of a list
+    /// at once.
+    pub(crate) groups: Box<[Box<[PartId]>]>,
 }
 
 /// An operator, and what its macros stand for.
@@ -82,6 +81,10 @@ pub(crate) struct Side {
     pub(crate) filters: Box<[u32]>,
     /// A row of words for each node: the filters that its form is searched for.
     pub(crate) searched: Box<[u64]>,
+    /// Lists of forms in which values are searched.
+    pub(crate) forms: Box<[Forms]>,
+    /// For each part the list in which its values are searched; [`FormsId::NONE`] where none is.
+    pub(crate) part_forms: Box<[FormsId]>,
 }
 
 impl Side {
@@ -96,29 +99,6 @@ impl Side {
     pub(crate) fn words(&self) -> usize {
         self.filters.len().div_ceil(64).next_multiple_of(ROW_STEP)
     }
-}
-
-/// What rules look at that look at the same values in the same form.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Group {
-    pub(crate) targets: TargetSetId,
-    /// The form, without `lowercase` at its end: filters are found in either case.
-    pub(crate) pipeline: NodeId,
-    /// As [`Node::searched_triggers`](pipeline::Node) of it; all ones where any string may have a form.
-    pub(crate) triggers: u64,
-    /// Which of [`Program::scan_lists`] it consists of, in the order of the set's parts.
-    pub(crate) scans: std::ops::Range<u32>,
-}
-
-/// The values of a part in the form that a list of transformations makes of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Scan {
-    pub(crate) part: PartId,
-    pub(crate) pipeline: NodeId,
-    /// Whether it is also the forms on the way.
-    pub(crate) is_multi_match: bool,
-    /// Which side's strings they are; the numbers of nodes are of that side.
-    pub(crate) is_response: bool,
 }
 
 impl Program {

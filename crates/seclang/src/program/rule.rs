@@ -128,6 +128,9 @@ pub(crate) struct Test {
     pub(crate) operator: u32,
     /// Which filter of its side, where value and operator alone decide.
     pub(crate) filter: Option<u32>,
+    /// The form in which values are searched for the filter: `pipeline` without `lowercase` at its end,
+    /// since filters are found in either case.
+    pub(crate) searched: NodeId,
     /// The group whose candidates tell whether to look at all; none where every value has to be looked
     /// at.
     pub(crate) group: Option<u32>,

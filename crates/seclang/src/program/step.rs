@@ -22,7 +22,7 @@ pub(crate) enum Step {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Filtered {
     pub(crate) rule: RuleIndex,
-    /// An index of [`Program::groups`](super::Program).
+    /// The parts that it looks at, as an index of [`Program::groups`](super::Program).
     pub(crate) group: u32,
     pub(crate) filter: u32,
 }

@@ -1,10 +1,12 @@
 //! Strings that rules look at, each once: what was found out about one holds wherever it comes again.
 //!
 //! A string knows which classes of bytes it has, what each list of transformations makes of it, which
-//! filters may match it, and of those that were asked whether they do. All of that depends on the string
+//! filters may match it or one of its forms, and of those that were asked whether they do. All of that depends on the string
 //! and the rules alone, so a worker keeps strings from one transaction to the next: most header values
 //! and many arguments repeat, and then nothing has to be searched again. That is exact, and bounded: once
 //! there are too many, all are forgotten.
+
+mod rows;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,7 +14,9 @@ use ahash::RandomState;
 use hashbrown::HashTable;
 
 use crate::UnicodeMap;
-use crate::program::{NodeId, ROW_STEP, Side};
+use crate::program::{Forms, FormsId, NodeId, Side};
+pub(super) use rows::add_row;
+use rows::{Row, Rows};
 
 /// Which string, until they are forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,18 +38,10 @@ pub(crate) struct Strings {
     known: Vec<Known>,
     by_content: HashTable<u32>,
     hasher: RandomState,
-    /// A row of words for each string: filters that may match it.
-    maybe: Vec<u64>,
-    /// Those of which it is known whether they match.
-    decided: Vec<u64>,
-    /// Those that match, among them.
-    matching: Vec<u64>,
+    rows: Rows,
     /// A row for each string: what each node makes of it.
     transformed: Vec<StringId>,
-    words: usize,
     nodes: usize,
-    /// Whether they are kept from one transaction to the next.
-    is_kept: bool,
     /// The bytes that were transformed or searched since somebody asked.
     worked: usize,
     /// Another each time that all are forgotten, and no other worker's.
@@ -62,8 +58,12 @@ struct Known {
     is_scanned: bool,
     /// Whether no filter may match it; known once it is scanned.
     is_clean: bool,
-    /// The nodes whose forms are known to add no filter to those that may match the string as it is.
-    adds_nothing: u128,
+    /// The lists of forms in which it has been searched.
+    searched_in: u64,
+    /// Whether a form has been found not to match what it might have.
+    is_stale: bool,
+    /// Whether no filter may match any form of those lists.
+    is_clean_in_all: bool,
 }
 
 /// An epoch that no strings have had: a transaction may go on with another worker, where the ids that it
@@ -82,19 +82,15 @@ pub(crate) enum Verdict {
 }
 
 impl Strings {
-    pub(crate) fn new(side: &Side, is_kept: bool) -> Self {
+    pub(crate) fn new(side: &Side) -> Self {
         Self {
             bytes: Vec::new(),
             known: Vec::new(),
             by_content: HashTable::new(),
             hasher: RandomState::new(),
-            maybe: Vec::new(),
-            decided: Vec::new(),
-            matching: Vec::new(),
+            rows: Rows::new(side.words()),
             transformed: Vec::new(),
-            words: side.words(),
             nodes: side.pipelines.len(),
-            is_kept,
             worked: 0,
             epoch: next_epoch(),
             buffer: Vec::new(),
@@ -124,15 +120,8 @@ impl Strings {
         self.by_content.clear();
         let ids_max = bytes_max / size_of::<Known>();
         self.by_content.shrink_to(ids_max, |_| 0);
-        for rows in [&mut self.maybe, &mut self.decided, &mut self.matching] {
-            empty(rows, bytes_max);
-        }
+        self.rows.forget(bytes_max);
         empty(&mut self.transformed, bytes_max);
-    }
-
-    /// The classes of which a string has a byte.
-    pub(crate) fn classes(&self, id: StringId) -> u64 {
-        self.known.get(id.index()).map_or(0, |known| known.classes)
     }
 
     pub(crate) fn get(&self, id: StringId) -> &[u8] {
@@ -172,13 +161,13 @@ impl Strings {
             classes: side.prefilter.classes_of(value),
             is_scanned: false,
             is_clean: false,
-            adds_nothing: 0,
+            searched_in: 0,
+            is_stale: false,
+            is_clean_in_all: false,
         });
-        let rows = self.known.len();
-        self.maybe.resize(rows * self.words, 0);
-        self.decided.resize(rows * self.words, 0);
-        self.matching.resize(rows * self.words, 0);
-        self.transformed.resize(rows * self.nodes, StringId::UNSET);
+        self.rows.push();
+        let cells = self.transformed.len() + self.nodes;
+        self.transformed.resize(cells, StringId::UNSET);
         let known = &self.known;
         self.by_content.insert_unique(hash, id, |id| {
             known.get(*id as usize).map_or(0, |known| known.hash)
@@ -250,87 +239,103 @@ impl Strings {
         after
     }
 
-    /// Adds to `row` the filters that may match what a list makes of a string. Those that may match the
-    /// string as it is are in `row` already.
-    pub(crate) fn add_form(
+    /// The filters that may match a string in one of the forms of a list, and maybe of others; `None`
+    /// where there are none.
+    pub(crate) fn candidates_in(
         &mut self,
         side: &Side,
         unicode: &UnicodeMap,
         id: StringId,
-        node: NodeId,
-        row: &mut [u64],
-    ) {
-        let bit = 1_u128.checked_shl(u32::from(node)).unwrap_or(0);
-        let known = self.known.get(id.index());
-        if known.is_some_and(|known| known.adds_nothing & bit != 0) {
-            return;
+        forms: FormsId,
+    ) -> Option<&[u64]> {
+        let known = self.known.get(id.index())?;
+        if known.is_stale || known.searched_in & forms.bit() == 0 {
+            self.search_in(side, unicode, id, forms);
         }
-        let form = self.transformed(side, unicode, id, node);
-        if !self.is_kept {
-            if let Some(more) = self.candidates(side, form).filter(|_| form != id) {
-                add_row(row, more);
-            }
-            return;
+        match self.known.get(id.index())?.is_clean_in_all {
+            true => None,
+            false => self.rows.get(id, Row::InForms),
         }
-        let adds = match form == id {
-            true => false,
-            false => self.adds(side, id, form, side.searched(node)),
+    }
+
+    /// Whether a filter may match a string in one of the forms in which it has been searched.
+    #[inline]
+    pub(crate) fn is_candidate_in(&self, id: StringId, filter: u32) -> bool {
+        self.rows.has(id, Row::InForms, filter)
+    }
+
+    /// Searches a string in the forms of a list: and, where what was found of others isn't right any
+    /// more, in theirs again, which are known.
+    #[inline(never)]
+    fn search_in(&mut self, side: &Side, unicode: &UnicodeMap, id: StringId, forms: FormsId) {
+        let as_it_came = self.candidates(side, id).is_some();
+        let Some(known) = self.known.get_mut(id.index()) else {
+            return;
         };
-        if !adds {
-            if let Some(known) = self.known.get_mut(id.index()) {
-                known.adds_nothing |= bit;
+        let mut lists = forms.bit();
+        if known.is_stale {
+            lists |= known.searched_in;
+            self.rows.clear(id, Row::InForms);
+        }
+        known.searched_in |= lists;
+        known.is_stale = false;
+        let classes = known.classes;
+        if as_it_came {
+            self.rows.add_candidates(id);
+        }
+        while lists != 0 {
+            let list = side.forms.get(lists.trailing_zeros() as usize);
+            if let Some(list) = list.filter(|list| list.triggers & classes != 0) {
+                self.search_forms(side, unicode, id, classes, list);
             }
-        } else if let Some(more) = self.candidates(side, form) {
-            add_row(row, more);
+            lists &= lists - 1;
+        }
+        if let Some(known) = self.known.get_mut(id.index()) {
+            known.is_clean_in_all = self.rows.is_empty(id, Row::InForms);
         }
     }
 
-    /// Whether one of the filters that are `searched` may match a form that can't match the string
-    /// itself.
-    fn adds(&mut self, side: &Side, id: StringId, form: StringId, searched: &[u64]) -> bool {
-        // So that both are scanned.
-        self.candidates(side, id);
-        if self.candidates(side, form).is_none() {
-            return false;
+    fn search_forms(
+        &mut self,
+        side: &Side,
+        unicode: &UnicodeMap,
+        id: StringId,
+        classes: u64,
+        list: &Forms,
+    ) {
+        for form in &list.forms {
+            if form.triggers & classes == 0 {
+                continue;
+            }
+            let transformed = self.transformed(side, unicode, id, form.node);
+            if transformed != id && self.candidates(side, transformed).is_some() {
+                self.rows
+                    .add_of_form(id, transformed, side.searched(form.node));
+            }
         }
-        let row = |id| self.maybe.get(self.row(id)).unwrap_or_default();
-        let mut rows = row(form).iter().zip(row(id)).zip(searched);
-        rows.any(|((form, id), searched)| form & searched & !id != 0)
     }
 
-    /// The filters that may match a string, as a row of words; `None` where there are none.
+    /// The filters that may match a string as it is, as a row of words; `None` where there are none.
     pub(crate) fn candidates(&mut self, side: &Side, id: StringId) -> Option<&[u64]> {
-        let row = self.row(id);
         let known = self.known.get_mut(id.index())?;
         if !known.is_scanned {
             known.is_scanned = true;
             let value = content(&self.bytes, known).unwrap_or_default();
             self.worked += value.len();
-            let maybe = self.maybe.get_mut(row.clone()).unwrap_or_default();
-            for (word, always) in maybe.iter_mut().zip(side.prefilter.always()) {
-                *word |= always;
-            }
-            side.prefilter.scan(value, maybe);
-            side.prefilter.add_of_classes(known.classes, maybe);
-            let decided = self.decided.get(row.clone()).unwrap_or_default();
-            let matching = self.matching.get(row.clone()).unwrap_or_default();
-            for ((maybe, decided), matching) in maybe.iter_mut().zip(decided).zip(matching) {
-                *maybe &= !(decided & !matching);
-            }
-            known.is_clean = maybe.iter().all(|word| *word == 0);
+            known.is_clean = self.rows.scan(id, &side.prefilter, value, known.classes);
         }
         match known.is_clean {
             true => None,
-            false => self.maybe.get(row),
+            false => self.rows.get(id, Row::Candidates),
         }
     }
 
     /// What is known of a filter and a string.
     pub(crate) fn verdict(&self, id: StringId, filter: u32) -> Verdict {
-        let word = id.index() * self.words + filter as usize / 64;
-        let bit = 1_u64 << (filter % 64);
-        let is_set = |row: &[u64]| row.get(word).is_some_and(|word| word & bit != 0);
-        match (is_set(&self.decided), is_set(&self.matching)) {
+        match (
+            self.rows.has(id, Row::Decided, filter),
+            self.rows.has(id, Row::Matching, filter),
+        ) {
             (false, _) => Verdict::Unknown,
             (true, true) => Verdict::Matches,
             (true, false) => Verdict::Differs,
@@ -339,53 +344,27 @@ impl Strings {
 
     /// Notes what came of asking.
     pub(crate) fn decide(&mut self, id: StringId, filter: u32, is_match: bool) {
-        let word = id.index() * self.words + filter as usize / 64;
-        let bit = 1_u64 << (filter % 64);
-        if let Some(decided) = self.decided.get_mut(word) {
-            *decided |= bit;
-        }
+        self.rows.set(id, Row::Decided, filter);
         if is_match {
-            if let Some(matching) = self.matching.get_mut(word) {
-                *matching |= bit;
-            }
+            self.rows.set(id, Row::Matching, filter);
             return;
         }
-        let Some(maybe) = self.maybe.get_mut(word) else {
-            return;
-        };
-        *maybe &= !bit;
-        let is_empty = *maybe == 0;
-        // Its forms may add that filter now.
+        self.rows.unset(id, Row::Candidates, filter);
+        let is_clean = self.rows.is_empty(id, Row::Candidates);
         if let Some(known) = self.known.get_mut(id.index()) {
-            known.adds_nothing = 0;
+            known.is_clean |= known.is_scanned && is_clean;
         }
-        if is_empty {
-            let row = self.row(id);
-            let is_clean = self
-                .maybe
-                .get(row)
-                .unwrap_or_default()
-                .iter()
-                .all(|word| *word == 0);
-            if let Some(known) = self.known.get_mut(id.index()) {
-                known.is_clean = is_clean;
-            }
-        }
+        self.differs(id, filter);
     }
 
-    fn row(&self, id: StringId) -> std::ops::Range<usize> {
-        let start = id.index() * self.words;
-        start..start + self.words
-    }
-}
-
-/// Hot path: rows are joined by steps, which are one or two instructions each.
-pub(super) fn add_row(row: &mut [u64], more: &[u64]) {
-    let (row, _) = row.as_chunks_mut::<ROW_STEP>();
-    let (more, _) = more.as_chunks::<ROW_STEP>();
-    for (row, more) in row.iter_mut().zip(more) {
-        let ([a, b, c, d], [e, f, g, h]) = (*row, more);
-        *row = [a | e, b | f, c | g, d | h];
+    /// Notes that a filter that might have matched a form of a string doesn't: so that it isn't looked at
+    /// the next time.
+    pub(crate) fn differs(&mut self, id: StringId, filter: u32) {
+        if self.rows.has(id, Row::InForms, filter)
+            && let Some(known) = self.known.get_mut(id.index())
+        {
+            known.is_stale = true;
+        }
     }
 }
 

@@ -109,19 +109,11 @@ pub(super) struct Plan {
     pub(super) head: (u64, bool, u64),
     pub(super) parts: Vec<PlannedPart>,
     pub(super) values: Vec<PlannedValue>,
-    /// For each part a row of words: filters that may match a value of it as it came.
+    /// For each part a row of words: filters that may match a value of it.
     pub(super) part_rows: Vec<u64>,
-    /// For each scan, the run that its row is of.
-    pub(super) scans: Vec<u64>,
-    /// For each scan a row of words: filters that may match a value in its form.
-    pub(super) scan_rows: Vec<u64>,
-    /// For each set of targets, the run that its row is of, and the classes of all of its strings.
-    pub(super) sets: Vec<(u64, u64)>,
-    /// For each set of targets a row of words: filters that may match a value as it came.
-    pub(super) set_rows: Vec<u64>,
     /// For each group, the run that its row is of.
     pub(super) groups: Vec<u64>,
-    /// For each group a row of words: filters that may match a value in its form.
+    /// For each group a row of words: filters that may match a value of one of its parts.
     pub(super) group_rows: Vec<u64>,
     pub(super) words: usize,
     /// Values of sets that change while rules run.
@@ -135,8 +127,6 @@ pub(super) struct PlannedPart {
     /// The run that its values are of.
     pub(super) run: u64,
     pub(super) values: std::ops::Range<u32>,
-    /// The classes of all of its strings.
-    pub(super) classes: u64,
     /// The run that its row is of.
     pub(super) row_run: u64,
 }
@@ -145,8 +135,6 @@ pub(super) struct PlannedPart {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PlannedValue {
     pub(super) string: StringId,
-    /// The classes of which it has a byte.
-    pub(super) classes: u64,
     pub(super) member: Span,
     pub(super) variable: VariableName,
     pub(super) has_member: bool,
@@ -202,11 +190,10 @@ impl Worker {
         let mut selectors = Vec::new();
         selectors.resize_with(program.selector_count, OperatorCache::default);
         let words = program.request.words().max(program.response.words());
-        let keeps_strings = options.strings_max > 0;
         Self {
             strings: (
-                Strings::new(&program.request, keeps_strings),
-                Strings::new(&program.response, keeps_strings),
+                Strings::new(&program.request),
+                Strings::new(&program.response),
             ),
             buffers: Buffers {
                 caches,
@@ -226,10 +213,6 @@ impl Worker {
                 parts: vec![PlannedPart::default(); program.parts.len()],
                 values: Vec::new(),
                 part_rows: vec![0; words * program.parts.len()],
-                scans: vec![0; program.scans.len()],
-                scan_rows: vec![0; words * program.scans.len()],
-                sets: vec![(0, 0); program.target_sets.len()],
-                set_rows: vec![0; words * program.target_sets.len()],
                 groups: vec![0; program.groups.len()],
                 group_rows: vec![0; words * program.groups.len()],
                 words,

@@ -28,38 +28,49 @@ impl<'r> Run<'r> {
 
     fn static_link(&mut self, asked: Asked<'r>, test: &'r Test, set: &TargetSet) -> bool {
         let mut is_match = false;
-        let group = test
-            .group
-            .and_then(|group| self.program.groups.get(group as usize));
-        let searched = group.map(|group| group.pipeline);
+        // Only then its parts have been searched.
+        let filter = test.filter.filter(|_| test.group.is_some());
         for part in &set.parts {
-            let (values, _) = self.part(*part);
-            for at in values {
+            for at in self.part(*part) {
                 let Some(value) = self.plan.values.get(at as usize).copied() else {
                     break;
                 };
-                if self.is_excluded_of(set, asked.index, &value) {
+                if filter.is_some_and(|one| !self.strings.is_candidate_in(value.string, one))
+                    || self.is_excluded_of(set, asked.index, &value)
+                {
                     continue;
                 }
-                is_match |= match test.is_multi_match {
-                    false => {
-                        if let (Some(searched), Some(filter)) = (searched, test.filter) {
-                            let form = self.transformed(value.string, searched);
-                            if !self.may_match(filter, form) {
-                                continue;
-                            }
-                        }
-                        let string = self.transformed(value.string, test.pipeline);
-                        self.string(asked, test, &value, string)
-                    }
-                    true => self.each_form(asked, test, &value),
-                };
+                let is_one = self.static_value(asked, test, filter, &value);
+                is_match |= is_one;
+                if let Some(filter) = filter.filter(|_| !is_one) {
+                    self.strings.differs(value.string, filter);
+                }
                 if self.is_over() {
                     return is_match;
                 }
             }
         }
         is_match
+    }
+
+    fn static_value(
+        &mut self,
+        asked: Asked<'r>,
+        test: &'r Test,
+        filter: Option<u32>,
+        value: &PlannedValue,
+    ) -> bool {
+        if test.is_multi_match {
+            return self.each_form(asked, test, value);
+        }
+        if let Some(filter) = filter {
+            let form = self.transformed(value.string, test.searched);
+            if !self.may_match(filter, form) {
+                return false;
+            }
+        }
+        let string = self.transformed(value.string, test.pipeline);
+        self.string(asked, test, value, string)
     }
 
     /// Whether a value is left out of a set, by the rule's own words or by `ctl`.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::Run;
 use crate::operators::OperatorCache;
 use crate::program::{
-    Exclusion, Group, NodeId, PartId, Pick, Planned, PlannedUse, Scan, Slot, TargetSet, TargetSetId,
+    Exclusion, FormsId, PartId, Pick, Planned, PlannedUse, Slot, TargetSet, TargetSetId,
 };
 use crate::syntax::VariableName;
 use crate::transaction::arena::Span;
@@ -46,145 +46,64 @@ impl Plan {
 
 impl Run<'_> {
     /// Whether a value that a group looks at may match a filter.
+    #[inline]
     pub(super) fn is_candidate(&mut self, group: u32, filter: u32) -> bool {
         let at = group as usize;
-        let Some(group) = self.program.groups.get(at) else {
-            return true;
-        };
-        let set = group.targets as usize;
-        let mut planned = self.plan.sets.get(set).copied().unwrap_or_default();
-        if planned.0 != self.plan.run {
-            planned = self.scan_set(set);
-        }
-        let (_, classes) = planned;
-        // Then no value has another form than that it came in.
-        if group.triggers & classes == 0 && group.triggers != u64::MAX {
-            return has(&self.plan.set_rows, set * self.plan.words, filter);
-        }
         if self.plan.groups.get(at) != Some(&self.plan.run) {
-            self.scan_group(at, group);
+            self.search_group(at);
         }
         has(&self.plan.group_rows, at * self.plan.words, filter)
     }
 
-    /// Looks which filters may match the values of a set as they came.
-    fn scan_set(&mut self, at: usize) -> (u64, u64) {
+    /// Finds which filters may match the values of a group's parts.
+    #[inline(never)]
+    fn search_group(&mut self, at: usize) {
+        let Some(group) = self.program.groups.get(at) else {
+            return;
+        };
         let row = at * self.plan.words..(at + 1) * self.plan.words;
-        clear(&mut self.plan.set_rows, row.clone());
-        let mut all = 0;
-        let set = self.program.target_sets.get(at);
-        for part in set.map_or(&[][..], |set| &set.parts) {
-            let (values, classes) = self.part(*part);
+        clear(&mut self.plan.group_rows, row.clone());
+        for part in group {
+            let values = self.part(*part);
             if values.is_empty() {
                 continue;
             }
-            all |= classes;
-            self.scan_part(*part, values);
+            self.search_part(*part, values);
             let plan = &mut *self.plan;
             let from = *part as usize * plan.words..(*part as usize + 1) * plan.words;
             let more = plan.part_rows.get(from).unwrap_or_default();
-            add(&mut plan.set_rows, row.clone(), more);
+            add(&mut plan.group_rows, row.clone(), more);
         }
-        let planned = (self.plan.run, all);
-        if let Some(cell) = self.plan.sets.get_mut(at) {
-            *cell = planned;
-        }
-        planned
-    }
-
-    /// Looks which filters may match the values of a part as they came.
-    fn scan_part(&mut self, part: PartId, values: Range<u32>) {
-        let at = part as usize;
-        let planned = self.plan.parts.get_mut(at);
-        let Some(planned) = planned.filter(|planned| planned.row_run != planned.run) else {
-            return;
-        };
-        let run = planned.run;
-        planned.row_run = run;
-        let row = at * self.plan.words..(at + 1) * self.plan.words;
-        clear(&mut self.plan.part_rows, row.clone());
-        let values = values.start as usize..values.end as usize;
-        for value in self.plan.values.get(values).unwrap_or_default() {
-            if let Some(more) = self.strings.candidates(self.side, value.string) {
-                add(&mut self.plan.part_rows, row.clone(), more);
-            }
-        }
-    }
-
-    /// Looks which filters may match the values of a group in its form.
-    fn scan_group(&mut self, at: usize, group: &Group) {
         if let Some(run) = self.plan.groups.get_mut(at) {
             *run = self.plan.run;
         }
-        let row = at * self.plan.words..(at + 1) * self.plan.words;
-        clear(&mut self.plan.group_rows, row.clone());
-        let lists = self
-            .program
-            .scan_lists
-            .get(group.scans.start as usize..group.scans.end as usize);
-        for scan in lists.unwrap_or_default() {
-            let at = *scan as usize;
-            let Some(scan) = self.program.scans.get(at).copied() else {
-                return;
-            };
-            // The set's parts are looked up already.
-            let Some(part) = self.plan.parts.get(scan.part as usize) else {
-                return;
-            };
-            let (values, classes) = (part.values.clone(), part.classes);
-            if values.is_empty() {
-                continue;
-            }
-            let is_as_it_came = group.triggers & classes == 0 && group.triggers != u64::MAX;
-            if !is_as_it_came {
-                self.scan_forms(at, scan, values, group.triggers);
-            }
-            let plan = &mut *self.plan;
-            let (rows, from) = match is_as_it_came {
-                true => (&plan.part_rows, scan.part as usize),
-                false => (&plan.scan_rows, at),
-            };
-            let more = rows.get(from * plan.words..(from + 1) * plan.words);
-            add(&mut plan.group_rows, row.clone(), more.unwrap_or_default());
-        }
     }
 
-    /// Looks which filters may match the values of a part in a form, which only those with a byte of
-    /// `triggers` have: the others are looked for as they came.
-    fn scan_forms(&mut self, at: usize, scan: Scan, values: Range<u32>, triggers: u64) {
-        let run = self
-            .plan
-            .parts
-            .get(scan.part as usize)
-            .map_or(0, |part| part.run);
-        match self.plan.scans.get_mut(at) {
-            Some(known) if *known != run => *known = run,
-            _ => return,
+    /// Finds which filters may match the values of a part, in the forms that rules look at.
+    fn search_part(&mut self, part: PartId, values: Range<u32>) {
+        let at = part as usize;
+        let Some(planned) = self.plan.parts.get_mut(at) else {
+            return;
+        };
+        if planned.row_run == planned.run {
+            return;
         }
-        let words = self.plan.words;
-        let row = at * words..(at + 1) * words;
-        let from = scan.part as usize * words..(scan.part as usize + 1) * words;
-        clear(&mut self.plan.scan_rows, row.clone());
-        let plan = &mut *self.plan;
-        let as_they_came = plan.part_rows.get(from).unwrap_or_default();
-        add(&mut plan.scan_rows, row.clone(), as_they_came);
+        planned.row_run = planned.run;
+        let forms = self.side.part_forms.get(at).copied();
+        let forms = forms.unwrap_or(FormsId::NONE);
+        let row = at * self.plan.words..(at + 1) * self.plan.words;
+        clear(&mut self.plan.part_rows, row.clone());
+        let unicode = &self.program.unicode;
+        let values = values.start as usize..values.end as usize;
         for value in values {
-            let Some(value) = self.plan.values.get(value as usize) else {
+            let Some(value) = self.plan.values.get(value) else {
                 return;
             };
-            // All ones stand for any string, one without a class too.
-            if value.classes & triggers == 0 && triggers != u64::MAX {
-                continue;
+            let strings = &mut *self.strings;
+            if let Some(more) = strings.candidates_in(self.side, unicode, value.string, forms) {
+                add(&mut self.plan.part_rows, row.clone(), more);
             }
-            let string = value.string;
-            match scan.is_multi_match {
-                true => {
-                    for node in self.side.pipelines.path(scan.pipeline) {
-                        self.add_form(row.clone(), string, *node);
-                    }
-                }
-                false => self.add_form(row.clone(), string, scan.pipeline),
-            }
+            self.spend_worked();
             // Then no rule runs any more.
             if self.is_spent() {
                 return;
@@ -192,36 +111,34 @@ impl Run<'_> {
         }
     }
 
-    fn add_form(&mut self, row: Range<usize>, string: StringId, node: NodeId) {
-        let row = self.plan.scan_rows.get_mut(row).unwrap_or_default();
-        let unicode = &self.program.unicode;
-        self.strings.add_form(self.side, unicode, string, node, row);
-        self.spend_worked();
+    /// The values of a part that stay the same throughout the phase, as indexes of the plan's values.
+    #[inline]
+    pub(super) fn part(&mut self, part: PartId) -> Range<u32> {
+        let at = part as usize;
+        match self.plan.parts.get(at) {
+            Some(planned) if planned.run == self.plan.run => planned.values.clone(),
+            _ => self.plan_part(at),
+        }
     }
 
-    /// The values of a part that stay the same throughout the phase, as indexes of the plan's values,
-    /// and the classes of all of their strings.
-    pub(super) fn part(&mut self, part: PartId) -> (Range<u32>, u64) {
-        let at = part as usize;
+    #[inline(never)]
+    fn plan_part(&mut self, at: usize) -> Range<u32> {
         let Some(target) = self.program.parts.get(at) else {
-            return (0..0, 0);
+            return 0..0;
         };
         let run = self.plan.run_of(target);
         if let Some(planned) = self.plan.parts.get(at).filter(|one| one.run == run) {
-            return (planned.values.clone(), planned.classes);
+            return planned.values.clone();
         }
         let begins = self.plan.values.len();
         self.plan_target(target);
-        let values = self.plan.values.get(begins..).unwrap_or_default();
-        let classes = values.iter().fold(0, |all, value| all | value.classes);
         let end = u32::try_from(self.plan.values.len()).unwrap_or(u32::MAX);
         let values = u32::try_from(begins).unwrap_or(end)..end;
         if let Some(planned) = self.plan.parts.get_mut(at) {
             planned.run = run;
             planned.values = values.clone();
-            planned.classes = classes;
         }
-        (values, classes)
+        values
     }
 
     fn plan_target(&mut self, target: &Planned) {
@@ -268,7 +185,6 @@ impl Run<'_> {
     fn plan_value(&mut self, target: &Planned, string: StringId, member: Option<Span>) {
         self.plan.values.push(PlannedValue {
             string,
-            classes: self.strings.classes(string),
             member: member.unwrap_or_default(),
             variable: target.name,
             // A path of XML is no name.
