@@ -6,7 +6,7 @@ use super::operators::Operators;
 use crate::ByteSet;
 use crate::Transformation;
 use crate::prefilter::{Prefilter, Requirement};
-use crate::program::{Form, Forms, FormsId, LISTS_MAX, NodeId, PartId, Pipelines, Side};
+use crate::program::{Forms, FormsId, LISTS_MAX, NodeId, PartId, Pipelines, Side};
 
 /// One side's filters and pipelines, while rules are lowered.
 #[derive(Debug)]
@@ -202,26 +202,8 @@ impl PartForms {
                 *place = FormsId(at);
             }
         }
-        let lists = lists.iter().map(|list| forms(list, pipelines));
+        let lists = lists.iter().map(|list| Forms::new(list, pipelines));
         (lists.collect(), of_parts.into())
-    }
-}
-
-fn forms(nodes: &BTreeSet<NodeId>, pipelines: &Pipelines) -> Forms {
-    // What is at the root is as it came.
-    let nodes = nodes.iter().filter(|node| **node != 0);
-    let forms = nodes.filter_map(|node| {
-        let triggers = pipelines.node(*node)?.searched_triggers.unwrap_or(u64::MAX);
-        let form = Form {
-            node: *node,
-            triggers,
-        };
-        (triggers != 0).then_some(form)
-    });
-    let forms: Box<[Form]> = forms.collect();
-    Forms {
-        triggers: forms.iter().fold(0, |all, form| all | form.triggers),
-        forms,
     }
 }
 

@@ -57,9 +57,14 @@ impl Prefilter {
         (prefilter, extra)
     }
 
-    /// The filters that every value passes, since there were no bits left for their classes.
-    pub(crate) fn always(&self) -> &[u64] {
-        &self.always
+    /// Sets in `found`, which is empty, the filters that a value of these classes can pass. Hot path.
+    pub(crate) fn candidates(&self, value: &[u8], classes: u64, found: &mut [u64]) {
+        // What every value passes, since there were no bits left for their classes.
+        for (word, always) in found.iter_mut().zip(&self.always) {
+            *word = *always;
+        }
+        self.scan(value, found);
+        self.add_of_classes(classes, found);
     }
 
     /// The bits of the classes of which `value` has a byte. Hot path: two instructions a byte.
@@ -68,7 +73,7 @@ impl Prefilter {
     }
 
     /// Adds to `found` the filters that a value of these classes can pass.
-    pub(crate) fn add_of_classes(&self, classes: u64, found: &mut [u64]) {
+    pub(super) fn add_of_classes(&self, classes: u64, found: &mut [u64]) {
         let mut rest = classes & self.filtering;
         while rest != 0 {
             for filters in self.class_filters.get(rest.trailing_zeros()) {
@@ -80,7 +85,7 @@ impl Prefilter {
 
     /// Adds to `found` the filters of which a literal is in `value`. Hot path: about ten instructions a
     /// byte.
-    pub(crate) fn scan(&self, value: &[u8], found: &mut [u64]) {
+    pub(super) fn scan(&self, value: &[u8], found: &mut [u64]) {
         self.literals.find(value, found);
     }
 
@@ -92,6 +97,11 @@ impl Prefilter {
 
 #[cfg(test)]
 impl Prefilter {
+    /// The filters that every value passes.
+    pub(super) fn always(&self) -> &[u64] {
+        &self.always
+    }
+
     /// The most literals that are compared at one place of a value.
     pub(super) fn compared_max(&self) -> usize {
         self.literals.compared_max()

@@ -7,6 +7,7 @@
 //! there are too many, all are forgotten.
 
 mod rows;
+mod search;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -17,6 +18,7 @@ use crate::UnicodeMap;
 use crate::program::{Forms, FormsId, NodeId, Side};
 pub(super) use rows::add_row;
 use rows::{Row, Rows};
+use search::Search;
 
 /// Which string, until they are forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,11 +41,14 @@ pub(crate) struct Strings {
     by_content: HashTable<u32>,
     hasher: RandomState,
     rows: Rows,
+    search: Search,
     /// A row for each string: what each node makes of it.
     transformed: Vec<StringId>,
     nodes: usize,
     /// The bytes that were transformed or searched since somebody asked.
     worked: usize,
+    /// How many there may be before the transaction's budget is spent.
+    work_max: u64,
     /// Another each time that all are forgotten, and no other worker's.
     epoch: u64,
     buffer: Vec<u8>,
@@ -89,9 +94,11 @@ impl Strings {
             by_content: HashTable::new(),
             hasher: RandomState::new(),
             rows: Rows::new(side.words()),
+            search: Search::new(side.words()),
             transformed: Vec::new(),
             nodes: side.pipelines.len(),
             worked: 0,
+            work_max: u64::MAX,
             epoch: next_epoch(),
             buffer: Vec::new(),
         }
@@ -121,6 +128,7 @@ impl Strings {
         let ids_max = bytes_max / size_of::<Known>();
         self.by_content.shrink_to(ids_max, |_| 0);
         self.rows.forget(bytes_max);
+        self.search.shrink(bytes_max);
         empty(&mut self.transformed, bytes_max);
     }
 
@@ -134,15 +142,10 @@ impl Strings {
     /// The id of a string.
     pub(crate) fn intern(&mut self, side: &Side, value: &[u8]) -> StringId {
         let hash = self.hasher.hash_one(value);
-        let (known, bytes) = (&self.known, &self.bytes);
-        let is_it = |id: &u32| {
-            let known = known.get(*id as usize);
-            known.is_some_and(|known| known.hash == hash && content(bytes, known) == Some(value))
-        };
-        if let Some(id) = self.by_content.find(hash, is_it) {
-            return StringId(*id);
+        match find(&self.by_content, (&self.known, &self.bytes), value, hash) {
+            Some(id) => id,
+            None => self.add(side, value, hash),
         }
-        self.add(side, value, hash)
     }
 
     fn add(&mut self, side: &Side, value: &[u8], hash: u64) -> StringId {
@@ -178,6 +181,11 @@ impl Strings {
     /// The bytes that were transformed or searched since this was last asked: what a budget is for.
     pub(crate) fn take_worked(&mut self) -> usize {
         std::mem::take(&mut self.worked)
+    }
+
+    /// Says how many bytes there may be before the transaction's budget is spent.
+    pub(crate) fn limit_work(&mut self, bytes_max: u64) {
+        self.work_max = bytes_max;
     }
 
     /// What a list of transformations makes of a string.
@@ -279,14 +287,14 @@ impl Strings {
         }
         known.searched_in |= lists;
         known.is_stale = false;
-        let classes = known.classes;
+        let known = *known;
         if as_it_came {
             self.rows.add_candidates(id);
         }
         while lists != 0 {
             let list = side.forms.get(lists.trailing_zeros() as usize);
-            if let Some(list) = list.filter(|list| list.triggers & classes != 0) {
-                self.search_forms(side, unicode, id, classes, list);
+            if let Some(list) = list.filter(|list| list.triggers & known.classes != 0) {
+                self.search_forms(side, unicode, id, &known, list);
             }
             lists &= lists - 1;
         }
@@ -300,18 +308,24 @@ impl Strings {
         side: &Side,
         unicode: &UnicodeMap,
         id: StringId,
-        classes: u64,
+        known: &Known,
         list: &Forms,
     ) {
-        for form in &list.forms {
-            if form.triggers & classes == 0 {
-                continue;
-            }
-            let transformed = self.transformed(side, unicode, id, form.node);
-            if transformed != id && self.candidates(side, transformed).is_some() {
-                self.rows
-                    .add_of_form(id, transformed, side.searched(form.node));
-            }
+        let value = content(&self.bytes, known).unwrap_or_default();
+        let value = (value, known.classes);
+        let bytes_max = self.work_max.saturating_sub(self.worked as u64);
+        self.worked += self.search.run(side, unicode, value, list, bytes_max);
+        for (node, form) in self.search.candidates() {
+            // Of a form that rules have looked at, more is known.
+            let hash = self.hasher.hash_one(form.bytes);
+            let known = find(
+                &self.by_content,
+                (&self.known, &self.bytes),
+                form.bytes,
+                hash,
+            );
+            self.rows
+                .add_of_form(id, known, form.row, side.searched(node));
         }
     }
 
@@ -366,6 +380,20 @@ impl Strings {
             known.is_stale = true;
         }
     }
+}
+
+/// The id of a string, if it has one.
+fn find(
+    by_content: &HashTable<u32>,
+    (known, bytes): (&[Known], &[u8]),
+    value: &[u8],
+    hash: u64,
+) -> Option<StringId> {
+    let is_it = |id: &u32| {
+        let known = known.get(*id as usize);
+        known.is_some_and(|known| known.hash == hash && content(bytes, known) == Some(value))
+    };
+    by_content.find(hash, is_it).map(|id| StringId(*id))
 }
 
 fn content<'b>(bytes: &'b [u8], known: &Known) -> Option<&'b [u8]> {

@@ -100,6 +100,7 @@ impl Run<'_> {
                 return;
             };
             let strings = &mut *self.strings;
+            strings.limit_work(self.state.bytes_left);
             if let Some(more) = strings.candidates_in(self.side, unicode, value.string, forms) {
                 add(&mut self.plan.part_rows, row.clone(), more);
             }

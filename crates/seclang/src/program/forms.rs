@@ -1,0 +1,111 @@
+//! The forms in which the values of a part are searched, for all rules at once.
+
+use std::collections::BTreeSet;
+
+use super::pipeline::{NodeId, Pipelines};
+use crate::Transformation;
+
+/// Which list of forms, as an index of [`Side::forms`](super::Side).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FormsId(pub(crate) u8);
+
+/// Each string has a bit for each list. What would be another is part of the last.
+pub(crate) const LISTS_MAX: usize = 64;
+
+impl FormsId {
+    /// The values of the part are not searched.
+    pub(crate) const NONE: Self = Self(u8::MAX);
+
+    /// The bit of it; none for [`FormsId::NONE`].
+    pub(crate) fn bit(self) -> u64 {
+        1_u64.checked_shl(u32::from(self.0)).unwrap_or(0)
+    }
+}
+
+/// A list of forms, beside that in which values came: some of the tree of lists of transformations, each
+/// followed by what grows from it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Forms {
+    pub(crate) forms: Box<[Form]>,
+    /// The classes of which a string must have one to have another form; all ones where any may.
+    pub(crate) triggers: u64,
+}
+
+/// What one more transformation makes of another form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Form {
+    pub(crate) node: NodeId,
+    /// One more than the index of the form that it comes from; 0 for that in which a value came.
+    pub(crate) from: u16,
+    pub(crate) last: Transformation,
+    /// The classes of which what it comes from must have one for `last` to change it; all ones where
+    /// anything may.
+    pub(crate) trigger: u64,
+    /// The classes of which a string must have one for it, or one that grows from it, to be searched.
+    pub(crate) grown: u64,
+    /// The classes of which a string must have one for it to be searched; none where it isn't. Letters
+    /// that only change their case are no other form, since filters are found in either case.
+    pub(crate) searched: u64,
+    /// The index behind what grows from it.
+    pub(crate) end: u16,
+}
+
+impl Forms {
+    /// Those of `nodes`, and those that they come from.
+    pub(crate) fn new(nodes: &BTreeSet<NodeId>, pipelines: &Pipelines) -> Self {
+        let searched = |node: NodeId| {
+            let triggers = pipelines.node(node)?.searched_triggers;
+            Some(triggers.unwrap_or(u64::MAX)).filter(|_| nodes.contains(&node))
+        };
+        let mut needed: BTreeSet<NodeId> = BTreeSet::new();
+        for node in nodes.iter().filter(|node| searched(**node) != Some(0)) {
+            needed.extend(pipelines.path(*node));
+        }
+        let mut forms = Vec::with_capacity(needed.len());
+        grow(0, 0, &needed, pipelines, &searched, &mut forms);
+        Self {
+            triggers: forms.iter().fold(0, |all, form: &Form| all | form.searched),
+            forms: forms.into(),
+        }
+    }
+}
+
+/// Appends what grows from a node, whose form is at `from`; the classes that any of it needs.
+fn grow(
+    parent: NodeId,
+    from: u16,
+    needed: &BTreeSet<NodeId>,
+    pipelines: &Pipelines,
+    searched: &impl Fn(NodeId) -> Option<u64>,
+    forms: &mut Vec<Form>,
+) -> u64 {
+    let mut all = 0;
+    for id in needed.iter().copied() {
+        let Some(node) = pipelines.node(id).filter(|node| node.parent == parent) else {
+            continue;
+        };
+        let at = forms.len();
+        let searched_by = searched(id).unwrap_or(0);
+        forms.push(Form {
+            node: id,
+            from,
+            last: node.last,
+            trigger: match node.trigger {
+                Some(class) => 1_u64.checked_shl(class).unwrap_or(0),
+                None => u64::MAX,
+            },
+            grown: 0,
+            searched: searched_by,
+            end: 0,
+        });
+        let number = |at: usize| u16::try_from(at).unwrap_or(u16::MAX);
+        let grown = grow(id, number(at + 1), needed, pipelines, searched, forms);
+        let end = number(forms.len());
+        if let Some(form) = forms.get_mut(at) {
+            form.grown = searched_by | grown;
+            form.end = end;
+        }
+        all |= searched_by | grown;
+    }
+    all
+}

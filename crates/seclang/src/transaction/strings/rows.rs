@@ -1,0 +1,160 @@
+//! Which filters may match a string, and which do: a bit each, in words of 64.
+
+use std::ops::Range;
+
+use super::StringId;
+use crate::prefilter::Prefilter;
+use crate::program::ROW_STEP;
+
+/// What there is a row of for each string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Row {
+    /// Filters that may match it as it is.
+    Candidates,
+    /// Those that may match it in one of the forms in which it was searched.
+    InForms,
+    /// Those of which it is known whether they match it as it is.
+    Decided,
+    /// Those that match, among them.
+    Matching,
+}
+
+/// How many kinds of rows there are.
+const KINDS: usize = 4;
+
+/// The rows of all strings, those of one beside each other.
+#[derive(Debug)]
+pub(super) struct Rows {
+    words: Vec<u64>,
+    /// Of one row.
+    row_len: usize,
+}
+
+impl Rows {
+    pub(super) fn new(row_len: usize) -> Self {
+        Self {
+            words: Vec::new(),
+            row_len,
+        }
+    }
+
+    /// Adds the rows of another string.
+    pub(super) fn push(&mut self) {
+        let len = self.words.len() + KINDS * self.row_len;
+        self.words.resize(len, 0);
+    }
+
+    /// Forgets all, and gives memory back beyond so many bytes.
+    pub(super) fn forget(&mut self, bytes_max: usize) {
+        self.words.clear();
+        self.words.shrink_to(bytes_max / size_of::<u64>());
+    }
+
+    pub(super) fn get(&self, id: StringId, row: Row) -> Option<&[u64]> {
+        self.words.get(self.range(id, row))
+    }
+
+    pub(super) fn is_empty(&self, id: StringId, row: Row) -> bool {
+        let row = self.get(id, row).unwrap_or_default();
+        row.iter().fold(0, |all, word| all | word) == 0
+    }
+
+    pub(super) fn clear(&mut self, id: StringId, row: Row) {
+        let range = self.range(id, row);
+        self.words.get_mut(range).unwrap_or_default().fill(0);
+    }
+
+    #[inline]
+    pub(super) fn has(&self, id: StringId, row: Row, filter: u32) -> bool {
+        let word = self.words.get(self.word(id, row, filter));
+        word.is_some_and(|word| word >> (filter % 64) & 1 == 1)
+    }
+
+    pub(super) fn set(&mut self, id: StringId, row: Row, filter: u32) {
+        let at = self.word(id, row, filter);
+        if let Some(word) = self.words.get_mut(at) {
+            *word |= 1 << (filter % 64);
+        }
+    }
+
+    pub(super) fn unset(&mut self, id: StringId, row: Row, filter: u32) {
+        let at = self.word(id, row, filter);
+        if let Some(word) = self.words.get_mut(at) {
+            *word &= !(1 << (filter % 64));
+        }
+    }
+
+    /// Finds which filters may match a value, as it is; those that are known not to are left out. Whether
+    /// there are none.
+    pub(super) fn scan(
+        &mut self,
+        id: StringId,
+        prefilter: &Prefilter,
+        value: &[u8],
+        classes: u64,
+    ) -> bool {
+        let ranges = [Row::Candidates, Row::Decided, Row::Matching].map(|row| self.range(id, row));
+        let Ok([candidates, decided, matching]) = self.words.get_disjoint_mut(ranges) else {
+            return true;
+        };
+        prefilter.candidates(value, classes, candidates);
+        let mut all = 0;
+        for ((word, decided), matching) in candidates.iter_mut().zip(decided).zip(matching) {
+            *word &= !(*decided & !*matching);
+            all |= *word;
+        }
+        all == 0
+    }
+
+    /// Adds those that may match a string as it is to those that may match it in a form.
+    pub(super) fn add_candidates(&mut self, id: StringId) {
+        let ranges = [Row::InForms, Row::Candidates].map(|row| self.range(id, row));
+        if let Ok([in_forms, candidates]) = self.words.get_disjoint_mut(ranges) {
+            add_row(in_forms, candidates);
+        }
+    }
+
+    /// Adds those that may match a form of a string, `candidates`, and for which that form is searched;
+    /// without those that are known not to match it, where it is `known`.
+    pub(super) fn add_of_form(
+        &mut self,
+        id: StringId,
+        known: Option<StringId>,
+        candidates: &[u64],
+        searched: &[u64],
+    ) {
+        let rows = [Row::Decided, Row::Matching];
+        let known = known.map(|known| rows.map(|row| self.range(known, row)));
+        for (at, (candidates, searched)) in candidates.iter().zip(searched).enumerate() {
+            let mut more = candidates & searched;
+            if let Some([decided, matching]) = &known {
+                let word = |row: &Range<usize>| self.words.get(row.start + at).copied();
+                more &= !(word(decided).unwrap_or(0) & !word(matching).unwrap_or(0));
+            }
+            let place = self.range(id, Row::InForms).start + at;
+            if let Some(word) = self.words.get_mut(place) {
+                *word |= more;
+            }
+        }
+    }
+
+    fn range(&self, id: StringId, row: Row) -> Range<usize> {
+        let start = (id.index() * KINDS + row as usize) * self.row_len;
+        start..start + self.row_len
+    }
+
+    #[inline]
+    fn word(&self, id: StringId, row: Row, filter: u32) -> usize {
+        (id.index() * KINDS + row as usize) * self.row_len + filter as usize / 64
+    }
+}
+
+/// Hot path: rows are joined by steps, which are one or two instructions each.
+pub(in crate::transaction) fn add_row(row: &mut [u64], more: &[u64]) {
+    let (row, _) = row.as_chunks_mut::<ROW_STEP>();
+    let (more, _) = more.as_chunks::<ROW_STEP>();
+    for (row, more) in row.iter_mut().zip(more) {
+        let ([a, b, c, d], [e, f, g, h]) = (*row, more);
+        *row = [a | e, b | f, c | g, d | h];
+    }
+}
