@@ -13,8 +13,8 @@ use crate::program::{Forms, FormsId, LISTS_MAX, NodeId, PartId, Pipelines, Side}
 pub(super) struct SideDraft {
     pub(super) pipelines: Pipelines,
     filters: Vec<u32>,
-    /// By operator.
-    known: HashMap<u32, u32>,
+    /// By operator, and whether it is asked of what is in lower case.
+    known: HashMap<(u32, bool), u32>,
     /// Which filters the form of which node is searched for.
     searched: Vec<(NodeId, u32)>,
     forms: PartForms,
@@ -40,20 +40,21 @@ impl SideDraft {
         is_multi_match: bool,
         filter: u32,
     ) {
-        let path = match is_multi_match {
-            true => self.pipelines.path(node),
-            false => &[],
+        let (came, path) = match is_multi_match {
+            true => (Some(0), self.pipelines.path(node)),
+            false => (None, &[][..]),
         };
-        let nodes = path.iter().copied().chain([node]);
+        let nodes = came.into_iter().chain(path.iter().copied()).chain([node]);
         self.searched
             .extend(nodes.clone().map(|node| (node, filter)));
         self.forms.add(parts, nodes);
     }
 
-    /// The filter of an operator.
-    pub(super) fn filter(&mut self, operator: u32) -> u32 {
+    /// The filter of an operator. Where `is_lowered`, it tells of a string what the operator says of it in
+    /// lower case.
+    pub(super) fn filter(&mut self, operator: u32, is_lowered: bool) -> u32 {
         let next = u32::try_from(self.filters.len()).unwrap_or(u32::MAX);
-        let filter = *self.known.entry(operator).or_insert(next);
+        let filter = *self.known.entry((operator, is_lowered)).or_insert(next);
         if filter == next {
             self.filters.push(operator);
         }
@@ -99,14 +100,13 @@ impl SideDraft {
             };
             (class(at), searched)
         });
-        let (forms, part_forms) = self.forms.finish(part_count, &self.pipelines);
         let mut side = Side {
             prefilter,
             pipelines: self.pipelines,
             filters: self.filters.into(),
             searched: Box::default(),
-            forms,
-            part_forms,
+            forms: Box::default(),
+            part_forms: Box::default(),
         };
         let words = side.words();
         let mut searched = vec![0; side.pipelines.len() * words];
@@ -117,6 +117,7 @@ impl SideDraft {
             }
         }
         side.searched = searched.into();
+        (side.forms, side.part_forms) = self.forms.finish(part_count, &side);
         side
     }
 }
@@ -183,7 +184,7 @@ impl PartForms {
     }
 
     /// The lists, each once, and which is whose.
-    fn finish(&self, part_count: usize, pipelines: &Pipelines) -> (Box<[Forms]>, Box<[FormsId]>) {
+    fn finish(&self, part_count: usize, side: &Side) -> (Box<[Forms]>, Box<[FormsId]>) {
         let mut lists: Vec<BTreeSet<NodeId>> = Vec::new();
         let mut of_parts = vec![FormsId::NONE; part_count];
         for (part, nodes) in &self.by_part {
@@ -202,7 +203,9 @@ impl PartForms {
                 *place = FormsId(at);
             }
         }
-        let lists = lists.iter().map(|list| Forms::new(list, pipelines));
+        let lists = lists
+            .iter()
+            .map(|list| Forms::new(list, &side.pipelines, |node| side.searched(node)));
         (lists.collect(), of_parts.into())
     }
 }

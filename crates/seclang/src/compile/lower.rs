@@ -222,7 +222,8 @@ impl<'a> Lowering<'a> {
         };
         let set = self.target_sets.sets.get(usize::try_from(targets).ok()?)?;
         let compiled = self.operators.get(operator)?;
-        let filter = (set.is_static && is_of_value_alone(compiled)).then(|| side.filter(operator));
+        let filter = (set.is_static && is_of_value_alone(compiled))
+            .then(|| side.filter(operator, searched != pipeline));
         let comparison = self.comparison(set, compiled, condition.is_negated);
         let is_filtered = is_starter
             && filter.is_some()

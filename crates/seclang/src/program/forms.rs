@@ -29,6 +29,10 @@ pub(crate) struct Forms {
     pub(crate) forms: Box<[Form]>,
     /// The classes of which a string must have one to have another form; all ones where any may.
     pub(crate) triggers: u64,
+    /// A row of words: the filters that any of them, or what came, is searched for.
+    pub(crate) filters: Box<[u64]>,
+    /// A row of words for each form: the filters that it is searched for, and nothing else of the list.
+    pub(crate) alone: Box<[u64]>,
 }
 
 /// What one more transformation makes of another form.
@@ -52,7 +56,12 @@ pub(crate) struct Form {
 
 impl Forms {
     /// Those of `nodes`, and those that they come from.
-    pub(crate) fn new(nodes: &BTreeSet<NodeId>, pipelines: &Pipelines) -> Self {
+    /// For which filters each node is searched says `searched_for`.
+    pub(crate) fn new<'s>(
+        nodes: &BTreeSet<NodeId>,
+        pipelines: &Pipelines,
+        searched_for: impl Fn(NodeId) -> &'s [u64],
+    ) -> Self {
         let searched = |node: NodeId| {
             let triggers = pipelines.node(node)?.searched_triggers;
             Some(triggers.unwrap_or(u64::MAX)).filter(|_| nodes.contains(&node))
@@ -63,11 +72,35 @@ impl Forms {
         }
         let mut forms = Vec::with_capacity(needed.len());
         grow(0, 0, &needed, pipelines, &searched, &mut forms);
+        let alone = forms.iter().flat_map(|form: &Form| {
+            let (node, is_searched) = (form.node, form.searched != 0);
+            let others = nodes.iter().filter(|other| **other != node);
+            let others = union(others.map(|other| searched_for(*other)));
+            let words = searched_for(node).iter().enumerate();
+            words
+                .map(|(at, word)| match is_searched {
+                    true => word & !others.get(at).copied().unwrap_or(0),
+                    false => 0,
+                })
+                .collect::<Vec<u64>>()
+        });
         Self {
-            triggers: forms.iter().fold(0, |all, form: &Form| all | form.searched),
+            triggers: forms.iter().fold(0, |all, form| all | form.searched),
+            filters: union(nodes.iter().map(|node| searched_for(*node))).into(),
+            alone: alone.collect(),
             forms: forms.into(),
         }
     }
+}
+
+fn union<'s>(rows: impl Iterator<Item = &'s [u64]>) -> Vec<u64> {
+    rows.fold(Vec::new(), |mut all, row| {
+        all.resize(all.len().max(row.len()), 0);
+        for (all, word) in all.iter_mut().zip(row) {
+            *all |= word;
+        }
+        all
+    })
 }
 
 /// Appends what grows from a node, whose form is at `from`; the classes that any of it needs.

@@ -16,6 +16,7 @@ use hashbrown::HashTable;
 
 use crate::UnicodeMap;
 use crate::program::{Forms, FormsId, NodeId, Side};
+pub(crate) use rows::Probe;
 pub(super) use rows::add_row;
 use rows::{Row, Rows};
 use search::Search;
@@ -266,10 +267,15 @@ impl Strings {
         }
     }
 
-    /// Whether a filter may match a string in one of the forms in which it has been searched.
+    /// Where it is told of strings whether a filter may match them.
+    pub(crate) fn probe(&self, filter: u32) -> Probe {
+        self.rows.probe(Row::InForms, filter)
+    }
+
+    /// Whether a filter may match a string in one of the forms in which it has been searched. Hot path.
     #[inline]
-    pub(crate) fn is_candidate_in(&self, id: StringId, filter: u32) -> bool {
-        self.rows.has(id, Row::InForms, filter)
+    pub(crate) fn is_candidate_in(&self, id: StringId, probe: Probe) -> bool {
+        self.rows.is_set(id, probe)
     }
 
     /// Searches a string in the forms of a list: and, where what was found of others isn't right any
@@ -288,13 +294,16 @@ impl Strings {
         known.searched_in |= lists;
         known.is_stale = false;
         let known = *known;
-        if as_it_came {
-            self.rows.add_candidates(id);
-        }
         while lists != 0 {
-            let list = side.forms.get(lists.trailing_zeros() as usize);
-            if let Some(list) = list.filter(|list| list.triggers & known.classes != 0) {
-                self.search_forms(side, unicode, id, &known, list);
+            if let Some(list) = side.forms.get(lists.trailing_zeros() as usize) {
+                let has_forms = list.triggers & known.classes != 0;
+                if has_forms {
+                    self.search_forms(side, unicode, id, &known, list);
+                }
+                if as_it_came {
+                    let elsewhere = has_forms.then(|| self.search.elsewhere());
+                    self.rows.add_candidates(id, &list.filters, elsewhere);
+                }
             }
             lists &= lists - 1;
         }

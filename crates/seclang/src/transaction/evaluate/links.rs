@@ -31,13 +31,14 @@ impl<'r> Run<'r> {
         // Only then its parts have been searched.
         let filter = test.filter.filter(|_| test.group.is_some());
         for part in &set.parts {
-            for at in self.part(*part) {
-                let Some(value) = self.plan.values.get(at as usize).copied() else {
-                    break;
-                };
-                if filter.is_some_and(|one| !self.strings.is_candidate_in(value.string, one))
-                    || self.is_excluded_of(set, asked.index, &value)
-                {
+            if filter.is_some_and(|filter| !self.is_candidate_of_part(*part, filter)) {
+                continue;
+            }
+            let values = self.part(*part);
+            let mut at = values.start;
+            while let Some((index, value)) = self.next_value(at..values.end, filter) {
+                at = index + 1;
+                if self.is_excluded_of(set, asked.index, &value) {
                     continue;
                 }
                 let is_one = self.static_value(asked, test, filter, &value);
@@ -63,14 +64,17 @@ impl<'r> Run<'r> {
         if test.is_multi_match {
             return self.each_form(asked, test, value);
         }
-        if let Some(filter) = filter {
-            let form = self.transformed(value.string, test.searched);
-            if !self.may_match(filter, form) {
-                return false;
-            }
+        let form = self.transformed(value.string, test.searched);
+        if filter.is_some_and(|filter| !self.may_match(filter, form)) {
+            return false;
         }
         let string = self.transformed(value.string, test.pipeline);
-        self.string(asked, test, value, string)
+        let is_match = self.string(asked, test, value, string);
+        // What is said of a string in lower case is said of it in any.
+        if let Some(filter) = filter.filter(|_| !is_match && form != string && !self.is_spent()) {
+            self.strings.decide(form, filter, false);
+        }
+        is_match
     }
 
     /// Whether a value is left out of a set, by the rule's own words or by `ctl`.

@@ -55,6 +55,38 @@ impl Run<'_> {
         has(&self.plan.group_rows, at * self.plan.words, filter)
     }
 
+    /// Whether a value of a part may match a filter. The part has been searched.
+    #[inline]
+    pub(super) fn is_candidate_of_part(&self, part: PartId, filter: u32) -> bool {
+        has(
+            &self.plan.part_rows,
+            part as usize * self.plan.words,
+            filter,
+        )
+    }
+
+    /// The first of these values that may match a filter, or the first at all where there is none, and its
+    /// index.
+    #[inline]
+    pub(super) fn next_value(
+        &self,
+        values: Range<u32>,
+        filter: Option<u32>,
+    ) -> Option<(u32, PlannedValue)> {
+        let range = values.start as usize..values.end as usize;
+        let rest = self.plan.values.get(range)?;
+        let skipped = match filter {
+            None => 0,
+            Some(filter) => {
+                let probe = self.strings.probe(filter);
+                let mut rest = rest.iter();
+                rest.position(|value| self.strings.is_candidate_in(value.string, probe))?
+            }
+        };
+        let value = rest.get(skipped)?;
+        Some((values.start + u32::try_from(skipped).ok()?, *value))
+    }
+
     /// Finds which filters may match the values of a group's parts.
     #[inline(never)]
     fn search_group(&mut self, at: usize) {

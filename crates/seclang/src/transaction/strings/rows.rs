@@ -30,6 +30,15 @@ pub(super) struct Rows {
     row_len: usize,
 }
 
+/// Where the bit of a filter is in the rows of each string.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Probe {
+    /// Of all rows of one string.
+    stride: usize,
+    word: usize,
+    bit: u64,
+}
+
 impl Rows {
     pub(super) fn new(row_len: usize) -> Self {
         Self {
@@ -70,6 +79,21 @@ impl Rows {
         word.is_some_and(|word| word >> (filter % 64) & 1 == 1)
     }
 
+    pub(super) fn probe(&self, row: Row, filter: u32) -> Probe {
+        Probe {
+            stride: KINDS * self.row_len,
+            word: row as usize * self.row_len + filter as usize / 64,
+            bit: 1 << (filter % 64),
+        }
+    }
+
+    /// Whether the bit of a filter is set. Hot path: of lists of hundreds of values each is asked.
+    #[inline]
+    pub(super) fn is_set(&self, id: StringId, probe: Probe) -> bool {
+        let word = self.words.get(id.index() * probe.stride + probe.word);
+        word.is_some_and(|word| word & probe.bit != 0)
+    }
+
     pub(super) fn set(&mut self, id: StringId, row: Row, filter: u32) {
         let at = self.word(id, row, filter);
         if let Some(word) = self.words.get_mut(at) {
@@ -106,11 +130,22 @@ impl Rows {
         all == 0
     }
 
-    /// Adds those that may match a string as it is to those that may match it in a form.
-    pub(super) fn add_candidates(&mut self, id: StringId) {
+    /// Adds those that may match a string as it is to those that may match it in a form: of `filters` only,
+    /// and without those that look `elsewhere`.
+    pub(super) fn add_candidates(
+        &mut self,
+        id: StringId,
+        filters: &[u64],
+        elsewhere: Option<&[u64]>,
+    ) {
         let ranges = [Row::InForms, Row::Candidates].map(|row| self.range(id, row));
-        if let Ok([in_forms, candidates]) = self.words.get_disjoint_mut(ranges) {
-            add_row(in_forms, candidates);
+        let Ok([in_forms, candidates]) = self.words.get_disjoint_mut(ranges) else {
+            return;
+        };
+        let words = in_forms.iter_mut().zip(candidates).zip(filters).enumerate();
+        for (at, ((word, candidates), filters)) in words {
+            let elsewhere = elsewhere.and_then(|row| row.get(at)).copied().unwrap_or(0);
+            *word |= *candidates & filters & !elsewhere;
         }
     }
 

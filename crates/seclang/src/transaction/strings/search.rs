@@ -3,6 +3,7 @@
 //! Most forms of harmless strings match nothing, and are not looked at again: they are made and searched
 //! here, and only what rules ask for becomes a string of its own.
 
+use super::rows::add_row;
 use crate::program::{Form, Forms, NodeId, Side};
 use crate::{Transformation, UnicodeMap};
 
@@ -21,6 +22,8 @@ pub(super) struct Search {
     row_len: usize,
     /// Of which node which form has candidates.
     candidates: Vec<(NodeId, u16)>,
+    /// Filters for which the string isn't searched as it came, since their form is another.
+    elsewhere: Vec<u64>,
     buffer: Vec<u8>,
 }
 
@@ -55,6 +58,7 @@ impl Search {
             rows: Vec::new(),
             row_len,
             candidates: Vec::new(),
+            elsewhere: vec![0; row_len],
             buffer: Vec::new(),
         }
     }
@@ -89,6 +93,8 @@ impl Search {
             self.of_list.push(made);
             if made != AS_IT_CAME && form.searched & classes != 0 {
                 self.search(side, form.node, made, &mut worked);
+                let alone = list.alone.get(at * self.row_len..(at + 1) * self.row_len);
+                add_row(&mut self.elsewhere, alone.unwrap_or_default());
             }
             at += 1;
             if u64::try_from(worked).is_ok_and(|worked| worked > bytes_max) {
@@ -104,6 +110,7 @@ impl Search {
         self.applied.clear();
         self.rows.clear();
         self.candidates.clear();
+        self.elsewhere.fill(0);
         self.made.clear();
         self.made.push(Made {
             start: 0,
@@ -203,6 +210,11 @@ impl Search {
         if words.any(|(word, searched)| word & searched != 0) {
             self.candidates.push((node, made));
         }
+    }
+
+    /// The filters for which the string isn't searched as it came, since their form is another.
+    pub(super) fn elsewhere(&self) -> &[u64] {
+        &self.elsewhere
     }
 
     /// The forms that may match something, by node.
