@@ -31,8 +31,9 @@ pub(crate) struct Forms {
     pub(crate) triggers: u64,
     /// A row of words: the filters that any of them, or what came, is searched for.
     pub(crate) filters: Box<[u64]>,
-    /// A row of words for each form: the filters that it is searched for, and nothing else of the list.
-    pub(crate) alone: Box<[u64]>,
+    /// For each form two rows of words: the filters that it is searched for, and those of them that
+    /// nothing else of the list is.
+    pub(crate) rows: Box<[u64]>,
 }
 
 /// What one more transformation makes of another form.
@@ -72,30 +73,30 @@ impl Forms {
         }
         let mut forms = Vec::with_capacity(needed.len());
         grow(0, 0, &needed, pipelines, &searched, &mut forms);
-        let alone = forms.iter().flat_map(|form: &Form| {
-            let (node, is_searched) = (form.node, form.searched != 0);
-            let others = nodes.iter().filter(|other| **other != node);
-            let others = union(others.map(|other| searched_for(*other)));
-            let words = searched_for(node).iter().enumerate();
-            words
-                .map(|(at, word)| match is_searched {
-                    true => word & !others.get(at).copied().unwrap_or(0),
-                    false => 0,
-                })
-                .collect::<Vec<u64>>()
+        let rows = forms.iter().flat_map(|form: &Form| {
+            let others = nodes.iter().filter(|other| **other != form.node);
+            let searched = searched_for(form.node);
+            let others = union(others.map(|other| searched_for(*other)), searched.len());
+            let alone = searched.iter().zip(others);
+            let alone: Vec<u64> = alone.map(|(word, others)| word & !others).collect();
+            searched.iter().copied().chain(alone)
         });
         Self {
             triggers: forms.iter().fold(0, |all, form| all | form.searched),
-            filters: union(nodes.iter().map(|node| searched_for(*node))).into(),
-            alone: alone.collect(),
+            filters: union(
+                nodes.iter().map(|node| searched_for(*node)),
+                searched_for(0).len(),
+            )
+            .into(),
+            rows: rows.collect(),
             forms: forms.into(),
         }
     }
 }
 
-fn union<'s>(rows: impl Iterator<Item = &'s [u64]>) -> Vec<u64> {
-    rows.fold(Vec::new(), |mut all, row| {
-        all.resize(all.len().max(row.len()), 0);
+/// All of some rows, in as many words as any may have.
+fn union<'s>(rows: impl Iterator<Item = &'s [u64]>, words: usize) -> Vec<u64> {
+    rows.fold(vec![0; words], |mut all, row| {
         for (all, word) in all.iter_mut().zip(row) {
             *all |= word;
         }

@@ -296,12 +296,9 @@ impl Strings {
         let known = *known;
         while lists != 0 {
             if let Some(list) = side.forms.get(lists.trailing_zeros() as usize) {
-                let has_forms = list.triggers & known.classes != 0;
-                if has_forms {
-                    self.search_forms(side, unicode, id, &known, list);
-                }
+                self.search_forms(side, unicode, id, &known, list);
                 if as_it_came {
-                    let elsewhere = has_forms.then(|| self.search.elsewhere());
+                    let elsewhere = self.search.elsewhere();
                     self.rows.add_candidates(id, &list.filters, elsewhere);
                 }
             }
@@ -323,18 +320,17 @@ impl Strings {
         let value = content(&self.bytes, known).unwrap_or_default();
         let value = (value, known.classes);
         let bytes_max = self.work_max.saturating_sub(self.worked as u64);
-        self.worked += self.search.run(side, unicode, value, list, bytes_max);
-        for (node, form) in self.search.candidates() {
-            // Of a form that rules have looked at, more is known.
-            let hash = self.hasher.hash_one(form.bytes);
-            let known = find(
-                &self.by_content,
-                (&self.known, &self.bytes),
-                form.bytes,
-                hash,
-            );
-            self.rows
-                .add_of_form(id, known, form.row, side.searched(node));
+        self.worked += self.search.make(side, unicode, value, list, bytes_max);
+        for number in 0..self.search.made() {
+            let (bytes, candidate) = self.search.search(side, number);
+            self.worked += bytes;
+            if let Some(form) = candidate {
+                // Of a form that rules have looked at, more is known.
+                let hash = self.hasher.hash_one(form.bytes);
+                let strings = (&*self.known, &*self.bytes);
+                let known = find(&self.by_content, strings, form.bytes, hash);
+                self.rows.add_of_form(id, known, form.row);
+            }
         }
     }
 

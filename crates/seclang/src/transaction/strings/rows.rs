@@ -132,44 +132,41 @@ impl Rows {
 
     /// Adds those that may match a string as it is to those that may match it in a form: of `filters` only,
     /// and without those that look `elsewhere`.
-    pub(super) fn add_candidates(
-        &mut self,
-        id: StringId,
-        filters: &[u64],
-        elsewhere: Option<&[u64]>,
-    ) {
+    pub(super) fn add_candidates(&mut self, id: StringId, filters: &[u64], elsewhere: &[u64]) {
         let ranges = [Row::InForms, Row::Candidates].map(|row| self.range(id, row));
         let Ok([in_forms, candidates]) = self.words.get_disjoint_mut(ranges) else {
             return;
         };
-        let words = in_forms.iter_mut().zip(candidates).zip(filters).enumerate();
-        for (at, ((word, candidates), filters)) in words {
-            let elsewhere = elsewhere.and_then(|row| row.get(at)).copied().unwrap_or(0);
+        let words = in_forms.iter_mut().zip(candidates);
+        for ((word, candidates), (filters, elsewhere)) in words.zip(filters.iter().zip(elsewhere)) {
             *word |= *candidates & filters & !elsewhere;
         }
     }
 
-    /// Adds those that may match a form of a string, `candidates`, and for which that form is searched;
-    /// without those that are known not to match it, where it is `known`.
+    /// Adds those that may match a form of a string, `candidates`, without those that are known not to,
+    /// where that form is `known`.
     pub(super) fn add_of_form(
         &mut self,
         id: StringId,
         known: Option<StringId>,
         candidates: &[u64],
-        searched: &[u64],
     ) {
-        let rows = [Row::Decided, Row::Matching];
-        let known = known.map(|known| rows.map(|row| self.range(known, row)));
-        for (at, (candidates, searched)) in candidates.iter().zip(searched).enumerate() {
-            let mut more = candidates & searched;
-            if let Some([decided, matching]) = &known {
-                let word = |row: &Range<usize>| self.words.get(row.start + at).copied();
-                more &= !(word(decided).unwrap_or(0) & !word(matching).unwrap_or(0));
-            }
-            let place = self.range(id, Row::InForms).start + at;
-            if let Some(word) = self.words.get_mut(place) {
-                *word |= more;
-            }
+        let Some(known) = known.filter(|known| *known != id) else {
+            let range = self.range(id, Row::InForms);
+            add_row(self.words.get_mut(range).unwrap_or_default(), candidates);
+            return;
+        };
+        let ranges = [
+            self.range(id, Row::InForms),
+            self.range(known, Row::Decided),
+            self.range(known, Row::Matching),
+        ];
+        let Ok([in_forms, decided, matching]) = self.words.get_disjoint_mut(ranges) else {
+            return;
+        };
+        let words = in_forms.iter_mut().zip(candidates);
+        for ((word, candidates), (decided, matching)) in words.zip(decided.iter().zip(matching)) {
+            *word |= candidates & !(*decided & !*matching);
         }
     }
 

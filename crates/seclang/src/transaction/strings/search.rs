@@ -4,7 +4,7 @@
 //! here, and only what rules ask for becomes a string of its own.
 
 use super::rows::add_row;
-use crate::program::{Form, Forms, NodeId, Side};
+use crate::program::{Form, Forms, Side};
 use crate::{Transformation, UnicodeMap};
 
 /// Memory for it.
@@ -17,13 +17,12 @@ pub(super) struct Search {
     of_list: Vec<u16>,
     /// What was made of what by which transformation: lists share many.
     applied: Vec<(u16, Transformation, u16)>,
-    /// A row of words for each that was searched.
-    rows: Vec<u64>,
+    /// A row of words for each of `made`: the filters that it is searched for. That of the first: those
+    /// that it isn't searched for, since their form is another.
+    wanted: Vec<u64>,
     row_len: usize,
-    /// Of which node which form has candidates.
-    candidates: Vec<(NodeId, u16)>,
-    /// Filters for which the string isn't searched as it came, since their form is another.
-    elsewhere: Vec<u64>,
+    /// The row of the form that is searched.
+    found: Vec<u64>,
     buffer: Vec<u8>,
 }
 
@@ -33,15 +32,13 @@ struct Made {
     start: usize,
     end: usize,
     classes: u64,
-    /// Where its row begins, once it is searched.
-    row: Option<usize>,
 }
 
 /// A form that may match something.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Candidate<'s> {
     pub(super) bytes: &'s [u8],
-    /// The filters that may match it.
+    /// The filters that may match it, of those that it is searched for.
     pub(super) row: &'s [u64],
 }
 
@@ -55,10 +52,9 @@ impl Search {
             made: Vec::new(),
             of_list: Vec::new(),
             applied: Vec::new(),
-            rows: Vec::new(),
+            wanted: Vec::new(),
             row_len,
-            candidates: Vec::new(),
-            elsewhere: vec![0; row_len],
+            found: vec![0; row_len],
             buffer: Vec::new(),
         }
     }
@@ -71,9 +67,9 @@ impl Search {
         }
     }
 
-    /// Searches `value`, which has these classes, in the forms of a list; how many bytes were looked at.
-    /// Ends once that are more than `bytes_max`.
-    pub(super) fn run(
+    /// Makes all forms of a list of `value`, which has these classes; how many bytes were looked at. Ends
+    /// once that are more than `bytes_max`.
+    pub(super) fn make(
         &mut self,
         side: &Side,
         unicode: &UnicodeMap,
@@ -82,6 +78,9 @@ impl Search {
         bytes_max: u64,
     ) -> usize {
         self.begin(classes);
+        if list.triggers & classes == 0 {
+            return 0;
+        }
         let (mut at, mut worked) = (0, 0);
         while let Some(form) = list.forms.get(at) {
             if form.grown & classes == 0 {
@@ -90,16 +89,14 @@ impl Search {
                 continue;
             }
             let made = self.form(side, unicode, value, form, &mut worked);
-            self.of_list.push(made);
-            if made != AS_IT_CAME && form.searched & classes != 0 {
-                self.search(side, form.node, made, &mut worked);
-                let alone = list.alone.get(at * self.row_len..(at + 1) * self.row_len);
-                add_row(&mut self.elsewhere, alone.unwrap_or_default());
-            }
-            at += 1;
             if u64::try_from(worked).is_ok_and(|worked| worked > bytes_max) {
                 break;
             }
+            self.of_list.push(made);
+            if made != AS_IT_CAME && form.searched & classes != 0 {
+                self.want(made, list, at);
+            }
+            at += 1;
         }
         worked
     }
@@ -108,16 +105,29 @@ impl Search {
         self.bytes.clear();
         self.of_list.clear();
         self.applied.clear();
-        self.rows.clear();
-        self.candidates.clear();
-        self.elsewhere.fill(0);
         self.made.clear();
         self.made.push(Made {
             start: 0,
             end: 0,
             classes,
-            row: None,
         });
+        self.wanted.clear();
+        self.wanted.resize(self.row_len, 0);
+    }
+
+    /// Notes for which filters one of `made` is searched.
+    fn want(&mut self, made: u16, list: &Forms, at: usize) {
+        let from = at * 2 * self.row_len;
+        let rows = list.rows.get(from..from + 2 * self.row_len);
+        let Some((searched, alone)) = rows.and_then(|rows| rows.split_at_checked(self.row_len))
+        else {
+            return;
+        };
+        let to = usize::from(made) * self.row_len;
+        let wanted = self.wanted.get_mut(to..to + self.row_len);
+        add_row(wanted.unwrap_or_default(), searched);
+        let as_it_came = self.wanted.get_mut(..self.row_len);
+        add_row(as_it_came.unwrap_or_default(), alone);
     }
 
     /// Which of `made` a form of the list is.
@@ -182,51 +192,50 @@ impl Search {
             start,
             end: self.bytes.len(),
             classes: side.prefilter.classes_of(&self.buffer),
-            row: None,
         });
+        let words = self.wanted.len() + self.row_len;
+        self.wanted.resize(words, 0);
         at
     }
 
-    /// Searches a form, and notes whether any filter may match it for which that of a node is searched.
-    fn search(&mut self, side: &Side, node: NodeId, made: u16, worked: &mut usize) {
-        let Some(one) = self.made.get_mut(usize::from(made)) else {
-            return;
+    /// How many forms there are that differ from what came.
+    pub(super) fn made(&self) -> usize {
+        self.made.len() - 1
+    }
+
+    /// Searches one of them; how many bytes were looked at, and what was found.
+    pub(super) fn search(&mut self, side: &Side, number: usize) -> (usize, Option<Candidate<'_>>) {
+        let from = (number + 1) * self.row_len;
+        let Some((made, wanted)) = self
+            .made
+            .get(number + 1)
+            .zip(self.wanted.get(from..from + self.row_len))
+        else {
+            return (0, None);
         };
-        let start = match one.row {
-            Some(start) => start,
-            None => {
-                let start = self.rows.len();
-                one.row = Some(start);
-                let value = self.bytes.get(one.start..one.end).unwrap_or_default();
-                *worked += value.len();
-                self.rows.resize(start + self.row_len, 0);
-                let row = self.rows.get_mut(start..).unwrap_or_default();
-                side.prefilter.candidates(value, one.classes, row);
-                start
-            }
-        };
-        let row = self.rows.get(start..start + self.row_len);
-        let mut words = row.unwrap_or_default().iter().zip(side.searched(node));
-        if words.any(|(word, searched)| word & searched != 0) {
-            self.candidates.push((node, made));
+        if is_empty(wanted) {
+            return (0, None);
         }
+        let bytes = self.bytes.get(made.start..made.end).unwrap_or_default();
+        self.found.fill(0);
+        side.prefilter
+            .candidates(bytes, made.classes, &mut self.found);
+        for (word, wanted) in self.found.iter_mut().zip(wanted) {
+            *word &= wanted;
+        }
+        let candidate = Candidate {
+            bytes,
+            row: &self.found,
+        };
+        (bytes.len(), (!is_empty(candidate.row)).then_some(candidate))
     }
 
     /// The filters for which the string isn't searched as it came, since their form is another.
     pub(super) fn elsewhere(&self) -> &[u64] {
-        &self.elsewhere
+        self.wanted.get(..self.row_len).unwrap_or_default()
     }
+}
 
-    /// The forms that may match something, by node.
-    pub(super) fn candidates(&self) -> impl Iterator<Item = (NodeId, Candidate<'_>)> {
-        self.candidates.iter().filter_map(|(node, made)| {
-            let made = self.made.get(usize::from(*made))?;
-            let start = made.row?;
-            let candidate = Candidate {
-                bytes: self.bytes.get(made.start..made.end)?,
-                row: self.rows.get(start..start + self.row_len)?,
-            };
-            Some((*node, candidate))
-        })
-    }
+fn is_empty(row: &[u64]) -> bool {
+    row.iter().fold(0, |all, word| all | word) == 0
 }
