@@ -19,13 +19,14 @@ const REQUESTS: &[&[u8]] = &[
     b"POST / HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: 80\r\n\r\n--x\r\nContent-Disposition: form-data; name=\"a\"; filename=\"b.php\"\r\n\r\nc\r\n--x--\r\n",
 ];
 
-/// What loads is run, with strings looked at for all rules at once and without, which makes no
-/// difference; else there is an error, with its place.
+/// What loads is run, with what spares work and without, which makes no difference; else there is an
+/// error, with its place.
 pub fn check(data: &[u8]) -> Outcome {
     let files = Files(prefix(data, BYTES_MAX));
-    let [with, without] = [true, false].map(|prefilter| {
+    let [with, without] = [true, false].map(|is_sparing| {
         let options = CompileOptions {
-            prefilter,
+            prefilter: is_sparing,
+            fold: is_sparing,
             ..CompileOptions::default()
         };
         compile(&[MAIN], &files, options)

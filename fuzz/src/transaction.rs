@@ -181,9 +181,10 @@ struct Sites {
 
 impl Sites {
     fn new() -> Self {
-        let [with, without] = [true, false].map(|prefilter| {
+        let [with, without] = [true, false].map(|is_sparing| {
             let options = CompileOptions {
-                prefilter,
+                prefilter: is_sparing,
+                fold: is_sparing,
                 ..CompileOptions::default()
             };
             Site::compiled(compile(&[OWN], &Beside(RULES), options))

@@ -105,6 +105,15 @@ impl<V> MacroText<V> {
         }
     }
 
+    /// What stands before its first macro: whatever it expands to begins so.
+    #[must_use]
+    pub fn leading_literal(&self) -> &[u8] {
+        match self.segments.first() {
+            Some(Segment::Literal(text)) => text,
+            _ => b"",
+        }
+    }
+
     /// The variable, where it is one macro and nothing else.
     #[must_use]
     pub fn as_variable(&self) -> Option<&V> {

@@ -97,6 +97,8 @@ SecRule ARGS \"!@pm a b\" id:3,phase:2,deny,chain,tag:paranoia-level/2
 SecRule ARGS c
 SecRule RESPONSE_STATUS \"@eq 500\" id:4,phase:3,pass
 SecAction id:5,phase:5,pass
+SecRule &TX:level \"@eq 0\" id:6,phase:5,pass,nolog,skip:1
+SecAction id:7,phase:5,pass
 ";
 
 #[test]
@@ -105,9 +107,10 @@ fn what_there_is_and_what_is_slow() {
         &[("a.conf", RULES), ("b.conf", "")],
         0,
         &[
-            "rules 5, of which 1 are chains; 6 conditions and actions in all",
-            "phases 1: 1, 2: 2, 3: 1, 4: 0, 5: 1",
-            "paranoia levels 1: 2, 2: 1; 2 without one",
+            "rules 7, of which 1 are chains; 8 conditions and actions in all",
+            "phases 1: 1, 2: 2, 3: 1, 4: 0, 5: 3",
+            "decided at load 2 rules, of which 1 are gates; the rest is for requests to decide",
+            "paranoia levels 1: 2, 2: 1; 4 without one",
             "SecRuleEngine On",
             "request bodies up to 4096 bytes",
             "answers' bodies not looked at",

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use palisade_seclang::syntax::EngineMode;
-use palisade_seclang::{Asked, BodyAccess, Program, Summary};
+use palisade_seclang::{Asked, BodyAccess, CompileOptions, Program, Summary};
 
 use super::rules;
 use crate::arguments::WafCheck;
@@ -12,7 +12,7 @@ use crate::{Exit, complain, say};
 
 pub(super) fn check(arguments: &WafCheck) -> Result<Exit> {
     let (resident, began) = (resident_bytes(), Instant::now());
-    let compiled = rules::compile(&arguments.rules);
+    let compiled = rules::compile(&arguments.rules, CompileOptions::default());
     let cost = Cost {
         time: began.elapsed(),
         resident: resident_bytes()
@@ -61,6 +61,10 @@ fn show(program: &Program, cost: &Cost, top: usize) {
     say(&format!(
         "phases             {}",
         counts((1..).zip(summary.phases))
+    ));
+    say(&format!(
+        "decided at load    {}; the rest is for requests to decide",
+        summary.folded
     ));
     let with_level: usize = summary.paranoia_levels.values().sum();
     if with_level > 0 {

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::{Result, bail};
 use palisade_ftw::{RawResponse, Request};
-use palisade_seclang::WorkerOptions;
+use palisade_seclang::{CompileOptions, WorkerOptions};
 use palisade_vocabulary::Scheme;
 use palisade_waf::{Case, system_clock};
 
@@ -34,7 +34,12 @@ pub(super) fn explain(arguments: &WafExplain) -> Result<Exit> {
     if response.is_some() && status.is_none() {
         bail!("the file of --response is no answer; expected one that begins like HTTP/1.1 200 OK");
     }
-    let Some(program) = rules::load(patterns) else {
+    // Which rules matched that nobody is told of is known of those that are asked.
+    let options = CompileOptions {
+        fold: false,
+        ..CompileOptions::default()
+    };
+    let Some(program) = rules::load(patterns, options) else {
         return Ok(Exit::Failed);
     };
     let request = Request::read(&sent.bytes);

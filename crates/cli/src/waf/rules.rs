@@ -9,15 +9,15 @@ use palisade_waf::RuleFolder;
 use crate::complain;
 
 /// Compiles the files that `patterns` name, relative to where the process runs.
-pub(super) fn compile(patterns: &[String]) -> Compiled {
+pub(super) fn compile(patterns: &[String], options: CompileOptions) -> Compiled {
     let roots: Vec<&str> = patterns.iter().map(String::as_str).collect();
     let folder = RuleFolder::new("");
-    palisade_seclang::compile(&roots, &folder, CompileOptions::default())
+    palisade_seclang::compile(&roots, &folder, options)
 }
 
 /// The program of these files. What is wrong is told on standard error; then there is none.
-pub(super) fn load(patterns: &[String]) -> Option<Arc<Program>> {
-    let compiled = compile(patterns);
+pub(super) fn load(patterns: &[String], options: CompileOptions) -> Option<Arc<Program>> {
+    let compiled = compile(patterns, options);
     let (errors, warnings) = compiled.problems.counts();
     let Some(program) = compiled.program else {
         tell(&compiled.problems, complain);

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 use palisade_ftw::{Outcome, Overrides, Summary, Test};
-use palisade_seclang::WorkerOptions;
+use palisade_seclang::{CompileOptions, WorkerOptions};
 use palisade_waf::{read_overrides, read_suite, run_suite, system_clock};
 
 use super::rules;
@@ -18,7 +18,7 @@ pub(super) fn test(arguments: &WafTest) -> Result<Exit> {
         return Ok(Exit::Failed);
     };
     let tests = chosen(arguments, tests)?;
-    let Some(program) = rules::load(&arguments.rules) else {
+    let Some(program) = rules::load(&arguments.rules, CompileOptions::default()) else {
         return Ok(Exit::Failed);
     };
     let began = Instant::now();

@@ -28,6 +28,16 @@ pub(super) struct Drafts {
     pub(super) unicode: UnicodeMap,
 }
 
+impl Drafts {
+    /// The rules that are left, in the order of loading: an index of one is its index in the program.
+    pub(super) fn rules(&self) -> impl Iterator<Item = &Draft> {
+        self.items.iter().filter_map(|item| match item {
+            Item::Rule(draft) => Some(draft),
+            Item::Marker(_) | Item::Removed(..) => None,
+        })
+    }
+}
+
 /// What a phase has to walk.
 pub(super) enum Item {
     Rule(Draft),
@@ -59,6 +69,16 @@ impl DraftLink {
 }
 
 impl Draft {
+    /// What a link says, the first with what `SecDefaultAction` said for it before.
+    pub(super) fn actions<'d>(
+        &'d self,
+        link: &'d DraftLink,
+        is_starter: bool,
+    ) -> impl Iterator<Item = &'d Placed<Action>> {
+        let defaults = self.defaults.iter().filter(move |_| is_starter);
+        defaults.chain(&link.actions)
+    }
+
     /// What the first link does by its own words.
     pub(super) fn starter_actions(&self) -> impl Iterator<Item = &Action> {
         let starter = self.links.first();

@@ -1,24 +1,25 @@
 //! From rules as they are written to rules as they run.
 
-mod actions;
+pub(super) mod actions;
 mod ctl;
-mod skips;
 
 use actions::Singles;
 
 use super::CompileOptions;
-use super::assembly::{Draft, DraftLink, Drafts, Item};
+use super::assembly::{Draft, DraftLink, Drafts};
 use super::filters::{Groups, Requirements, SideDraft};
+use super::fold;
 use super::operators::{Operators, Refusal, is_of_value_alone};
 use super::rule_files::{Beside, RuleFiles};
+use super::skips::Walks;
 use super::target_sets::TargetSets;
 use super::tx_sources::TxSources;
 use crate::Program;
 use crate::Transformation;
 use crate::operators::{Matcher, Operator};
 use crate::program::{
-    CompiledOperator, Effect, Filtered, Gate, Link, Operand, Outcome, Pick, PlannedUse, Rule,
-    SlotComparison, Source, Step, TargetRemoval, TargetSet, Test,
+    CompiledOperator, Effect, Fate, Filtered, Gate, Link, Operand, Outcome, Pick, PlannedUse, Rule,
+    SlotComparison, Source, Step, TargetRemoval, TargetSet, TargetSetId, Test,
 };
 use crate::syntax::{
     Action, Condition, Phase, Place, Placed, Problem, Problems, Severity, VariableName,
@@ -37,7 +38,7 @@ pub(super) struct Lowering<'a> {
     groups: Groups,
     links: Vec<Link>,
     removals: Vec<TargetRemoval>,
-    has_countries: bool,
+    options: CompileOptions,
     /// The rule that is being lowered.
     rule_id: u64,
 }
@@ -60,7 +61,7 @@ impl<'a> Lowering<'a> {
             groups: Groups::default(),
             links: Vec::new(),
             removals: Vec::new(),
-            has_countries: options.has_countries,
+            options,
             rule_id: 0,
         }
     }
@@ -71,20 +72,27 @@ impl<'a> Lowering<'a> {
 
     /// The program, if nothing is wrong with any rule.
     pub(super) fn program(&mut self, drafts: Drafts) -> Option<Program> {
+        let mut walks = Walks::new(&drafts.items);
+        let fates = match self.options.fold {
+            true => fold::fates(&drafts, &walks, self.files),
+            false => vec![Fate::Asked; walks.skip_to.len()],
+        };
         let (mut rules, mut is_whole) = (Vec::new(), true);
-        for item in &drafts.items {
-            if let Item::Rule(draft) = item {
-                let rule = self.rule(draft, &drafts);
-                is_whole &= rule.is_some();
-                rules.extend(rule);
-            }
+        for (draft, fate) in drafts.rules().zip(&fates) {
+            let rule = self.rule(draft, *fate, &drafts);
+            is_whole &= rule.is_some();
+            rules.extend(rule);
         }
         if !is_whole {
             return None;
         }
-        let steps = self.steps(&drafts.items, &mut rules);
+        if self.options.fold {
+            walks.without(|rule| fates.get(rule as usize) == Some(&Fate::Folded));
+        }
+        let steps = self.steps(walks, &mut rules);
         self.target_sets.find_slots(&self.tx.names);
-        let operators = std::mem::take(&mut self.operators);
+        let mut operators = std::mem::take(&mut self.operators);
+        operators.forget_unasked();
         let part_count = self.target_sets.parts.len();
         let mut side = |draft: &mut SideDraft| {
             let draft = std::mem::replace(draft, SideDraft::new());
@@ -109,11 +117,11 @@ impl<'a> Lowering<'a> {
         })
     }
 
-    fn rule(&mut self, draft: &Draft, drafts: &Drafts) -> Option<Rule> {
+    fn rule(&mut self, draft: &Draft, fate: Fate, drafts: &Drafts) -> Option<Rule> {
         self.rule_id = draft.id;
         let begins = u32::try_from(self.links.len()).ok()?;
         for (number, link) in draft.links.iter().enumerate() {
-            let lowered = self.link(draft, link, number == 0, drafts)?;
+            let lowered = self.link(draft, link, number == 0, fate, drafts)?;
             self.links.push(lowered);
         }
         let links = begins..u32::try_from(self.links.len()).ok()?;
@@ -130,6 +138,9 @@ impl<'a> Lowering<'a> {
         };
         let is_told = singles.is_logged || !matches!(outcome, Outcome::Pass | Outcome::Allow(_));
         let needs_matched = is_told || self.uses_matched(&links);
+        if fate == Fate::Certain && !needs_matched {
+            self.match_always(&links);
+        }
         Some(Rule {
             id: draft.id,
             phase: draft.phase,
@@ -143,6 +154,7 @@ impl<'a> Lowering<'a> {
             maturity: singles.maturity,
             accuracy: singles.accuracy,
             outcome,
+            fate,
             is_logged: singles.is_logged,
             is_audit_logged: singles.is_audit_logged,
             needs_matched,
@@ -156,18 +168,30 @@ impl<'a> Lowering<'a> {
         draft: &Draft,
         link: &DraftLink,
         is_starter: bool,
+        fate: Fate,
         drafts: &Drafts,
     ) -> Option<Link> {
-        let defaults = draft.defaults.iter().filter(|_| is_starter);
-        let actions: Vec<_> = defaults.chain(&link.actions).collect();
+        let actions: Vec<_> = draft.actions(link, is_starter).collect();
         let mut effects = Vec::new();
         for action in &actions {
             let effect = self.effect(&action.value, &action.place, drafts)?;
             effects.extend(effect);
         }
         let test = match &link.condition {
-            Some(condition) => Some(self.test(condition, &actions, draft.phase, is_starter)?),
             None => None,
+            Some(condition) => {
+                let (operator, targets) = self.asked(condition)?;
+                match fate {
+                    Fate::Folded => None,
+                    _ => Some(self.test(
+                        condition,
+                        (operator, targets),
+                        &actions,
+                        draft.phase,
+                        is_starter,
+                    )?),
+                }
+            }
         };
         Some(Link {
             test,
@@ -176,15 +200,9 @@ impl<'a> Lowering<'a> {
         })
     }
 
-    fn test(
-        &mut self,
-        condition: &Condition,
-        actions: &[&Placed<Action>],
-        phase: Phase,
-        is_starter: bool,
-    ) -> Option<Test> {
-        let list = transformations(actions);
-        let is_multi_match = actions.iter().any(|one| one.value == Action::MultiMatch);
+    /// The operator of a condition, and its targets: what may be wrong with it, whether it is ever asked
+    /// or not.
+    fn asked(&mut self, condition: &Condition) -> Option<(u32, TargetSetId)> {
         let operator = self.operator(condition)?;
         let mut targets = condition.targets.iter();
         if targets.any(|target| target.name == VariableName::Rule) {
@@ -198,13 +216,26 @@ impl<'a> Lowering<'a> {
         let targets = self
             .target_sets
             .add(&condition.targets, &mut self.tx, &beside);
-        let targets = match targets {
-            Ok(targets) => targets,
+        match targets {
+            Ok(targets) => Some((operator, targets)),
             Err(message) => {
                 self.error(&condition.targets_place, message);
-                return None;
+                None
             }
-        };
+        }
+    }
+
+    fn test(
+        &mut self,
+        condition: &Condition,
+        (operator, targets): (u32, TargetSetId),
+        actions: &[&Placed<Action>],
+        phase: Phase,
+        is_starter: bool,
+    ) -> Option<Test> {
+        self.operators.ask(operator);
+        let list = transformations(actions);
+        let is_multi_match = actions.iter().any(|one| one.value == Action::MultiMatch);
         let side = match phase {
             Phase::ResponseHeaders | Phase::ResponseBody => &mut self.response,
             _ => &mut self.request,
@@ -284,7 +315,7 @@ impl<'a> Lowering<'a> {
     fn warn_of_countries(&mut self, operator: u32, place: &Place) {
         let compiled = self.operators.get(operator);
         let asks = compiled.is_some_and(|one| matches!(one.operator, Operator::GeoLookup));
-        if asks && !self.has_countries {
+        if asks && !self.options.has_countries {
             let message = "@geoLookup never matches: there is no database of countries".to_owned();
             self.add(place, Severity::Warning, message);
         }
@@ -320,19 +351,30 @@ impl<'a> Lowering<'a> {
         })
     }
 
+    /// Takes the tests of a rule's links away, which always hold.
+    fn match_always(&mut self, links: &std::ops::Range<u32>) {
+        let range = links.start as usize..links.end as usize;
+        let links = self.links.get_mut(range).unwrap_or_default();
+        if links.iter().all(|link| !link.captures) {
+            links.iter_mut().for_each(|link| link.test = None);
+        }
+    }
+
     /// What a phase walks; where rules skip to is set in `rules`.
-    fn steps(&mut self, items: &[Item], rules: &mut [Rule]) -> [Box<[Step]>; 5] {
-        Phase::ALL.map(|phase| {
-            let steps = skips::steps(items, rules, phase);
-            for (place, rule, message) in steps.problems {
-                self.problems.add(Problem {
-                    place,
-                    severity: Severity::Warning,
-                    rule: Some(rule),
-                    message,
-                });
-            }
-            let gated = steps.steps.into_iter().map(|step| match step {
+    fn steps(&mut self, walks: Walks, rules: &mut [Rule]) -> [Box<[Step]>; 5] {
+        for (place, rule, message) in walks.problems {
+            self.problems.add(Problem {
+                place,
+                severity: Severity::Warning,
+                rule: Some(rule),
+                message,
+            });
+        }
+        for (rule, skip_to) in rules.iter_mut().zip(walks.skip_to) {
+            rule.skip_to = skip_to;
+        }
+        walks.phases.map(|steps| {
+            let gated = steps.into_iter().map(|step| match step {
                 Step::Rule(index) => match (self.gate(index, rules), self.filtered(index, rules)) {
                     (Some(gate), _) => Step::Gate(gate),
                     (None, Some(filtered)) => Step::Filtered(filtered),
@@ -436,7 +478,7 @@ impl<'a> Lowering<'a> {
 }
 
 /// What `t:` actions come to.
-fn transformations(actions: &[&Placed<Action>]) -> Vec<Transformation> {
+pub(super) fn transformations(actions: &[&Placed<Action>]) -> Vec<Transformation> {
     let mut list = Vec::new();
     for action in actions {
         match action.value {

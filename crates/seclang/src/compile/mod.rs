@@ -6,10 +6,12 @@
 mod assembly;
 mod choice;
 mod filters;
+mod fold;
 mod lower;
 mod operators;
 mod rule_files;
 mod settings;
+mod skips;
 mod target_sets;
 mod tx_sources;
 
@@ -27,6 +29,10 @@ pub struct CompileOptions {
     /// Whether strings are looked at for all rules at once, and rules then only at those that may match.
     /// Without it the same rules match, at many times the cost: that is how it is proven.
     pub prefilter: bool,
+    /// Whether rules that the operator's own settings decide are decided here, such as those of higher
+    /// paranoia levels. Without it the same rules match, each asked anew by every request: that is how it is
+    /// proven.
+    pub fold: bool,
     /// Whether workers will have [`Countries`](crate::Countries): a rule that asks for countries without
     /// them is warned of.
     pub has_countries: bool,
@@ -36,6 +42,7 @@ impl Default for CompileOptions {
     fn default() -> Self {
         Self {
             prefilter: true,
+            fold: true,
             has_countries: false,
         }
     }

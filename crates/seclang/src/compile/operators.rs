@@ -11,6 +11,8 @@ use crate::program::CompiledOperator;
 #[derive(Debug, Default)]
 pub(super) struct Operators {
     pub(super) all: Vec<CompiledOperator>,
+    /// Whether any rule that runs asks each.
+    is_asked: Vec<bool>,
     known: HashMap<(Vec<u8>, Vec<u8>, String), u32>,
 }
 
@@ -46,8 +48,26 @@ impl Operators {
         };
         let index = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
         self.all.push(CompiledOperator { operator, expanded });
+        self.is_asked.push(false);
         self.known.insert(key, index);
         Ok(index)
+    }
+
+    /// Notes that a rule that runs asks it.
+    pub(super) fn ask(&mut self, index: u32) {
+        if let Some(is_asked) = self.is_asked.get_mut(index as usize) {
+            *is_asked = true;
+        }
+    }
+
+    /// Gives back the memory of those that no rule asks that runs: they were compiled to be checked.
+    pub(super) fn forget_unasked(&mut self) {
+        for (compiled, is_asked) in self.all.iter_mut().zip(&self.is_asked) {
+            if !is_asked {
+                compiled.operator = Operator::Match(Matcher::Never);
+                compiled.expanded = None;
+            }
+        }
     }
 
     pub(super) fn get(&self, index: u32) -> Option<&CompiledOperator> {

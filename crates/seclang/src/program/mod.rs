@@ -14,7 +14,7 @@ mod step;
 mod summary;
 mod target;
 #[cfg(test)]
-mod test_rules;
+pub(crate) mod test_rules;
 mod tx_names;
 
 use crate::UnicodeMap;
@@ -26,11 +26,11 @@ pub(crate) use effect::{Change, CtlEffect, Destination, Effect, Operand, RuleSet
 pub(crate) use forms::{Form, Forms, FormsId, LISTS_MAX};
 pub(crate) use pipeline::{NodeId, Pipelines};
 pub use rule::Rule;
-pub(crate) use rule::{Link, Outcome, RuleIndex, Test};
+pub(crate) use rule::{Fate, Link, Outcome, RuleIndex, Test};
 pub use settings::{AuditSettings, BodyAccess, Settings};
 pub(crate) use source::{RuleField, Source};
 pub(crate) use step::{Filtered, Gate, SlotComparison, Step};
-pub use summary::{Asked, Summary};
+pub use summary::{Asked, Folded, Summary};
 pub(crate) use target::{Exclusion, PartId, Pick, Planned, PlannedUse, TargetSet, TargetSetId};
 pub(crate) use tx_names::{CAPTURE_SLOTS, Slot, TxNames};
 

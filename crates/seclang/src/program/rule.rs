@@ -28,6 +28,7 @@ pub struct Rule {
     pub(crate) maturity: Option<u8>,
     pub(crate) accuracy: Option<u8>,
     pub(crate) outcome: Outcome,
+    pub(crate) fate: Fate,
     pub(crate) is_logged: bool,
     pub(crate) is_audit_logged: bool,
     /// Whether the value that matched, or its name, is asked for by anything in the chain.
@@ -86,6 +87,13 @@ impl Rule {
         self.accuracy
     }
 
+    /// Whether it was decided when the rules were loaded that it never matches, is never reached, or only
+    /// skips what never runs: no phase looks at it, and its counters stay 0.
+    #[must_use]
+    pub fn is_folded(&self) -> bool {
+        self.fate == Fate::Folded
+    }
+
     /// Its tags, those without macros.
     pub fn tags(&self) -> impl Iterator<Item = &[u8]> {
         self.tags.iter().filter_map(MacroText::as_literal)
@@ -96,6 +104,17 @@ impl Rule {
     pub fn link_count(&self) -> usize {
         self.links.len()
     }
+}
+
+/// What is known of a rule before any request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Nothing.
+    Asked,
+    /// It matches whenever it is reached.
+    Certain,
+    /// It never matches, is never reached, or does nothing when it matches: no phase walks it.
+    Folded,
 }
 
 /// What a match does to the transaction (`SecDefaultAction` applied).

@@ -21,10 +21,12 @@ pub struct Summary<'p> {
     pub chains: usize,
     /// The links of all chains, and the single rules.
     pub links: usize,
-    /// How many rules run in each phase, from the first.
+    /// How many rules there are for each phase, from the first.
     pub phases: [usize; 5],
     /// How many rules have the tag `paranoia-level/N`, by N.
     pub paranoia_levels: BTreeMap<u8, usize>,
+    /// Rules that no request has to ask, since what the rules before them set decides them.
+    pub folded: Folded,
     /// Rules that look at text whenever their targets have any, since nothing spares them; those whose
     /// operators cost most first. Comparisons of numbers and addresses cost too little to be here.
     pub always_asked: Vec<Asked<'p>>,
@@ -32,6 +34,22 @@ pub struct Summary<'p> {
     pub compiled: Vec<Asked<'p>>,
     /// The memory that the prefilters of both sides take, in bytes.
     pub prefilter_bytes: usize,
+}
+
+/// How much was decided when rules were loaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Folded {
+    /// All rules that no phase walks.
+    pub rules: usize,
+    /// Those of them that have `skip` or `skipAfter`, as the gates of paranoia levels have.
+    pub gates: usize,
+}
+
+impl std::fmt::Display for Folded {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { rules, gates } = self;
+        write!(out, "{rules} rules, of which {gates} are gates")
+    }
 }
 
 /// An operator, and the first rule that asks it.
@@ -70,12 +88,22 @@ impl Program {
             prefilter_bytes: self.request.prefilter.memory_usage()
                 + self.response.prefilter.memory_usage(),
             always_asked: self.always_asked(),
+            folded: self.folded(),
             ..Summary::default()
         };
         for level in self.rules.iter().filter_map(paranoia_level) {
             *summary.paranoia_levels.entry(level).or_default() += 1;
         }
         summary
+    }
+
+    fn folded(&self) -> Folded {
+        let folded = self.rules.iter().filter(|rule| rule.is_folded());
+        let gates = folded.clone().filter(|rule| rule.skip_to.is_some());
+        Folded {
+            rules: folded.clone().count(),
+            gates: gates.count(),
+        }
     }
 
     fn rules_of(&self, phase: Phase) -> usize {
@@ -230,14 +258,17 @@ mod tests {
             "SecRule ARGS x id:1,phase:1,pass,tag:paranoia-level/2
 SecRule ARGS x id:2,phase:2,pass,chain,tag:paranoia-level/2
 SecRule ARGS y
+SecRule TX:a \"@eq 1\" id:4,phase:2,pass,nolog,skipAfter:M
+SecRule TX:a \"@eq 1\" id:5,phase:2,pass
 SecAction id:3,phase:5,pass,tag:paranoia-level/x
 SecMarker M
 ",
         );
         let summary = program.summary();
         let counts = (summary.rules, summary.chains, summary.links);
-        assert_eq!(counts, (3, 1, 4));
-        assert_eq!(summary.phases, [1, 1, 0, 0, 1]);
+        assert_eq!(counts, (5, 1, 6));
+        assert_eq!(summary.phases, [1, 3, 0, 0, 1]);
+        assert_eq!(summary.folded.to_string(), "2 rules, of which 1 are gates");
         assert_eq!(summary.paranoia_levels, BTreeMap::from([(2, 2)]));
     }
 

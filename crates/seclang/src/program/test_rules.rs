@@ -22,7 +22,7 @@ impl RuleFiles for Text<'_> {
 
 /// The program of a file.
 #[track_caller]
-pub(super) fn program(text: &str) -> Program {
+pub(crate) fn program(text: &str) -> Program {
     let compiled = compile(&["r.conf"], &Text(text), CompileOptions::default());
     let problems = compiled.problems;
     compiled.program.unwrap_or_else(|| panic!("{problems:?}"))

@@ -29,7 +29,7 @@ use crate::program::Settings;
 use crate::syntax::{AllowScope, AuditMode, EngineMode, Phase};
 
 use evaluate::Run;
-use state::State;
+use state::{Stage, State};
 
 pub use report::{MatchReport, Matches};
 pub use worker::{Budget, Clock, RuleCounter, Worker, WorkerOptions};
@@ -133,7 +133,8 @@ impl Transaction {
         }
     }
 
-    /// Phase 1.
+    /// Phase 1. It comes first, and once: rules are compiled for what it leaves, so that no other phase
+    /// runs before it.
     pub fn request_head(&mut self, worker: &mut Worker, head: &RequestHead<'_>) -> Verdict {
         let (program, scratch) = worker.body_scratch();
         collect::request_head(&mut self.state, head, program.settings(), scratch);
@@ -195,7 +196,8 @@ impl Transaction {
         self.run(worker, Phase::ResponseBody)
     }
 
-    /// Phase 5, however the transaction has ended; then [`Transaction::matches`] has all of them.
+    /// Phase 5, however the transaction has ended; then [`Transaction::matches`] has all of them, and no
+    /// phase runs any more.
     pub fn log(&mut self, worker: &mut Worker) {
         self.run(worker, Phase::Logging);
     }
@@ -206,6 +208,13 @@ impl Transaction {
     }
 
     fn run(&mut self, worker: &mut Worker, phase: Phase) -> Verdict {
+        let stage = match (self.state.stage, phase) {
+            (Stage::Begun, Phase::RequestHeaders) => Stage::Judged,
+            (Stage::Judged, Phase::Logging) => Stage::Over,
+            (Stage::Judged, phase) if phase != Phase::RequestHeaders => Stage::Judged,
+            _ => return self.verdict(),
+        };
+        self.state.stage = stage;
         let is_skipped = match self.state.allowed {
             Some(AllowScope::Transaction) => phase != Phase::Logging,
             Some(AllowScope::Request) => phase == Phase::RequestBody,
@@ -220,6 +229,10 @@ impl Transaction {
             return Verdict::Interrupt;
         }
         Run::new(worker, &mut self.state, phase).phase();
+        self.verdict()
+    }
+
+    fn verdict(&self) -> Verdict {
         match self.state.interruption {
             Some(_) => Verdict::Interrupt,
             None => Verdict::Pass,

@@ -94,11 +94,23 @@ pub(super) struct Controls {
     pub(super) forces_response_body: bool,
 }
 
+/// How far a transaction is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// No phase has run.
+    Begun,
+    /// Phase 1 has run: what rules are compiled to know of variables is so.
+    Judged,
+    /// The last phase has run.
+    Over,
+}
+
 /// All of it. Kept for the next transaction once one is over.
 #[derive(Debug)]
 pub(super) struct State {
     /// Which transaction of its worker it is.
     pub(super) number: u64,
+    pub(super) stage: Stage,
     pub(super) arena: Arena,
     entries: [Vec<Entry>; KINDS],
     /// Which strings the ids of entries are, by the epochs of both sides.
@@ -137,6 +149,7 @@ impl State {
     pub(super) fn new() -> Self {
         Self {
             number: 0,
+            stage: Stage::Begun,
             arena: Arena::default(),
             entries: Default::default(),
             epochs: (0, 0),
@@ -195,6 +208,7 @@ impl State {
 
     /// Makes it as it is when a transaction begins; memory beyond `bytes_max` is given back.
     pub(super) fn reset(&mut self, program: &Program, bytes_max: usize) {
+        self.stage = Stage::Begun;
         self.arena.clear(bytes_max);
         for entries in &mut self.entries {
             entries.clear();

@@ -59,7 +59,8 @@ impl WorkerOptions {
     }
 }
 
-/// What a rule has cost, and how often it matched.
+/// What a rule has cost, and how often it matched. Those that were decided when rules were loaded
+/// ([`Rule::is_folded`](crate::Rule::is_folded)) are not looked at, and stay at 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RuleCounter {
     /// How often a value was looked at for it.

@@ -1,7 +1,7 @@
 //! Directives and actions.
 
 use palisade_seclang::syntax::{AuditMode, EngineMode};
-use palisade_seclang::{AuditSettings, BodyAccess, Settings};
+use palisade_seclang::{AuditSettings, BodyAccess, CompileOptions, Settings};
 
 use crate::memory::{MAIN, Memory};
 use crate::site::{Request, Site, run, run_files};
@@ -396,7 +396,7 @@ fn settings_are_read() {
         SecAuditLogRelevantStatus \"^5\"
         SecAuditLogType Serial",
     );
-    let site = Site::of(&files, true);
+    let site = Site::of(&files, CompileOptions::default());
     let body = |limit| BodyAccess {
         is_on: true,
         limit,
@@ -443,7 +443,7 @@ fn files_include_files() {
         .with("other.conf", b"SecAction id:3,phase:1,pass");
     let ran = run_files(&files, &Request::get("/"));
     assert_eq!(ran.ids(), [1, 2, 3, 9]);
-    let site = Site::of(&files, true);
+    let site = Site::of(&files, CompileOptions::default());
     let names = site.program().settings().files.iter();
     let names: Vec<_> = names.map(|name| name.to_str().unwrap()).collect();
     assert_eq!(names, [MAIN, "rules/a.conf", "rules/b.conf", "other.conf"]);

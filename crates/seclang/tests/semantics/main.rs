@@ -14,6 +14,7 @@ mod bodies;
 mod countries;
 mod evaluation;
 mod exclusions;
+mod folding;
 mod language;
 mod memory;
 mod persistence;

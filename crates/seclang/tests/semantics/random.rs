@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use crate::memory::{MAIN, Memory};
-use crate::site::{Ran, Request, Site};
+use crate::site::{PLAIN, Ran, Request, Site};
 
 const TARGETS: &[&str] = &[
     "ARGS",
@@ -101,14 +101,14 @@ type Link = (
 
 /// A rule, or a chain of two, without its id.
 #[derive(Clone, Debug)]
-struct Written {
+pub(crate) struct Written {
     phase: u8,
     links: Vec<Link>,
     outcome: &'static str,
 }
 
 impl Written {
-    fn text(&self, id: usize) -> String {
+    pub(crate) fn text(&self, id: usize) -> String {
         let mut text = String::new();
         for (number, (targets, operator, forms, effects)) in self.links.iter().enumerate() {
             let mut actions = match number {
@@ -132,7 +132,7 @@ impl Written {
     }
 }
 
-fn written() -> impl Strategy<Value = Written> {
+pub(crate) fn written() -> impl Strategy<Value = Written> {
     let link = (
         subsequence(TARGETS, 1..4),
         select(OPERATORS),
@@ -160,7 +160,7 @@ fn rules() -> impl Strategy<Value = String> {
     })
 }
 
-fn request() -> impl Strategy<Value = Request> {
+pub(crate) fn request() -> impl Strategy<Value = Request> {
     let parts = || prop::collection::vec(select(QUERIES), 0..5).prop_map(|parts| parts.join("&"));
     (parts(), parts()).prop_map(|(query, body)| {
         Request::form(body)
@@ -170,7 +170,7 @@ fn request() -> impl Strategy<Value = Request> {
 }
 
 /// All that comes of a transaction.
-fn what_came(
+pub(crate) fn what_came(
     ran: &Ran,
 ) -> (
     Vec<String>,
@@ -187,7 +187,7 @@ proptest! {
     #[test]
     fn what_spares_work_changes_nothing(rules in rules(), requests in prop::collection::vec(request(), 1..4)) {
         let files = Memory::new(&rules);
-        let (with, without) = (Site::of(&files, true), Site::of(&files, false));
+        let (with, without) = (Site::of(&files, CompileOptions::default()), Site::of(&files, PLAIN));
         let mut worker = with.worker();
         // The second time what is known of strings is known.
         for request in requests.iter().chain(&requests) {
@@ -213,7 +213,7 @@ proptest! {
         let compiled = compile(&[MAIN], &files, CompileOptions::default());
         prop_assert!(compiled.program.is_some() != compiled.problems.has_errors());
         if compiled.program.is_some() {
-            Site::of(&files, true).run(&Request::get("/?a=1&b"));
+            Site::of(&files, CompileOptions::default()).run(&Request::get("/?a=1&b"));
         }
     }
 }

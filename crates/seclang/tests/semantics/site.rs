@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use palisade_body::Body;
+use palisade_seclang::syntax::Phase;
 use palisade_seclang::{
     Clock, CompileOptions, Connection, InterruptionAction, Program, RequestHead, ResponseHead,
     Transaction, Verdict, Worker, WorkerOptions, compile,
@@ -16,6 +17,13 @@ const PREFACE: &str = "SecRuleEngine On
 SecRequestBodyAccess On
 SecResponseBodyAccess On
 ";
+
+/// Nothing spares any work.
+pub(crate) const PLAIN: CompileOptions = CompileOptions {
+    prefilter: false,
+    fold: false,
+    has_countries: false,
+};
 
 /// A request, and the answer to it.
 #[derive(Clone, Debug)]
@@ -94,15 +102,8 @@ pub(crate) struct Ran {
     transaction: Transaction,
 }
 
-fn program(files: &Memory, prefilter: bool) -> Arc<Program> {
-    let compiled = compile(
-        &[MAIN],
-        files,
-        CompileOptions {
-            prefilter,
-            ..CompileOptions::default()
-        },
-    );
+fn program(files: &Memory, options: CompileOptions) -> Arc<Program> {
+    let compiled = compile(&[MAIN], files, options);
     let problems = compiled.problems.kept();
     let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
     match compiled.program {
@@ -113,13 +114,14 @@ fn program(files: &Memory, prefilter: bool) -> Arc<Program> {
 
 impl Site {
     pub(crate) fn new(rules: &str) -> Self {
-        Self::of(&Memory::new(&format!("{PREFACE}{rules}")), true)
+        let files = Memory::new(&format!("{PREFACE}{rules}"));
+        Self::of(&files, CompileOptions::default())
     }
 
-    pub(crate) fn of(files: &Memory, prefilter: bool) -> Self {
+    pub(crate) fn of(files: &Memory, options: CompileOptions) -> Self {
         let clock: Clock = || Duration::from_secs(1_709_247_909);
         Self {
-            program: program(files, prefilter),
+            program: program(files, options),
             options: WorkerOptions::new(clock),
         }
     }
@@ -171,6 +173,20 @@ impl Site {
         self.ran(transaction)
     }
 
+    /// Phases in any order, whatever rules say.
+    pub(crate) fn run_phases(
+        &self,
+        worker: &mut Worker,
+        request: &Request,
+        phases: &[Phase],
+    ) -> Ran {
+        let mut transaction = self.begin(worker);
+        for phase in phases {
+            run_phase(*phase, &self.program, worker, &mut transaction, request);
+        }
+        self.ran(transaction)
+    }
+
     pub(crate) fn run_by(&self, worker: &mut Worker, request: &Request) -> Ran {
         let mut transaction = self.begin(worker);
         drive(&self.program, worker, &mut transaction, request);
@@ -202,30 +218,58 @@ fn drive(program: &Program, worker: &mut Worker, transaction: &mut Transaction, 
     if head(worker, transaction, of) == Verdict::Interrupt {
         return;
     }
+    for phase in [
+        Phase::RequestBody,
+        Phase::ResponseHeaders,
+        Phase::ResponseBody,
+    ] {
+        if run_phase(phase, program, worker, transaction, of) == Verdict::Interrupt {
+            return;
+        }
+    }
+}
+
+pub(crate) fn run_phase(
+    phase: Phase,
+    program: &Program,
+    worker: &mut Worker,
+    transaction: &mut Transaction,
+    of: &Request,
+) -> Verdict {
     let cut = |bytes: &'_ [u8], limit: Option<u64>, is_partial: bool| {
         let limit = usize::try_from(limit.unwrap_or(0)).unwrap();
         let kept = bytes.get(..limit).unwrap_or(bytes).to_vec();
         let is_partial = is_partial || (limit > 0 && kept.len() < bytes.len());
         (kept, is_partial)
     };
-    let (bytes, is_partial) = cut(&of.body, transaction.request_body_limit(), of.is_partial);
-    let bytes = bytes.as_slice();
-    if transaction.request_body(worker, Body { bytes, is_partial }) == Verdict::Interrupt {
-        return;
+    match phase {
+        Phase::RequestHeaders => head(worker, transaction, of),
+        Phase::RequestBody => {
+            let limit = transaction.request_body_limit();
+            let (bytes, is_partial) = cut(&of.body, limit, of.is_partial);
+            let bytes = bytes.as_slice();
+            transaction.request_body(worker, Body { bytes, is_partial })
+        }
+        Phase::ResponseHeaders => {
+            let head = ResponseHead {
+                protocol: b"HTTP/1.1",
+                status: of.status,
+                reason: b"OK",
+                headers: &borrowed(&of.answer_headers),
+            };
+            transaction.response_head(worker, &head)
+        }
+        Phase::ResponseBody => {
+            let limit = transaction.response_body_limit(program.settings());
+            let (bytes, is_partial) = cut(&of.answer, limit, false);
+            let bytes = bytes.as_slice();
+            transaction.response_body(worker, Body { bytes, is_partial })
+        }
+        Phase::Logging => {
+            transaction.log(worker);
+            Verdict::Pass
+        }
     }
-    let head = ResponseHead {
-        protocol: b"HTTP/1.1",
-        status: of.status,
-        reason: b"OK",
-        headers: &borrowed(&of.answer_headers),
-    };
-    if transaction.response_head(worker, &head) == Verdict::Interrupt {
-        return;
-    }
-    let limit = transaction.response_body_limit(program.settings());
-    let (bytes, is_partial) = cut(&of.answer, limit, false);
-    let bytes = bytes.as_slice();
-    transaction.response_body(worker, Body { bytes, is_partial });
 }
 
 impl Ran {
@@ -296,7 +340,7 @@ fn said(interruption: Option<&palisade_seclang::Interruption>) -> String {
     format!("{action} by {rule} in phase {phase}")
 }
 
-/// Runs rules on a request, with the prefilter and without, which must make no difference.
+/// Runs rules on a request, with what spares work and without, which must make no difference.
 #[track_caller]
 pub(crate) fn run(rules: &str, request: &Request) -> Ran {
     run_files(&Memory::new(&format!("{PREFACE}{rules}")), request)
@@ -304,9 +348,9 @@ pub(crate) fn run(rules: &str, request: &Request) -> Ran {
 
 #[track_caller]
 pub(crate) fn run_files(files: &Memory, request: &Request) -> Ran {
-    let with = Site::of(files, true).run(request);
-    let without = Site::of(files, false).run(request);
-    assert_eq!(with.matches(), without.matches(), "the prefilter");
-    assert_eq!(with.end(), without.end(), "the prefilter");
+    let with = Site::of(files, CompileOptions::default()).run(request);
+    let without = Site::of(files, PLAIN).run(request);
+    assert_eq!(with.matches(), without.matches(), "what spares work");
+    assert_eq!(with.end(), without.end(), "what spares work");
     with
 }

@@ -93,8 +93,8 @@ fn what_rules_cost_is_counted() {
     let site = Site::new(
         "SecRule ARGS:a x id:1,phase:1,nolog,pass,chain
          SecRule ARGS:b y
-         SecRule TX:a \"@eq 1\" id:2,phase:1,nolog,pass
-         SecAction id:3,phase:1,nolog,pass",
+         SecRule ARGS:c z id:2,phase:1,nolog,pass
+         SecAction id:3,phase:1,nolog,pass,setvar:tx.a=1",
     );
     let mut worker = site.worker();
     for target in ["/?a=x&b=y", "/?a=x", "/"] {

@@ -1,6 +1,7 @@
 //! The same rules in three ways, which must make no difference: with everything that spares work, with
 //! strings that are forgotten after each transaction, and with nothing that spares any.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use palisade_body::Body;
 use palisade_seclang::{
     Budget, CompileOptions, Connection, Interruption, Outcome, Program, RequestHead, ResponseHead,
-    Transaction, Worker, WorkerOptions,
+    Rule, Transaction, Worker, WorkerOptions,
 };
 
 use crate::rules::program;
@@ -49,7 +50,7 @@ const VARIABLES: &[&str] = &[
 pub(crate) struct Judged {
     /// Rule, variable, value, message, data of each match.
     pub(crate) matches: Vec<String>,
-    /// How often each rule matched, those included that nobody logs.
+    /// How often each rule matched that is asked in every way, those included that nobody logs.
     pub(crate) hits: Vec<(u64, u64)>,
     variables: Vec<(&'static str, Option<Vec<u8>>)>,
     end: (Option<Interruption>, Option<Interruption>),
@@ -61,6 +62,8 @@ struct Way {
     name: &'static str,
     program: Arc<Program>,
     worker: Worker,
+    /// Rules that are not asked in every way, and not counted then.
+    folded: Arc<BTreeSet<u64>>,
 }
 
 /// All three.
@@ -70,16 +73,18 @@ pub(crate) struct Ways {
 }
 
 impl Ways {
-    /// CRS at paranoia 4, where nothing is refused, so that all rules run.
-    pub(crate) fn new(crs: &Path) -> Self {
-        let program_of = |prefilter| {
-            let options = CompileOptions {
-                prefilter,
-                ..CompileOptions::default()
-            };
-            program(crs, &["suite-paranoia-4.conf"], options)
+    /// CRS with the settings of a file, by which nothing is refused, so that all rules run that are not
+    /// of a higher level.
+    pub(crate) fn new(crs: &Path, settings: &str) -> Self {
+        let plain = CompileOptions {
+            prefilter: false,
+            fold: false,
+            ..CompileOptions::default()
         };
-        let (with, without) = (program_of(true), program_of(false));
+        let with = program(crs, &[settings], CompileOptions::default());
+        let without = program(crs, &[settings], plain);
+        let folded = with.rules().filter(|rule| rule.is_folded());
+        let folded: Arc<BTreeSet<u64>> = Arc::new(folded.map(Rule::id).collect());
         let way = |name, program: &Arc<Program>, strings_max| {
             let mut options = WorkerOptions::new(|| Duration::from_secs(1_800_000_000));
             // Ways may differ in what they cost.
@@ -94,13 +99,14 @@ impl Ways {
                 name,
                 program: Arc::clone(program),
                 worker: Worker::new(Arc::clone(program), options),
+                folded: Arc::clone(&folded),
             }
         };
         Self {
-            plain: way("no prefilter", &without, Some(0)),
+            plain: way("nothing spared", &without, Some(0)),
             others: [
-                way("prefilter, strings kept", &with, None),
-                way("prefilter, strings forgotten", &with, Some(0)),
+                way("work spared, strings kept", &with, None),
+                way("work spared, strings forgotten", &with, Some(0)),
             ],
         }
     }
@@ -178,7 +184,7 @@ impl Way {
         let counters = self.worker.counters().iter().zip(before);
         let hits = self.program.rules().zip(counters);
         hits.map(|(rule, (now, before))| (rule.id(), now.hits - before))
-            .filter(|(_, hits)| *hits > 0)
+            .filter(|(id, hits)| *hits > 0 && !self.folded.contains(id))
             .collect()
     }
 

@@ -3,11 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use palisade_seclang::{CompileOptions, Program, compile};
+use palisade_seclang::{CompileOptions, Program, Rule, compile};
 
 use palisade_waf::RuleFolder;
 
 use crate::files::{crs, data};
+
+/// How many gates of paranoia levels CRS 4.28 has.
+const GATES: usize = 184;
 
 /// CRS, with the settings of `files` between its set-up and its rules.
 pub(crate) fn program(crs: &Path, files: &[&str], options: CompileOptions) -> Arc<Program> {
@@ -34,6 +37,33 @@ fn crs_compiles_without_a_problem() {
     let program = program(&crs, &["suite-paranoia-4.conf"], CompileOptions::default());
     println!("{} rules in {:?}", program.rule_count(), before.elapsed());
     assert!(program.rule_count() > 600);
+}
+
+/// At each level, what belongs to higher ones is gone when a request comes.
+#[test]
+fn what_crs_has_for_higher_levels_is_folded() {
+    let Some(crs) = crs("that rules of higher paranoia levels are folded") else {
+        return;
+    };
+    for (settings, level) in [("paranoia-1.conf", 1), ("suite-paranoia-4.conf", 4)] {
+        let program = program(&crs, &[settings], CompileOptions::default());
+        let folded = program.summary().folded;
+        println!("paranoia {level}: {folded}");
+        let is_higher = |rule: &Rule| {
+            let tags = rule.tags();
+            let levels = tags.filter_map(|tag| tag.strip_prefix(b"paranoia-level/"));
+            levels
+                .into_iter()
+                .any(|of| of > level.to_string().as_bytes())
+        };
+        let higher = program.rules().filter(|rule| is_higher(rule));
+        let left: Vec<u64> = higher
+            .filter(|rule| !rule.is_folded())
+            .map(Rule::id)
+            .collect();
+        assert_eq!(left, [] as [u64; 0], "paranoia {level}");
+        assert!(folded.gates >= GATES, "paranoia {level}: {folded}");
+    }
 }
 
 /// The time.

@@ -13,17 +13,17 @@ const STATUS_REDIRECT: u16 = 302;
 
 /// What there is one of, the rule's own words before those of `SecDefaultAction`.
 #[derive(Default)]
-pub(super) struct Singles<'d> {
+pub(in crate::compile) struct Singles<'d> {
     pub(super) message: Option<&'d MacroText>,
     pub(super) log_data: Option<&'d MacroText>,
-    pub(super) severity: Option<u8>,
+    pub(in crate::compile) severity: Option<u8>,
     pub(super) tags: Vec<&'d MacroText>,
     pub(super) revision: Option<&'d [u8]>,
     pub(super) version: Option<&'d [u8]>,
     pub(super) maturity: Option<u8>,
     pub(super) accuracy: Option<u8>,
-    pub(super) is_logged: bool,
-    pub(super) is_audit_logged: bool,
+    pub(in crate::compile) is_logged: bool,
+    pub(in crate::compile) is_audit_logged: bool,
     status: Option<u16>,
     disruptive: Option<&'d Disruptive>,
     /// What `block` means.
@@ -32,7 +32,7 @@ pub(super) struct Singles<'d> {
 }
 
 impl<'d> Singles<'d> {
-    pub(super) fn of(draft: &'d Draft) -> Self {
+    pub(in crate::compile) fn of(draft: &'d Draft) -> Self {
         // ModSecurity 2 logs unless told otherwise.
         let mut singles = Self {
             is_logged: true,
@@ -48,6 +48,14 @@ impl<'d> Singles<'d> {
             singles.take(action);
         }
         singles
+    }
+
+    /// What a match does to the transaction, `block` taken for what it means.
+    pub(in crate::compile) fn disruptive(&self) -> Option<&'d Disruptive> {
+        match self.disruptive {
+            Some(Disruptive::Block) => self.default_disruptive,
+            other => other,
+        }
     }
 
     fn take(&mut self, action: &'d Action) {
@@ -76,11 +84,7 @@ impl<'d> Singles<'d> {
 impl Lowering<'_> {
     /// What a match does to the transaction.
     pub(super) fn outcome(&mut self, singles: &Singles<'_>) -> Option<Outcome> {
-        let disruptive = match singles.disruptive {
-            Some(Disruptive::Block) => singles.default_disruptive,
-            other => other,
-        };
-        Some(match disruptive {
+        Some(match singles.disruptive() {
             None | Some(Disruptive::Pass | Disruptive::Block) => Outcome::Pass,
             Some(Disruptive::Deny) => Outcome::Deny(singles.status.unwrap_or(STATUS_DENY)),
             Some(Disruptive::Drop) => Outcome::Drop,

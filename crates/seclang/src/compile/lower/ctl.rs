@@ -3,7 +3,7 @@
 use palisade_body::Processor;
 
 use super::Lowering;
-use crate::compile::assembly::{Drafts, Item};
+use crate::compile::assembly::Drafts;
 use crate::compile::choice::Choice;
 use crate::compile::rule_files::Beside;
 use crate::program::{CtlEffect, RuleSet, TargetRemoval};
@@ -92,11 +92,7 @@ impl Lowering<'_> {
                 return None;
             }
         };
-        let rules = drafts.items.iter().filter_map(|item| match item {
-            Item::Rule(draft) => Some(draft),
-            Item::Marker(_) | Item::Removed(..) => None,
-        });
-        let chosen: Vec<bool> = rules.map(|draft| choice.is_for(draft)).collect();
+        let chosen: Vec<bool> = drafts.rules().map(|draft| choice.is_for(draft)).collect();
         Some(RuleSet::new(chosen.len(), |rule| {
             chosen.get(rule).copied().unwrap_or(false)
         }))

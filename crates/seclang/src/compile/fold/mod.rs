@@ -1,0 +1,70 @@
+//! What is known of rules before any request: which can never match or are never reached, and which
+//! always match.
+//!
+//! Much of a rule set asks what the operator has set: whether a variable of `TX` has a default yet, and
+//! whether the paranoia level is one at which the next rules run. Phase 1 is walked once with variables
+//! that have no value yet, as every transaction begins, and where all of a rule's comparisons are of
+//! values that are known, it is decided here. What a rule that is not decided may write is not known
+//! behind it. Rules that are never reached need no filter, no form of any value and no step.
+//!
+//! The other phases are walked with what holds however phase 1 has ended, and whichever of them have run:
+//! [`Transaction`](crate::Transaction) runs none of them without phase 1.
+
+mod knowledge;
+mod outline;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+use super::assembly::Drafts;
+use super::rule_files::RuleFiles;
+use super::skips::Walks;
+use crate::program::{Fate, Step};
+
+use outline::{Outline, Outlines};
+use walk::{Seen, Walk};
+
+/// The fate of each rule, by index.
+pub(super) fn fates(drafts: &Drafts, walks: &Walks, files: &dyn RuleFiles) -> Vec<Fate> {
+    let count = walks.skip_to.len();
+    let fates = Outlines::new(drafts, files).and_then(|outlines| {
+        let seen = Walk::new(&outlines, walks).all()?;
+        Some(settled(&outlines.rules, walks, &seen))
+    });
+    fates.unwrap_or_else(|| vec![Fate::Asked; count])
+}
+
+fn settled(rules: &[Outline], walks: &Walks, seen: &[Seen]) -> Vec<Fate> {
+    let mut fates: Vec<Fate> = seen.iter().map(Seen::fate).collect();
+    for steps in &walks.phases {
+        settle_gates(rules, walks, steps, &mut fates);
+    }
+    fates
+}
+
+/// A rule that always matches and does nothing but skip is no more than its skip, and that is nothing
+/// where no rule is left to be skipped.
+fn settle_gates(rules: &[Outline], walks: &Walks, steps: &[Step], fates: &mut [Fate]) {
+    // How many rules are left from each step on.
+    let mut left = vec![0_usize; steps.len() + 1];
+    for (at, step) in steps.iter().enumerate().rev() {
+        let behind = left.get(at + 1).copied().unwrap_or(0);
+        let mut is_left = false;
+        if let Step::Rule(rule) = step {
+            let index = *rule as usize;
+            let skip_to = walks.skip_to.get(index).copied().flatten();
+            let from = skip_to.map_or(at + 1, |to| to as usize);
+            let skips_none = left.get(from).copied().unwrap_or(0) == behind;
+            let does_nothing = rules.get(index).is_some_and(Outline::does_nothing);
+            if let Some(fate) = fates.get_mut(index) {
+                if *fate == Fate::Certain && does_nothing && skips_none {
+                    *fate = Fate::Folded;
+                }
+                is_left = *fate != Fate::Folded;
+            }
+        }
+        if let Some(cell) = left.get_mut(at) {
+            *cell = behind + usize::from(is_left);
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! Rules as far as `TX` is concerned.
+
+use super::super::assembly::{Draft, DraftLink, Drafts};
+use super::super::choice::Choice;
+use super::super::lower::actions::Singles;
+use super::super::rule_files::{Beside, RuleFiles};
+use crate::MacroText;
+use crate::macro_text::Variable;
+use crate::operators::{Matcher, Operator, Relation};
+use crate::program::{RuleSet, Slot, TxNames};
+use crate::syntax::{
+    self, Action, AllowScope, Condition, Ctl, Disruptive, Phase, Place, Placed, RuleChoice,
+    Selector, SetVar, Target, TargetUse, VariableName,
+};
+
+/// Operators that compare numbers.
+const RELATIONS: [&[u8]; 6] = [b"eq", b"ne", b"ge", b"gt", b"le", b"lt"];
+
+/// A text whose macros are variables of `TX`, or none that is known at load.
+pub(super) type Text = MacroText<Option<Slot>>;
+
+/// A rule.
+pub(super) struct Outline {
+    pub(super) links: Vec<OutlineLink>,
+    pub(super) end: End,
+    /// Whether nobody is told that it matched.
+    is_silent: bool,
+}
+
+/// What a match may end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Nothing,
+    /// Later phases run.
+    Phase,
+    /// Of later phases the last runs.
+    Transaction,
+}
+
+/// A link of a chain.
+pub(super) struct OutlineLink {
+    pub(super) asks: Asks,
+    pub(super) writes: Vec<Write>,
+    /// Whether a match changes anything.
+    pub(super) has_effects: bool,
+}
+
+/// What a link asks.
+pub(super) enum Asks {
+    /// `SecAction`
+    Nothing,
+    Compares(Comparison),
+    /// Only a request decides.
+    Request,
+}
+
+/// A comparison of one variable of `TX`.
+pub(super) struct Comparison {
+    pub(super) slot: Slot,
+    /// `&TX:a`
+    pub(super) is_count: bool,
+    pub(super) is_negated: bool,
+    pub(super) relation: Relation,
+    pub(super) argument: Text,
+}
+
+/// What a match changes of what is known.
+pub(super) enum Write {
+    To(Slot, Change),
+    /// Any variable whose name begins so, in lower case.
+    ToAny(Vec<u8>),
+    /// An index of [`Outlines::removals`].
+    Removes(usize),
+}
+
+/// What becomes of a variable.
+pub(super) enum Change {
+    Unset,
+    Set(Text),
+    Add(Text),
+    Subtract(Text),
+}
+
+/// All rules.
+pub(super) struct Outlines {
+    pub(super) rules: Vec<Outline>,
+    pub(super) names: TxNames,
+    /// The rules that each `ctl:ruleRemoveBy...` leaves out.
+    pub(super) removals: Vec<RuleSet>,
+}
+
+impl Outline {
+    /// Whether a match of it is nothing to anybody, but for where the phase goes on.
+    pub(super) fn does_nothing(&self) -> bool {
+        let has_effects = self.links.iter().any(|link| link.has_effects);
+        self.is_silent && self.end == End::Nothing && !has_effects
+    }
+}
+
+impl Outlines {
+    /// `None` where there is something wrong with the rules, of which others tell.
+    pub(super) fn new(drafts: &Drafts, files: &dyn RuleFiles) -> Option<Self> {
+        let mut outliner = Outliner {
+            drafts,
+            files,
+            names: TxNames::new(),
+            removals: Vec::new(),
+            unsure: vec![false; drafts.rules().count()],
+        };
+        let rules = drafts.rules().map(|draft| outliner.rule(draft));
+        let mut rules: Vec<Outline> = rules.collect::<Option<_>>()?;
+        // Of a rule whose targets of TX may be left out, nothing is decided.
+        for (rule, is_unsure) in rules.iter_mut().zip(&outliner.unsure) {
+            for link in rule.links.iter_mut().filter(|_| *is_unsure) {
+                if let Asks::Compares(_) = link.asks {
+                    link.asks = Asks::Request;
+                }
+            }
+        }
+        Some(Self {
+            rules,
+            names: outliner.names,
+            removals: outliner.removals,
+        })
+    }
+}
+
+struct Outliner<'d> {
+    drafts: &'d Drafts,
+    files: &'d dyn RuleFiles,
+    names: TxNames,
+    removals: Vec<RuleSet>,
+    /// Whether `ctl:ruleRemoveTargetBy...` may leave variables of `TX` out of each rule.
+    unsure: Vec<bool>,
+}
+
+impl Outliner<'_> {
+    fn rule(&mut self, draft: &Draft) -> Option<Outline> {
+        let links = draft.links.iter().enumerate();
+        let links = links.map(|(number, link)| self.link(draft, link, number == 0));
+        let links = links.collect::<Option<_>>()?;
+        let singles = Singles::of(draft);
+        let end = match singles.disruptive() {
+            // Everything has happened by then.
+            _ if draft.phase == Phase::Logging => End::Nothing,
+            None | Some(Disruptive::Pass | Disruptive::Block) => End::Nothing,
+            Some(Disruptive::Allow(AllowScope::Phase | AllowScope::Request)) => End::Phase,
+            Some(Disruptive::Allow(AllowScope::Transaction)) => End::Transaction,
+            Some(Disruptive::Deny | Disruptive::Drop | Disruptive::Redirect(_)) => End::Transaction,
+        };
+        Some(Outline {
+            links,
+            end,
+            is_silent: !singles.is_logged && !singles.is_audit_logged && singles.severity.is_none(),
+        })
+    }
+
+    fn link(&mut self, draft: &Draft, link: &DraftLink, is_starter: bool) -> Option<OutlineLink> {
+        let actions: Vec<_> = draft.actions(link, is_starter).collect();
+        let (mut writes, mut has_effects) = (Vec::new(), false);
+        for action in &actions {
+            has_effects |= is_effect(&action.value);
+            self.write(action, &mut writes)?;
+        }
+        let asks = match &link.condition {
+            None => Asks::Nothing,
+            Some(condition) => match self.comparison(condition, &actions)? {
+                Some(comparison) => Asks::Compares(comparison),
+                None => Asks::Request,
+            },
+        };
+        Some(OutlineLink {
+            asks,
+            writes,
+            has_effects,
+        })
+    }
+
+    fn write(&mut self, action: &Placed<Action>, writes: &mut Vec<Write>) -> Option<()> {
+        match &action.value {
+            Action::SetVar(set) if set.variable.collection == b"tx" => {
+                writes.push(self.set(set)?);
+            }
+            Action::Ctl(ctl) => {
+                if let Some(removal) = self.ctl(ctl, &action.place)? {
+                    writes.push(Write::Removes(self.removals.len()));
+                    self.removals.push(removal);
+                }
+            }
+            _ => {}
+        }
+        Some(())
+    }
+
+    fn set(&mut self, set: &SetVar) -> Option<Write> {
+        let name = &set.variable.name;
+        let Some(literal) = name.as_literal() else {
+            let begins = name.leading_literal().to_ascii_lowercase();
+            return Some(Write::ToAny(begins));
+        };
+        let slot = self.names.add(literal)?;
+        Some(Write::To(
+            slot,
+            match &set.change {
+                syntax::Change::Unset => Change::Unset,
+                syntax::Change::Set(value) => Change::Set(self.text(value)?),
+                syntax::Change::Add(value) => Change::Add(self.text(value)?),
+                syntax::Change::Subtract(value) => Change::Subtract(self.text(value)?),
+            },
+        ))
+    }
+
+    /// The rules that it leaves out; notes those of which it leaves variables of `TX` out.
+    fn ctl(&mut self, ctl: &Ctl, place: &Place) -> Option<Option<RuleSet>> {
+        let (choice, targets): (_, &[Target]) = match ctl {
+            Ctl::RemoveById(ids) => (RuleChoice::Ids(ids.clone()), &[]),
+            Ctl::RemoveByTag(tag) => (RuleChoice::Tag(tag.clone()), &[]),
+            Ctl::RemoveByMessage(message) => (RuleChoice::Message(message.clone()), &[]),
+            Ctl::RemoveTargetById(ids, targets) => (RuleChoice::Ids(ids.clone()), targets),
+            Ctl::RemoveTargetByTag(tag, targets) => (RuleChoice::Tag(tag.clone()), targets),
+            Ctl::RemoveTargetByMessage(message, targets) => {
+                (RuleChoice::Message(message.clone()), targets)
+            }
+            _ => return Some(None),
+        };
+        let is_of_targets = !targets.is_empty();
+        if is_of_targets && targets.iter().all(|one| one.name != VariableName::Tx) {
+            return Some(None);
+        }
+        let beside = Beside {
+            files: self.files,
+            from: &place.file,
+        };
+        let choice = Choice::new(&choice, &beside).ok()?;
+        let chosen: Vec<bool> = self.drafts.rules().map(|one| choice.is_for(one)).collect();
+        if is_of_targets {
+            for (unsure, is_chosen) in self.unsure.iter_mut().zip(&chosen) {
+                *unsure |= is_chosen;
+            }
+            return Some(None);
+        }
+        let is_chosen = |rule: usize| chosen.get(rule).copied().unwrap_or(false);
+        Some(Some(RuleSet::new(chosen.len(), is_chosen)))
+    }
+
+    /// A condition as a comparison of one variable of `TX`, if it is no more than that. The inner `None`
+    /// is no comparison, the outer one a problem.
+    fn comparison(
+        &mut self,
+        condition: &Condition,
+        actions: &[&Placed<Action>],
+    ) -> Option<Option<Comparison>> {
+        let [target] = &*condition.targets else {
+            return Some(None);
+        };
+        let (VariableName::Tx, Some(Selector::Name(name))) = (target.name, &target.selector) else {
+            return Some(None);
+        };
+        let operator = condition.operator.to_ascii_lowercase();
+        let is_of_numbers = RELATIONS.contains(&operator.as_slice());
+        let is_transformed = !super::super::lower::transformations(actions).is_empty();
+        if target.use_ == TargetUse::Exclude || !is_of_numbers || is_transformed {
+            return Some(None);
+        }
+        let beside = Beside {
+            files: self.files,
+            from: &condition.operator_place.file,
+        };
+        let parsed = Operator::parse(&condition.operator, &condition.argument, &beside).ok()?;
+        let Operator::Match(Matcher::Comparison(comparison)) = &parsed else {
+            return Some(None);
+        };
+        let argument = match comparison.macros() {
+            Some(macros) => macros.clone(),
+            None => MacroText::parse(&condition.argument).ok()?,
+        };
+        Some(Some(Comparison {
+            slot: self.names.add(name)?,
+            is_count: target.use_ == TargetUse::Count,
+            is_negated: condition.is_negated,
+            relation: comparison.relation(),
+            argument: self.text(&argument)?,
+        }))
+    }
+
+    fn text(&mut self, text: &MacroText) -> Option<Text> {
+        let resolved = text.clone().try_map(|variable| {
+            let Variable { collection, key } = variable;
+            match (VariableName::named(&collection), key) {
+                (Some(VariableName::Tx), Some(key)) => self.names.add(&key).map(Some).ok_or(()),
+                _ => Ok(None),
+            }
+        });
+        resolved.ok()
+    }
+}
+
+fn is_effect(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::SetVar(_)
+            | Action::ExpireVar { .. }
+            | Action::InitCollection { .. }
+            | Action::SetEnv { .. }
+            | Action::Ctl(_)
+            | Action::Capture
+    )
+}
