@@ -45,10 +45,15 @@ fn what_crs_has_for_higher_levels_is_folded() {
     let Some(crs) = crs("that rules of higher paranoia levels are folded") else {
         return;
     };
-    for (settings, level) in [("paranoia-1.conf", 1), ("suite-paranoia-4.conf", 4)] {
-        let program = program(&crs, &[settings], CompileOptions::default());
+    let cases: [(&[&str], u8); 3] = [
+        (&["paranoia-1.conf"], 1),
+        (&["paranoia-1.conf", "exclusions.conf"], 1),
+        (&["suite-paranoia-4.conf"], 4),
+    ];
+    for (settings, level) in cases {
+        let program = program(&crs, settings, CompileOptions::default());
         let folded = program.summary().folded;
-        println!("paranoia {level}: {folded}");
+        println!("paranoia {level}, {settings:?}: {folded}");
         let is_higher = |rule: &Rule| {
             let tags = rule.tags();
             let levels = tags.filter_map(|tag| tag.strip_prefix(b"paranoia-level/"));

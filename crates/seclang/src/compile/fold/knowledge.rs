@@ -261,23 +261,32 @@ impl Knowledge {
 }
 
 /// Adds what is known on one more way to a step. Ways on which other rules are left out are held apart as
-/// long as there are few: what those rules would have set is then known on each. Where there are many,
-/// those that leave out fewest are joined.
+/// long as there are few: what those rules would have set is then known on each. Where there are many, two
+/// are joined on which variables are the same, if there are such, of those that leave out fewest.
 pub(super) fn join(states: &mut Vec<Knowledge>, mut state: Knowledge) {
     loop {
         let mut same = states.iter_mut();
         if let Some(same) = same.find(|one| one.removed == state.removed) {
             return same.join(&state);
         }
-        if states.len() < STATES_MAX {
-            return states.push(state);
-        }
         states.push(state);
+        if states.len() <= STATES_MAX {
+            return;
+        }
         states.sort_by_key(|one| one.removed.count());
-        let fewest = states.remove(0);
-        state = states.remove(0);
-        state.join(&fewest);
+        let (first, second) = alike(states);
+        state = states.remove(second);
+        state.join(&states.remove(first));
     }
+}
+
+/// Two of them that know the same of variables, the first such; else the first two.
+fn alike(states: &[Knowledge]) -> (usize, usize) {
+    let ends = 1..states.len();
+    let mut pairs = ends.flat_map(|second| (0..second).map(move |first| (first, second)));
+    let values = |at: usize| states.get(at).map(|one| &one.values);
+    let found = pairs.find(|(first, second)| values(*first) == values(*second));
+    found.unwrap_or((0, 1))
 }
 
 struct Expansion<'k>(&'k Knowledge, &'k Values);

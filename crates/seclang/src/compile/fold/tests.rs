@@ -208,6 +208,22 @@ fn what_an_undecided_rule_may_write_is_not_known() {
         &[],
         &[1, 5],
     );
+    // However often: each value that matches adds.
+    check(
+        "1 1 ARGS \"@rx x\" setvar:tx.a=+1,skip:1
+        2 1 - setvar:tx.a=1
+        3 1 TX:a \"@eq 1\" setvar:tx.b=1",
+        &[],
+        &[2],
+    );
+    // What operators capture is written too.
+    check(
+        "1 1 - setvar:tx.0=7
+        2 1 ARGS \"@rx x\" capture
+        3 1 TX:0 \"@eq 7\" setvar:tx.b=1",
+        &[],
+        &[1],
+    );
     // It is written again with what it was.
     check(
         "1 1 - setvar:tx.a=1
@@ -376,6 +392,24 @@ fn many_removals_are_joined() {
         202 1 TX:a \"@eq 1\" setvar:tx.b=1",
     );
     check(&rules, &[], &[130, 201, 202]);
+}
+
+#[test]
+fn what_joined_removals_have_in_common() {
+    // Each leaves out what the one before does, and more.
+    let leaves_out = |id: u64| format!("{id} 1 ARGS:{id} x ctl:ruleRemoveById=100-{}\n", id + 85);
+    let mut rules = "20 1 ARGS x ctl:ruleRemoveById=100-102\n".to_owned();
+    rules.extend((21..40).map(leaves_out));
+    rules.push_str(
+        "100 1 - setvar:tx.a=1
+        101 1 TX:a \"@eq 1\" skipAfter:END
+        102 1 ARGS \"@rx a\" -
+        SecMarker END
+        105 1 TX:a \"@eq 1\" setvar:tx.b=1\n",
+    );
+    rules.extend((106..130).map(|id| format!("{id} 1 ARGS \"@rx x\" -\n")));
+    // Where the gate is left out, so is what it skips; where only the default is, it isn't set.
+    check(&rules, &[101, 102], &[100]);
 }
 
 #[test]
