@@ -75,6 +75,11 @@ impl SideDraft {
             requirement.class = requirement.class.in_either_case();
             Some((filter, requirement))
         });
+        let required: Vec<(u32, Requirement)> = required.collect();
+        let lengths: HashMap<u32, usize> = required
+            .iter()
+            .map(|(filter, requirement)| (*filter, requirement.len_min()))
+            .collect();
         let mut transformations: Vec<Transformation> = self.pipelines.transformations().collect();
         transformations.sort_unstable();
         transformations.dedup();
@@ -104,20 +109,33 @@ impl SideDraft {
             prefilter,
             pipelines: self.pipelines,
             filters: self.filters.into(),
+            required: Box::default(),
             searched: Box::default(),
             forms: Box::default(),
             part_forms: Box::default(),
         };
         let words = side.words();
         let mut searched = vec![0; side.pipelines.len() * words];
+        let mut len_min: HashMap<NodeId, usize> = HashMap::new();
         for (node, filter) in self.searched {
             let word = usize::from(node) * words + filter as usize / 64;
             if let Some(word) = searched.get_mut(word) {
                 *word |= 1 << (filter % 64);
             }
+            let len = lengths.get(&filter).copied().unwrap_or(0);
+            let least = len_min.entry(node).or_insert(len);
+            *least = len.min(*least);
         }
         side.searched = searched.into();
-        (side.forms, side.part_forms) = self.forms.finish(part_count, &side);
+        let mut required = vec![0; words];
+        for filter in lengths.keys() {
+            if let Some(word) = required.get_mut(*filter as usize / 64) {
+                *word |= 1 << (filter % 64);
+            }
+        }
+        side.required = required.into();
+        let len_min = |node| len_min.get(&node).copied().unwrap_or(0);
+        (side.forms, side.part_forms) = self.forms.finish(part_count, &side, &len_min);
         side
     }
 }
@@ -184,7 +202,12 @@ impl PartForms {
     }
 
     /// The lists, each once, and which is whose.
-    fn finish(&self, part_count: usize, side: &Side) -> (Box<[Forms]>, Box<[FormsId]>) {
+    fn finish(
+        &self,
+        part_count: usize,
+        side: &Side,
+        len_min: &impl Fn(NodeId) -> usize,
+    ) -> (Box<[Forms]>, Box<[FormsId]>) {
         let mut lists: Vec<BTreeSet<NodeId>> = Vec::new();
         let mut of_parts = vec![FormsId::NONE; part_count];
         for (part, nodes) in &self.by_part {
@@ -205,7 +228,7 @@ impl PartForms {
         }
         let lists = lists
             .iter()
-            .map(|list| Forms::new(list, &side.pipelines, |node| side.searched(node)));
+            .map(|list| Forms::new(list, &side.pipelines, |node| side.searched(node), len_min));
         (lists.collect(), of_parts.into())
     }
 }

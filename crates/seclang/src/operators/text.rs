@@ -90,7 +90,7 @@ impl Text {
             TextTest::BeginsWith => value.starts_with(argument),
             TextTest::EndsWith => value.ends_with(argument),
             TextTest::StrEq => value == argument,
-            TextTest::Within => memmem::find(argument, value).is_some(),
+            TextTest::Within => is_within(value, argument),
             TextTest::Contains => self.find(value, argument).is_some(),
             TextTest::ContainsWord => match self.find(value, argument) {
                 Some(first) => contains_word(value, argument, first, scratch),
@@ -105,6 +105,26 @@ impl Text {
             None => memmem::find(value, argument),
         }
     }
+}
+
+/// Text in which a value is looked for byte by byte: less of it costs less than to make a searcher for
+/// the value, which is another each time.
+const SHORT: usize = 512;
+
+/// Whether `value` is somewhere in `text`.
+fn is_within(value: &[u8], text: &[u8]) -> bool {
+    // Lists have the same byte at both ends of each word.
+    let middle = value.len() / 2;
+    let Some(byte) = value.get(middle).filter(|_| text.len() <= SHORT) else {
+        return memmem::find(text, value).is_some();
+    };
+    let Some(rest) = text.get(middle..) else {
+        return false;
+    };
+    memchr::memchr_iter(*byte, rest).any(|at| {
+        text.get(at..at + value.len())
+            .is_some_and(|part| part == value)
+    })
 }
 
 #[cfg(test)]

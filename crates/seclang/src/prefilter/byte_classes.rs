@@ -1,9 +1,11 @@
-//! Up to 64 classes of bytes, of which one pass over a value tells which it has a byte of.
+//! Up to 63 classes of bytes, of which one pass over a value tells which it has a byte of.
 
 use crate::ByteSet;
 
-/// The most classes.
-const CLASSES_MAX: u32 = u64::BITS;
+/// The most classes: one bit is for what every value has.
+const CLASSES_MAX: u32 = u64::BITS - 1;
+/// The bit of it: a mask of all ones goes for every value, one of no class too.
+const EVERY: u64 = 1 << CLASSES_MAX;
 
 /// Classes, and for each byte which it is in. Each class has a number, which is its bit.
 #[derive(Clone, Debug)]
@@ -41,7 +43,8 @@ impl ByteClasses {
         (0..).zip(&self.classes)
     }
 
-    /// The bits of the classes that `value` has a byte of. Hot path: two instructions a byte.
+    /// The bits of the classes that `value` has a byte of, and that of every value. Hot path: two
+    /// instructions a byte.
     pub(super) fn of(&self, value: &[u8]) -> u64 {
         let bits = |byte: u8| self.bits.get(usize::from(byte)).copied().unwrap_or(0);
         let (blocks, rest) = value.as_chunks();
@@ -55,6 +58,6 @@ impl ByteClasses {
         }
         let [first, second] = all;
         rest.iter()
-            .fold(first | second, |all, byte| all | bits(*byte))
+            .fold(first | second | EVERY, |all, byte| all | bits(*byte))
     }
 }

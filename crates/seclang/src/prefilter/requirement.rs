@@ -43,6 +43,15 @@ impl Requirement {
         is_selective.then(|| clause.into_requirement())
     }
 
+    /// The length of the shortest value that it holds of.
+    pub(crate) fn len_min(&self) -> usize {
+        match self.class.is_empty() {
+            true => self.literals.iter().map(|literal| literal.len()).min(),
+            false => Some(1),
+        }
+        .unwrap_or(usize::MAX)
+    }
+
     /// Whether it holds of `value`; slow, one literal after the other.
     #[cfg(test)]
     pub(super) fn holds(&self, value: &[u8]) -> bool {

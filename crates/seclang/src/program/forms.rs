@@ -53,15 +53,19 @@ pub(crate) struct Form {
     pub(crate) searched: u64,
     /// The index behind what grows from it.
     pub(crate) end: u16,
+    /// The length that what it comes from has at least where any filter matches it, or one that grows from
+    /// it.
+    pub(crate) len_min: usize,
 }
 
 impl Forms {
-    /// Those of `nodes`, and those that they come from.
-    /// For which filters each node is searched says `searched_for`.
+    /// Those of `nodes`, and those that they come from. For which filters each node is searched says
+    /// `searched_for`, and how long a value is at least that one of them matches, `len_min`.
     pub(crate) fn new<'s>(
         nodes: &BTreeSet<NodeId>,
         pipelines: &Pipelines,
         searched_for: impl Fn(NodeId) -> &'s [u64],
+        len_min: &impl Fn(NodeId) -> usize,
     ) -> Self {
         let searched = |node: NodeId| {
             let triggers = pipelines.node(node)?.searched_triggers;
@@ -71,8 +75,14 @@ impl Forms {
         for node in nodes.iter().filter(|node| searched(**node) != Some(0)) {
             needed.extend(pipelines.path(*node));
         }
-        let mut forms = Vec::with_capacity(needed.len());
-        grow(0, 0, &needed, pipelines, &searched, &mut forms);
+        let tree = Tree {
+            needed,
+            pipelines,
+            searched,
+            len_min,
+        };
+        let mut forms = Vec::with_capacity(tree.needed.len());
+        tree.grow(0, 0, &mut forms);
         let rows = forms.iter().flat_map(|form: &Form| {
             let others = nodes.iter().filter(|other| **other != form.node);
             let searched = searched_for(form.node);
@@ -104,42 +114,62 @@ fn union<'s>(rows: impl Iterator<Item = &'s [u64]>, words: usize) -> Vec<u64> {
     })
 }
 
-/// Appends what grows from a node, whose form is at `from`; the classes that any of it needs.
-fn grow(
-    parent: NodeId,
-    from: u16,
-    needed: &BTreeSet<NodeId>,
-    pipelines: &Pipelines,
-    searched: &impl Fn(NodeId) -> Option<u64>,
-    forms: &mut Vec<Form>,
-) -> u64 {
-    let mut all = 0;
-    for id in needed.iter().copied() {
-        let Some(node) = pipelines.node(id).filter(|node| node.parent == parent) else {
-            continue;
+/// What a list is made of.
+struct Tree<'p, S, L> {
+    needed: BTreeSet<NodeId>,
+    pipelines: &'p Pipelines,
+    /// The classes that a string needs for the form of a node to be searched; `None` where it isn't.
+    searched: S,
+    len_min: L,
+}
+
+/// What any form needs of some.
+struct Needed {
+    classes: u64,
+    len_min: usize,
+}
+
+impl<S: Fn(NodeId) -> Option<u64>, L: Fn(NodeId) -> usize> Tree<'_, S, L> {
+    /// Appends what grows from a node, whose form is at `from`.
+    fn grow(&self, parent: NodeId, from: u16, forms: &mut Vec<Form>) -> Needed {
+        let mut all = Needed {
+            classes: 0,
+            len_min: usize::MAX,
         };
-        let at = forms.len();
-        let searched_by = searched(id).unwrap_or(0);
-        forms.push(Form {
-            node: id,
-            from,
-            last: node.last,
-            trigger: match node.trigger {
-                Some(class) => 1_u64.checked_shl(class).unwrap_or(0),
-                None => u64::MAX,
-            },
-            grown: 0,
-            searched: searched_by,
-            end: 0,
-        });
-        let number = |at: usize| u16::try_from(at).unwrap_or(u16::MAX);
-        let grown = grow(id, number(at + 1), needed, pipelines, searched, forms);
-        let end = number(forms.len());
-        if let Some(form) = forms.get_mut(at) {
-            form.grown = searched_by | grown;
-            form.end = end;
+        for id in self.needed.iter().copied() {
+            let Some(node) = self.pipelines.node(id) else {
+                continue;
+            };
+            if node.parent != parent {
+                continue;
+            }
+            let at = forms.len();
+            let searched = (self.searched)(id);
+            forms.push(Form {
+                node: id,
+                from,
+                last: node.last,
+                trigger: match node.trigger {
+                    Some(class) => 1_u64.checked_shl(class).unwrap_or(0),
+                    None => u64::MAX,
+                },
+                grown: 0,
+                searched: searched.unwrap_or(0),
+                end: 0,
+                len_min: 0,
+            });
+            let number = |at: usize| u16::try_from(at).unwrap_or(u16::MAX);
+            let grown = self.grow(id, number(at + 1), forms);
+            let own = searched.map_or(usize::MAX, |_| (self.len_min)(id));
+            let end = number(forms.len());
+            if let Some(form) = forms.get_mut(at) {
+                form.grown = form.searched | grown.classes;
+                form.end = end;
+                form.len_min = form.last.len_before(own.min(grown.len_min));
+                all.classes |= form.grown;
+                all.len_min = all.len_min.min(form.len_min);
+            }
         }
-        all |= searched_by | grown;
+        all
     }
-    all
 }

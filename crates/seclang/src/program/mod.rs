@@ -23,7 +23,7 @@ use crate::prefilter::Prefilter;
 use crate::syntax::Phase;
 
 pub(crate) use effect::{Change, CtlEffect, Destination, Effect, Operand, RuleSet, TargetRemoval};
-pub(crate) use forms::{Form, Forms, FormsId, LISTS_MAX};
+pub(crate) use forms::{Forms, FormsId, LISTS_MAX};
 pub(crate) use pipeline::{NodeId, Pipelines};
 pub use rule::Rule;
 pub(crate) use rule::{Fate, Link, Outcome, RuleIndex, Test};
@@ -79,6 +79,9 @@ pub(crate) struct Side {
     pub(crate) pipelines: Pipelines,
     /// The operator of each filter, as an index of [`Program::operators`].
     pub(crate) filters: Box<[u32]>,
+    /// A row of words: the filters that require something, so that what wasn't found to have it doesn't
+    /// match.
+    pub(crate) required: Box<[u64]>,
     /// A row of words for each node: the filters that its form is searched for.
     pub(crate) searched: Box<[u64]>,
     /// Lists of forms in which values are searched.
@@ -93,6 +96,12 @@ impl Side {
         let words = self.words();
         let row = usize::from(node) * words..(usize::from(node) + 1) * words;
         self.searched.get(row).unwrap_or_default()
+    }
+
+    /// Whether a filter requires something.
+    pub(crate) fn is_required(&self, filter: u32) -> bool {
+        let word = self.required.get(filter as usize / 64);
+        word.is_some_and(|word| word >> (filter % 64) & 1 == 1)
     }
 
     /// How many words the set of all filters takes: a multiple of [`ROW_STEP`].

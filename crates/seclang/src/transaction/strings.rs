@@ -190,6 +190,7 @@ impl Strings {
     }
 
     /// What a list of transformations makes of a string.
+    #[inline]
     pub(crate) fn transformed(
         &mut self,
         side: &Side,
@@ -197,9 +198,19 @@ impl Strings {
         id: StringId,
         node: NodeId,
     ) -> StringId {
-        if node == 0 {
-            return id;
+        match node {
+            0 => id,
+            node => self.transformed_by(side, unicode, id, node),
         }
+    }
+
+    fn transformed_by(
+        &mut self,
+        side: &Side,
+        unicode: &UnicodeMap,
+        id: StringId,
+        node: NodeId,
+    ) -> StringId {
         let Some((pipeline, known)) = side.pipelines.node(node).zip(self.known.get(id.index()))
         else {
             return id;
@@ -347,6 +358,17 @@ impl Strings {
             true => None,
             false => self.rows.get(id, Row::Candidates),
         }
+    }
+
+    /// Whether a string, which has been searched already, doesn't have what a filter requires.
+    #[inline]
+    pub(crate) fn is_ruled_out(&self, side: &Side, id: StringId, filter: u32) -> bool {
+        side.is_required(filter)
+            && self
+                .known
+                .get(id.index())
+                .is_some_and(|known| known.is_scanned)
+            && !self.rows.has(id, Row::Candidates, filter)
     }
 
     /// What is known of a filter and a string.

@@ -225,6 +225,23 @@ impl Transformation {
         }
     }
 
+    /// The length that a value has at least of which it makes one of `len` bytes.
+    pub(crate) const fn len_before(self, len: usize) -> usize {
+        match self {
+            Self::Base64Encode
+            | Self::HexEncode
+            | Self::Length
+            | Self::Md5
+            | Self::Sha1
+            | Self::UrlEncode
+            | Self::Utf8ToUnicode => 0,
+            // Three bytes of four characters.
+            Self::Base64Decode | Self::Base64DecodeExt => len.saturating_add(len.div_ceil(3)),
+            Self::HexDecode => len.saturating_mul(2),
+            _ => len,
+        }
+    }
+
     /// Of `triggers`, what [`Transformation::triggers`] gives, those bytes without which it changes at most
     /// the case of letters, whatever case they came in.
     pub(crate) const fn beyond_case(self, triggers: ByteSet) -> ByteSet {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use palisade_vocabulary::ByteSize;
 use regex_automata::meta;
 use regex_automata::{Input, util::primitives::NonMaxUsize};
-use regex_syntax::hir::Hir;
+use regex_syntax::hir::{Class, ClassBytes, Hir, HirKind, Look};
 use regex_syntax::{Error, Parser, ParserBuilder};
 
 use super::OperatorCache;
@@ -48,6 +48,8 @@ pub struct Rx {
     program: Arc<Program>,
     translated: Box<str>,
     multi_line: bool,
+    /// Whether it matches any value, all of it: `^.*$`, as rules write that capture a value.
+    matches_all: bool,
 }
 
 #[derive(Debug)]
@@ -98,6 +100,7 @@ impl Rx {
             program: Arc::new(Program(program)),
             translated: translated.pattern.into(),
             multi_line,
+            matches_all: matches_all(&hir),
         })
     }
 
@@ -121,6 +124,9 @@ impl Rx {
 
     /// Whether it matches somewhere in `value`. Hot path.
     pub fn is_match(&self, value: &[u8], cache: &mut OperatorCache) -> bool {
+        if self.matches_all {
+            return true;
+        }
         let input = Input::new(value).earliest(true);
         let program = &self.program;
         let found = program.0.search_half_with(cache.regex(program), &input);
@@ -131,6 +137,10 @@ impl Rx {
     /// behind the last that did is none. Where nothing matches, none is there.
     pub fn captures(&self, value: &[u8], cache: &mut OperatorCache, groups: &mut Groups) {
         groups.clear();
+        if self.matches_all {
+            groups.push(0, value.len());
+            return;
+        }
         self.search(&Input::new(value), cache, groups);
     }
 
@@ -234,6 +244,37 @@ fn parse(translated: &Translated, multi_line: bool) -> Result<Hir, At> {
                 PatternProblem::Syntax { what },
             )
         })
+}
+
+/// Whether a pattern is `^.*$`, or `^.*` or `.*`: what is greedy leaves nothing.
+fn matches_all(hir: &Hir) -> bool {
+    let is_any = |hir: &Hir| match hir.kind() {
+        HirKind::Repetition(repetition) => {
+            let every = |class: &ClassBytes| {
+                let mut ranges = class.ranges().iter();
+                matches!((ranges.next(), ranges.next()), (Some(all), None) if (all.start(), all.end()) == (0, u8::MAX))
+            };
+            repetition.min == 0
+                && repetition.max.is_none()
+                && repetition.greedy
+                && matches!(repetition.sub.kind(), HirKind::Class(Class::Bytes(class)) if every(class))
+        }
+        _ => false,
+    };
+    match hir.kind() {
+        HirKind::Concat(parts) => match &parts[..] {
+            [start, any] => is_look(start, Look::Start) && is_any(any),
+            [start, any, end] => {
+                is_look(start, Look::Start) && is_any(any) && is_look(end, Look::End)
+            }
+            _ => false,
+        },
+        _ => is_any(hir),
+    }
+}
+
+fn is_look(hir: &Hir, expected: Look) -> bool {
+    matches!(hir.kind(), HirKind::Look(look) if *look == expected)
 }
 
 /// Parts of a value, for TX:0 to TX:9.

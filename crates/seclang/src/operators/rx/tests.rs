@@ -222,6 +222,40 @@ fn what_every_match_must_have_can_be_asked_for() {
     assert!(rx.size() > 0);
 }
 
+#[test]
+fn what_matches_all_is_known_without_a_search() {
+    for (pattern, expected) in [
+        (&b"^.*$"[..], true),
+        (b"^.*", true),
+        (b".*", true),
+        (b"^[\\x00-\\xff]*$", true),
+        (b"^.+$", false),
+        (b"^.*?", false),
+        (b".*$", false),
+        (b"^(.*)$", false),
+        (b"^[^a]*$", false),
+        (b"^.{0,9}", false),
+        (b"(?m)^.*$", false),
+    ] {
+        let rx = Rx::parse(pattern).unwrap();
+        assert_eq!(rx.matches_all, expected, "{}", pattern.escape_ascii());
+        let searched = Rx {
+            matches_all: false,
+            ..rx.clone()
+        };
+        for value in [&b""[..], b"a", b"a\nb\xff\0"] {
+            let (mut cache, mut groups, mut others) = Default::default();
+            assert_eq!(
+                rx.is_match(value, &mut cache),
+                searched.is_match(value, &mut cache)
+            );
+            rx.captures(value, &mut cache, &mut groups);
+            searched.captures(value, &mut cache, &mut others);
+            assert_eq!(groups, others);
+        }
+    }
+}
+
 /// Patterns of pieces whose meaning is the same everywhere, and what is special to PCRE.
 fn pattern() -> impl Strategy<Value = Vec<u8>> {
     let pieces = [

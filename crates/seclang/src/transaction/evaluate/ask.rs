@@ -49,6 +49,7 @@ impl<'r> Run<'r> {
         match self.strings.verdict(string, filter) {
             Verdict::Differs => None,
             Verdict::Matches if !captures => Some(Found::Plain),
+            Verdict::Unknown if self.strings.is_ruled_out(self.side, string, filter) => None,
             _ => {
                 let found = self.ask(test.operator, Text::String(string));
                 // What was cut short by the budget is not known.

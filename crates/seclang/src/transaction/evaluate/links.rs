@@ -1,6 +1,7 @@
 //! A link of a chain, asked of each value of its targets.
 
 use super::ask::Found;
+use super::plan::Skip;
 use super::{Asked, Run};
 use crate::program::{NodeId, RuleIndex, Slot, TargetSet, Test};
 use crate::syntax::VariableName;
@@ -30,13 +31,14 @@ impl<'r> Run<'r> {
         let mut is_match = false;
         // Only then its parts have been searched.
         let filter = test.filter.filter(|_| test.group.is_some());
+        let skip = Skip::of(test, filter, self.side);
         for part in &set.parts {
             if filter.is_some_and(|filter| !self.is_candidate_of_part(*part, filter)) {
                 continue;
             }
             let values = self.part(*part);
             let mut at = values.start;
-            while let Some((index, value)) = self.next_value(at..values.end, filter) {
+            while let Some((index, value)) = self.next_value(at..values.end, skip) {
                 at = index + 1;
                 if self.is_excluded_of(set, asked.index, &value) {
                     continue;
@@ -272,7 +274,11 @@ impl<'r> Run<'r> {
         })
     }
 
+    #[inline]
     pub(super) fn transformed(&mut self, string: StringId, pipeline: NodeId) -> StringId {
+        if pipeline == 0 {
+            return string;
+        }
         let unicode = &self.program.unicode;
         let form = self
             .strings

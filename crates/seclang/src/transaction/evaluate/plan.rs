@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::Run;
 use crate::operators::OperatorCache;
 use crate::program::{
-    Exclusion, FormsId, PartId, Pick, Planned, PlannedUse, Slot, TargetSet, TargetSetId,
+    Exclusion, FormsId, PartId, Pick, Planned, PlannedUse, Side, Slot, TargetSet, TargetSetId, Test,
 };
 use crate::syntax::VariableName;
 use crate::transaction::arena::Span;
@@ -18,6 +18,30 @@ use crate::transaction::state::{Entry, Kind, kinds};
 use crate::transaction::strings::{StringId, add_row};
 use crate::transaction::tx_values::TxValue;
 use crate::transaction::worker::{Plan, PlannedValue};
+
+/// Which values a link needn't look at.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Skip {
+    None,
+    /// Those that a filter can't match in any form in which they have been searched.
+    NoCandidateIn(u32),
+    /// Those that have been searched, and that a filter can't match as they came.
+    RuledOut(u32),
+}
+
+impl Skip {
+    /// Of a link whose values have been searched for `filter`, if for any.
+    pub(super) fn of(test: &Test, filter: Option<u32>, side: &Side) -> Self {
+        let as_it_came = test.pipeline == 0 && !test.is_negated;
+        match (filter, test.filter) {
+            (Some(filter), _) => Self::NoCandidateIn(filter),
+            (None, Some(filter)) if as_it_came && side.is_required(filter) => {
+                Self::RuledOut(filter)
+            }
+            _ => Self::None,
+        }
+    }
+}
 
 impl Plan {
     /// What was looked up before is of another phase; of the head of the same request, `head`, it is
@@ -65,22 +89,21 @@ impl Run<'_> {
         )
     }
 
-    /// The first of these values that may match a filter, or the first at all where there is none, and its
-    /// index.
+    /// The first of these values that isn't skipped, and its index.
     #[inline]
-    pub(super) fn next_value(
-        &self,
-        values: Range<u32>,
-        filter: Option<u32>,
-    ) -> Option<(u32, PlannedValue)> {
+    pub(super) fn next_value(&self, values: Range<u32>, skip: Skip) -> Option<(u32, PlannedValue)> {
         let range = values.start as usize..values.end as usize;
         let rest = self.plan.values.get(range)?;
-        let skipped = match filter {
-            None => 0,
-            Some(filter) => {
+        let skipped = match skip {
+            Skip::None => 0,
+            Skip::NoCandidateIn(filter) => {
                 let probe = self.strings.probe(filter);
                 let mut rest = rest.iter();
                 rest.position(|value| self.strings.is_candidate_in(value.string, probe))?
+            }
+            Skip::RuledOut(filter) => {
+                let mut rest = rest.iter();
+                rest.position(|value| !self.strings.is_ruled_out(self.side, value.string, filter))?
             }
         };
         let value = rest.get(skipped)?;
@@ -149,7 +172,7 @@ impl Run<'_> {
     pub(super) fn part(&mut self, part: PartId) -> Range<u32> {
         let at = part as usize;
         match self.plan.parts.get(at) {
-            Some(planned) if planned.run == self.plan.run => planned.values.clone(),
+            Some(planned) if planned.is_valid_in == self.plan.run => planned.values.clone(),
             _ => self.plan_part(at),
         }
     }
@@ -160,7 +183,8 @@ impl Run<'_> {
             return 0..0;
         };
         let run = self.plan.run_of(target);
-        if let Some(planned) = self.plan.parts.get(at).filter(|one| one.run == run) {
+        if let Some(planned) = self.plan.parts.get_mut(at).filter(|one| one.run == run) {
+            planned.is_valid_in = self.plan.run;
             return planned.values.clone();
         }
         let begins = self.plan.values.len();
@@ -169,6 +193,7 @@ impl Run<'_> {
         let values = u32::try_from(begins).unwrap_or(end)..end;
         if let Some(planned) = self.plan.parts.get_mut(at) {
             planned.run = run;
+            planned.is_valid_in = self.plan.run;
             planned.values = values.clone();
         }
         values
@@ -206,6 +231,10 @@ impl Run<'_> {
                 return;
             };
             let member = entry.name;
+            // Most are told apart by their length.
+            if matches!(&target.pick, Pick::Name(name) if name.len() != member.len()) {
+                continue;
+            }
             let name = self.state.arena.get(member);
             if !picks(&target.pick, name, &mut self.buffers.selectors) {
                 continue;

@@ -4,7 +4,7 @@
 //! here, and only what rules ask for becomes a string of its own.
 
 use super::rows::add_row;
-use crate::program::{Form, Forms, Side};
+use crate::program::{Forms, Side};
 use crate::{Transformation, UnicodeMap};
 
 /// Memory for it.
@@ -77,38 +77,61 @@ impl Search {
         list: &Forms,
         bytes_max: u64,
     ) -> usize {
-        self.begin(classes);
+        self.begin(value, classes);
         if list.triggers & classes == 0 {
             return 0;
         }
         let (mut at, mut worked) = (0, 0);
+        self.of_list.resize(list.forms.len(), AS_IT_CAME);
         while let Some(form) = list.forms.get(at) {
             if form.grown & classes == 0 {
                 at = usize::from(form.end);
-                self.of_list.resize(at, AS_IT_CAME);
                 continue;
             }
-            let made = self.form(side, unicode, value, form, &mut worked);
-            if u64::try_from(worked).is_ok_and(|worked| worked > bytes_max) {
+            let from = match form.from {
+                0 => AS_IT_CAME,
+                from => self.made_of(usize::from(from) - 1),
+            };
+            let Some(source) = self.made.get(usize::from(from)).copied() else {
                 break;
+            };
+            let mut made = from;
+            if form.trigger & source.classes != 0 {
+                if source.end - source.start < form.len_min {
+                    at = usize::from(form.end);
+                    continue;
+                }
+                made = self.apply(side, unicode, value, form.last, (from, source), &mut worked);
+                if u64::try_from(worked).is_ok_and(|worked| worked > bytes_max) {
+                    break;
+                }
             }
-            self.of_list.push(made);
-            if made != AS_IT_CAME && form.searched & classes != 0 {
-                self.want(made, list, at);
+            if made != AS_IT_CAME {
+                if let Some(place) = self.of_list.get_mut(at) {
+                    *place = made;
+                }
+                if form.searched & classes != 0 {
+                    self.want(made, list, at);
+                }
             }
             at += 1;
         }
         worked
     }
 
-    fn begin(&mut self, classes: u64) {
+    /// Which of `made` a form of the list is.
+    fn made_of(&self, at: usize) -> u16 {
+        self.of_list.get(at).copied().unwrap_or(AS_IT_CAME)
+    }
+
+    fn begin(&mut self, value: &[u8], classes: u64) {
         self.bytes.clear();
         self.of_list.clear();
         self.applied.clear();
         self.made.clear();
         self.made.push(Made {
             start: 0,
-            end: 0,
+            end: value.len(),
             classes,
         });
         self.wanted.clear();
@@ -130,45 +153,32 @@ impl Search {
         add_row(as_it_came.unwrap_or_default(), alone);
     }
 
-    /// Which of `made` a form of the list is.
-    fn form(
+    /// Which of `made` a transformation makes of one of them.
+    fn apply(
         &mut self,
         side: &Side,
         unicode: &UnicodeMap,
         value: &[u8],
-        form: &Form,
+        transformation: Transformation,
+        (from, source): (u16, Made),
         worked: &mut usize,
     ) -> u16 {
-        let from = match form.from {
-            0 => AS_IT_CAME,
-            from => self
-                .of_list
-                .get(usize::from(from) - 1)
-                .copied()
-                .unwrap_or(AS_IT_CAME),
-        };
-        let Some(made) = self.made.get(usize::from(from)) else {
-            return from;
-        };
-        if form.trigger & made.classes == 0 && form.trigger != u64::MAX {
-            return from;
-        }
         let mut applied = self.applied.iter();
-        let known = applied.find(|(of, by, _)| (*of, *by) == (from, form.last));
+        let known = applied.find(|(of, by, _)| (*of, *by) == (from, transformation));
         if let Some((_, _, known)) = known {
             return *known;
         }
         let input = match from {
             AS_IT_CAME => value,
-            _ => self.bytes.get(made.start..made.end).unwrap_or_default(),
+            _ => self.bytes.get(source.start..source.end).unwrap_or_default(),
         };
         *worked += input.len();
-        let is_changed = form.last.apply(input, &mut self.buffer, unicode);
+        let is_changed = transformation.apply(input, &mut self.buffer, unicode);
         let result = match is_changed {
             true => self.keep(side, value),
             false => from,
         };
-        self.applied.push((from, form.last, result));
+        self.applied.push((from, transformation, result));
         result
     }
 
