@@ -37,6 +37,10 @@ impl<'r> Run<'r> {
                 continue;
             }
             let values = self.part(*part);
+            if matches!(skip, Skip::RuledOut(_)) {
+                // It is cheaper now than to ask, and will be done for other rules anyway.
+                self.search_part_if_needed(*part, values.clone());
+            }
             let mut at = values.start;
             while let Some((index, value)) = self.next_value(at..values.end, skip) {
                 at = index + 1;

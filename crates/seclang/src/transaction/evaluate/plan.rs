@@ -134,6 +134,14 @@ impl Run<'_> {
         }
     }
 
+    /// Searches a part, if some rule does anyway.
+    pub(super) fn search_part_if_needed(&mut self, part: PartId, values: Range<u32>) {
+        let forms = self.side.part_forms.get(part as usize);
+        if !values.is_empty() && forms.is_some_and(|forms| *forms != FormsId::NONE) {
+            self.search_part(part, values);
+        }
+    }
+
     /// Finds which filters may match the values of a part, in the forms that rules look at.
     fn search_part(&mut self, part: PartId, values: Range<u32>) {
         let at = part as usize;
