@@ -53,9 +53,10 @@ pub(crate) struct Form {
     pub(crate) searched: u64,
     /// The index behind what grows from it.
     pub(crate) end: u16,
-    /// The length that what it comes from has at least where any filter matches it, or one that grows from
-    /// it.
+    /// The length that it has at least where any filter matches it, or one that grows from it.
     pub(crate) len_min: usize,
+    /// That which what it comes from then has.
+    pub(crate) len_before: usize,
 }
 
 impl Forms {
@@ -126,7 +127,7 @@ struct Tree<'p, S, L> {
 /// What any form needs of some.
 struct Needed {
     classes: u64,
-    len_min: usize,
+    len_before: usize,
 }
 
 impl<S: Fn(NodeId) -> Option<u64>, L: Fn(NodeId) -> usize> Tree<'_, S, L> {
@@ -134,7 +135,7 @@ impl<S: Fn(NodeId) -> Option<u64>, L: Fn(NodeId) -> usize> Tree<'_, S, L> {
     fn grow(&self, parent: NodeId, from: u16, forms: &mut Vec<Form>) -> Needed {
         let mut all = Needed {
             classes: 0,
-            len_min: usize::MAX,
+            len_before: usize::MAX,
         };
         for id in self.needed.iter().copied() {
             let Some(node) = self.pipelines.node(id) else {
@@ -157,6 +158,7 @@ impl<S: Fn(NodeId) -> Option<u64>, L: Fn(NodeId) -> usize> Tree<'_, S, L> {
                 searched: searched.unwrap_or(0),
                 end: 0,
                 len_min: 0,
+                len_before: 0,
             });
             let number = |at: usize| u16::try_from(at).unwrap_or(u16::MAX);
             let grown = self.grow(id, number(at + 1), forms);
@@ -165,9 +167,10 @@ impl<S: Fn(NodeId) -> Option<u64>, L: Fn(NodeId) -> usize> Tree<'_, S, L> {
             if let Some(form) = forms.get_mut(at) {
                 form.grown = form.searched | grown.classes;
                 form.end = end;
-                form.len_min = form.last.len_before(own.min(grown.len_min));
+                form.len_min = own.min(grown.len_before);
+                form.len_before = form.last.len_before(form.len_min);
                 all.classes |= form.grown;
-                all.len_min = all.len_min.min(form.len_min);
+                all.len_before = all.len_before.min(form.len_before);
             }
         }
         all

@@ -6,7 +6,20 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 /// unfinished group gives the whole bytes in it.
 pub(super) fn decode(input: &[u8], out: &mut Vec<u8>) -> bool {
     out.clear();
-    decode_all(input.iter().map_while(|byte| sextet(*byte)), out);
+    out.reserve(input.len());
+    let mut rest = input;
+    // Hot path: most values are tried, whatever they are.
+    while let [a, b, c, d, tail @ ..] = rest {
+        let (a, b, c, d) = (value(*a), value(*b), value(*c), value(*d));
+        if (a | b | c | d) == NONE {
+            break;
+        }
+        let bits = u32::from(a) << 18 | u32::from(b) << 12 | u32::from(c) << 6 | u32::from(d);
+        let [_, group @ ..] = bits.to_be_bytes();
+        out.extend_from_slice(&group);
+        rest = tail;
+    }
+    decode_all(rest.iter().map_while(|byte| sextet(*byte)), out);
     // Each byte comes from more than one: something is shorter than before.
     !input.is_empty()
 }
@@ -44,6 +57,28 @@ fn decode_all(sextets: impl Iterator<Item = u8>, out: &mut Vec<u8>) {
         }
     }
 }
+
+/// What a byte stands for, or [`NONE`].
+fn value(byte: u8) -> u8 {
+    VALUES.get(usize::from(byte)).copied().unwrap_or(NONE)
+}
+
+/// All bits: with anything it stays what it is.
+const NONE: u8 = u8::MAX;
+
+const VALUES: [u8; 256] = {
+    let mut values = [NONE; 256];
+    let mut rest: &mut [u8] = &mut values;
+    let mut byte = 0_u8;
+    while let [place, tail @ ..] = rest {
+        if let Some(value) = sextet(byte) {
+            *place = value;
+        }
+        byte = byte.wrapping_add(1);
+        rest = tail;
+    }
+    values
+};
 
 const fn sextet(byte: u8) -> Option<u8> {
     match byte {

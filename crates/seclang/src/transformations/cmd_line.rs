@@ -45,7 +45,14 @@ pub(super) fn apply(input: &[u8], out: &mut Vec<u8>) -> bool {
         return false;
     }
     out.clear();
-    out.reserve(input.len());
+    // A space is written only where a byte was read that isn't, so that it never gets longer.
+    out.resize(input.len(), 0);
+    let mut places = out.iter_mut();
+    let mut put = |byte: u8| {
+        if let Some(place) = places.next() {
+            *place = byte;
+        }
+    };
     let mut holds_space = false;
     for byte in input.iter().copied() {
         match class(byte) {
@@ -54,15 +61,17 @@ pub(super) fn apply(input: &[u8], out: &mut Vec<u8>) -> bool {
                 holds_space = true;
                 continue;
             }
-            Class::Plain | Class::Upper if holds_space => out.push(b' '),
+            Class::Plain | Class::Upper if holds_space => put(b' '),
             _ => {}
         }
-        out.push(byte);
+        put(byte);
         holds_space = false;
     }
     if holds_space {
-        out.push(b' ');
+        put(b' ');
     }
+    let left = places.len();
+    out.truncate(input.len() - left);
     out.make_ascii_lowercase();
     out != input
 }

@@ -7,7 +7,7 @@ pub(super) const TRIGGERS: ByteSet = super::trim::TRIGGERS.with(NBSP);
 
 /// Makes one space of each run of white space, NBSP included.
 pub(super) fn apply(input: &[u8], out: &mut Vec<u8>) -> bool {
-    if TRIGGERS.find_in(input).is_none() {
+    if is_compressed(input) {
         return false;
     }
     out.clear();
@@ -23,6 +23,17 @@ pub(super) fn apply(input: &[u8], out: &mut Vec<u8>) -> bool {
         after_space = is_space;
     }
     out != input
+}
+
+/// Whether all white space is single spaces, as in most text.
+fn is_compressed(input: &[u8]) -> bool {
+    let mut after_space = false;
+    input.iter().all(|byte| {
+        let is_space = is_space_or_nbsp(*byte);
+        let is_single = !is_space || (*byte == b' ' && !after_space);
+        after_space = is_space;
+        is_single
+    })
 }
 
 #[cfg(test)]

@@ -11,7 +11,16 @@ pub(super) fn apply(input: &[u8], out: &mut Vec<u8>) -> bool {
         return false;
     }
     out.clear();
-    out.extend(input.iter().filter(|byte| !is_space_or_nbsp(**byte)));
+    out.resize(input.len(), 0);
+    // Without a branch that depends on the byte: each is written, and over what isn't kept the next one.
+    let mut len = 0;
+    for byte in input {
+        if let Some(place) = out.get_mut(len) {
+            *place = *byte;
+        }
+        len += usize::from(!is_space_or_nbsp(*byte));
+    }
+    out.truncate(len);
     true
 }
 

@@ -34,6 +34,12 @@ struct Made {
     classes: u64,
 }
 
+impl Made {
+    fn len(&self) -> usize {
+        self.end - self.start
+    }
+}
+
 /// A form that may match something.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Candidate<'s> {
@@ -97,7 +103,7 @@ impl Search {
             };
             let mut made = from;
             if form.trigger & source.classes != 0 {
-                if source.end - source.start < form.len_min {
+                if source.len() < form.len_before {
                     at = usize::from(form.end);
                     continue;
                 }
@@ -107,6 +113,14 @@ impl Search {
                 }
             }
             if made != AS_IT_CAME {
+                if self
+                    .made
+                    .get(usize::from(made))
+                    .is_some_and(|made| made.len() < form.len_min)
+                {
+                    at = usize::from(form.end);
+                    continue;
+                }
                 if let Some(place) = self.of_list.get_mut(at) {
                     *place = made;
                 }
