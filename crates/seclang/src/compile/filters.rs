@@ -17,6 +17,8 @@ pub(super) struct SideDraft {
     known: HashMap<(u32, bool), u32>,
     /// Which filters the form of which node is searched for.
     searched: Vec<(NodeId, u32)>,
+    /// In which forms each filter is searched for; and whether in each on the way.
+    searches: HashMap<u32, BTreeSet<(NodeId, bool)>>,
     forms: PartForms,
 }
 
@@ -27,6 +29,7 @@ impl SideDraft {
             filters: Vec::new(),
             known: HashMap::new(),
             searched: Vec::new(),
+            searches: HashMap::new(),
             forms: PartForms::default(),
         }
     }
@@ -40,6 +43,8 @@ impl SideDraft {
         is_multi_match: bool,
         filter: u32,
     ) {
+        let searches = self.searches.entry(filter).or_default();
+        searches.insert((node, is_multi_match));
         let (came, path) = match is_multi_match {
             true => (Some(0), self.pipelines.path(node)),
             false => (None, &[][..]),
@@ -110,6 +115,7 @@ impl SideDraft {
             pipelines: self.pipelines,
             filters: self.filters.into(),
             required: Box::default(),
+            in_one_form: Box::default(),
             searched: Box::default(),
             forms: Box::default(),
             part_forms: Box::default(),
@@ -127,17 +133,24 @@ impl SideDraft {
             *least = len.min(*least);
         }
         side.searched = searched.into();
-        let mut required = vec![0; words];
-        for filter in lengths.keys() {
-            if let Some(word) = required.get_mut(*filter as usize / 64) {
-                *word |= 1 << (filter % 64);
-            }
-        }
-        side.required = required.into();
+        side.required = row(lengths.keys().copied(), words);
+        let single = self.searches.iter().filter(|(_, forms)| forms.len() == 1);
+        side.in_one_form = row(single.map(|(filter, _)| *filter), words);
         let len_min = |node| len_min.get(&node).copied().unwrap_or(0);
         (side.forms, side.part_forms) = self.forms.finish(part_count, &side, &len_min);
         side
     }
+}
+
+/// A row of words with these filters' bits.
+fn row(filters: impl Iterator<Item = u32>, words: usize) -> Box<[u64]> {
+    let mut row = vec![0; words];
+    for filter in filters {
+        if let Some(word) = row.get_mut(filter as usize / 64) {
+            *word |= 1 << (filter % 64);
+        }
+    }
+    row.into()
 }
 
 /// What values must have for operators to match them.

@@ -82,6 +82,9 @@ pub(crate) struct Side {
     /// A row of words: the filters that require something, so that what wasn't found to have it doesn't
     /// match.
     pub(crate) required: Box<[u64]>,
+    /// A row of words: the filters that all rules look for in the same form, or in the same forms one after
+    /// the other, so that what was found not to match in it doesn't match in any.
+    pub(crate) in_one_form: Box<[u64]>,
     /// A row of words for each node: the filters that its form is searched for.
     pub(crate) searched: Box<[u64]>,
     /// Lists of forms in which values are searched.
@@ -100,14 +103,23 @@ impl Side {
 
     /// Whether a filter requires something.
     pub(crate) fn is_required(&self, filter: u32) -> bool {
-        let word = self.required.get(filter as usize / 64);
-        word.is_some_and(|word| word >> (filter % 64) & 1 == 1)
+        has_bit(&self.required, filter)
+    }
+
+    /// Whether all rules look for a filter in the same form.
+    pub(crate) fn is_in_one_form(&self, filter: u32) -> bool {
+        has_bit(&self.in_one_form, filter)
     }
 
     /// How many words the set of all filters takes: a multiple of [`ROW_STEP`].
     pub(crate) fn words(&self) -> usize {
         self.filters.len().div_ceil(64).next_multiple_of(ROW_STEP)
     }
+}
+
+fn has_bit(row: &[u64], filter: u32) -> bool {
+    let word = row.get(filter as usize / 64);
+    word.is_some_and(|word| word >> (filter % 64) & 1 == 1)
 }
 
 impl Program {

@@ -384,7 +384,7 @@ impl Strings {
     }
 
     /// Notes what came of asking.
-    pub(crate) fn decide(&mut self, id: StringId, filter: u32, is_match: bool) {
+    pub(crate) fn decide(&mut self, side: &Side, id: StringId, filter: u32, is_match: bool) {
         self.rows.set(id, Row::Decided, filter);
         if is_match {
             self.rows.set(id, Row::Matching, filter);
@@ -395,15 +395,21 @@ impl Strings {
         if let Some(known) = self.known.get_mut(id.index()) {
             known.is_clean |= known.is_scanned && is_clean;
         }
-        self.differs(id, filter);
-    }
-
-    /// Notes that a filter that might have matched a form of a string doesn't: so that it isn't looked at
-    /// the next time.
-    pub(crate) fn differs(&mut self, id: StringId, filter: u32) {
-        if self.rows.has(id, Row::InForms, filter)
+        // What a filter is looked for in other forms too is to be searched anew.
+        if !side.is_in_one_form(filter)
+            && self.rows.has(id, Row::InForms, filter)
             && let Some(known) = self.known.get_mut(id.index())
         {
+            known.is_stale = true;
+        }
+    }
+
+    /// Notes that a filter that might have matched a string in the form in which a rule looks at it
+    /// doesn't: so that it isn't looked at the next time.
+    pub(crate) fn differs(&mut self, side: &Side, id: StringId, filter: u32) {
+        if side.is_in_one_form(filter) {
+            self.rows.unset(id, Row::InForms, filter);
+        } else if let Some(known) = self.known.get_mut(id.index()) {
             known.is_stale = true;
         }
     }

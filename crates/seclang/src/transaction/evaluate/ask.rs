@@ -54,7 +54,8 @@ impl<'r> Run<'r> {
                 let found = self.ask(test.operator, Text::String(string));
                 // What was cut short by the budget is not known.
                 if self.state.outcome == Outcome::Complete {
-                    self.strings.decide(string, filter, found.is_some());
+                    self.strings
+                        .decide(self.side, string, filter, found.is_some());
                 }
                 found
             }

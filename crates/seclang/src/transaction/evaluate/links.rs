@@ -49,11 +49,11 @@ impl<'r> Run<'r> {
                 }
                 let is_one = self.static_value(asked, test, filter, &value);
                 is_match |= is_one;
-                if let Some(filter) = filter.filter(|_| !is_one) {
-                    self.strings.differs(value.string, filter);
-                }
                 if self.is_over() {
                     return is_match;
+                }
+                if let Some(filter) = filter.filter(|_| !is_one) {
+                    self.strings.differs(self.side, value.string, filter);
                 }
             }
         }
@@ -78,7 +78,7 @@ impl<'r> Run<'r> {
         let is_match = self.string(asked, test, value, string);
         // What is said of a string in lower case is said of it in any.
         if let Some(filter) = filter.filter(|_| !is_match && form != string && !self.is_spent()) {
-            self.strings.decide(form, filter, false);
+            self.strings.decide(self.side, form, filter, false);
         }
         is_match
     }
