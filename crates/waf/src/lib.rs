@@ -13,10 +13,10 @@ mod suite;
 mod suite_files;
 mod suite_run;
 
-pub use clock::system_clock;
+pub use clock::{stopwatch, system_clock};
 pub use explain::{BodySight, Case, Explanation, Matched, explain};
 pub use log_line::{LogContext, append_log_line, severity_name};
 pub use rule_folder::RuleFolder;
 pub use suite::SuiteEngine;
 pub use suite_files::{SuiteFileError, read_overrides, read_suite};
-pub use suite_run::run_suite;
+pub use suite_run::{SuiteRun, run_suite};

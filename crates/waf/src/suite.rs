@@ -6,8 +6,8 @@ use palisade_ftw::{Engine, Exchange, Logged, Observed, Response};
 use palisade_hygiene::h1::check_head;
 use palisade_hygiene::{HeadLimits, Refusal};
 use palisade_seclang::{
-    Connection, InterruptionAction, Program, ResponseHead, Transaction, Verdict, Worker,
-    WorkerOptions,
+    Connection, InterruptionAction, Program, ResponseHead, RuleCounter, Transaction, Verdict,
+    Worker, WorkerOptions,
 };
 
 use crate::drive;
@@ -31,6 +31,12 @@ impl SuiteEngine {
             program,
             exchanges: 0,
         }
+    }
+
+    /// What rules have cost so far, in the order of [`Program::rules`].
+    #[must_use]
+    pub fn counters(&self) -> &[RuleCounter] {
+        self.worker.counters()
     }
 
     /// The request's phases, then the answer's; the answer that the client gets.

@@ -109,6 +109,20 @@ fn some_of_the_tests() {
 }
 
 #[test]
+fn what_rules_cost_is_told_where_it_is_asked_for() {
+    let ended = |costs: &str| run(&["tests", costs, "--rules", "rules.conf"]);
+    let all = ended("--costs");
+    all.prints(&[
+        "costs 2 rules were asked, of which those that took most; one evaluation in 64 was timed",
+        "ms = 2 evaluations of ",
+    ]);
+    assert_eq!(all.code, 1, "{all:?}");
+    let one = ended("--costs=1");
+    one.prints(&["... and 1 more; --costs=N shows more"]);
+    assert_eq!(one.printed.matches("evaluations of ").count(), 1);
+}
+
+#[test]
 fn suites_and_rules_that_can_not_be_used() {
     #[track_caller]
     fn check(arguments: &[&str], expected: &[&str]) {

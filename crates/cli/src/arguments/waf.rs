@@ -102,7 +102,8 @@ pub(crate) struct WafExplain {
     expected and what came, and each override that isn't needed. Exit code 0 where no test failed, else 1.\n\n\
     Examples:\n  \
     palisade waf test tests/regression --rules modsecurity.conf crs-setup.conf 'rules/*.conf'\n  \
-    palisade waf test tests/regression --rules modsecurity.conf 'rules/*.conf' --overrides overrides.yaml --only 942100 --only 942110-3"
+    palisade waf test tests/regression --rules modsecurity.conf 'rules/*.conf' --overrides overrides.yaml --only 942100 --only 942110-3\n  \
+    palisade waf test tests/regression --rules modsecurity.conf 'rules/*.conf' --costs=20"
 )]
 pub(crate) struct WafTest {
     /// A folder with tests (*.yaml, *.yml, in folders of it too), or one file
@@ -120,6 +121,9 @@ pub(crate) struct WafTest {
     /// Only the tests of a rule (942100), or one of them (942100-3); may be given again
     #[arg(long, value_name = "ID", value_parser = parse_only)]
     pub(crate) only: Vec<Only>,
+    /// Show which rules took most time, N of them
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "10")]
+    pub(crate) costs: Option<usize>,
 }
 
 /// Which tests are run.

@@ -1,6 +1,7 @@
 //! `palisade waf`: rules checked, explained and tested, offline.
 
 mod check;
+mod costs;
 mod explain;
 mod json;
 mod message;

@@ -6,10 +6,10 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use palisade_ftw::{Outcome, Overrides, Summary, Test};
 use palisade_seclang::{CompileOptions, WorkerOptions};
-use palisade_waf::{read_overrides, read_suite, run_suite, system_clock};
+use palisade_waf::{SuiteRun, read_overrides, read_suite, run_suite, stopwatch, system_clock};
 
-use super::rules;
 use super::terminal::shown;
+use super::{costs, rules};
 use crate::arguments::WafTest;
 use crate::{Exit, complain, say};
 
@@ -23,9 +23,15 @@ pub(super) fn test(arguments: &WafTest) -> Result<Exit> {
     };
     let began = Instant::now();
     let threads = threads(arguments);
-    let options = WorkerOptions::new(system_clock);
-    let summary = run_suite(&program, &options, &tests, &overrides, threads);
+    let options = WorkerOptions {
+        stopwatch,
+        ..WorkerOptions::new(system_clock)
+    };
+    let SuiteRun { summary, counters } = run_suite(&program, &options, &tests, &overrides, threads);
     show(&summary, arguments.only.is_empty());
+    if let Some(top) = arguments.costs {
+        costs::show(&program, &counters, top);
+    }
     complain(&format!(
         "in {:.2} s on {threads} threads",
         began.elapsed().as_secs_f64()

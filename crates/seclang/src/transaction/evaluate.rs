@@ -6,6 +6,7 @@ mod links;
 mod plan;
 
 use std::ops::Range;
+use std::time::Duration;
 
 use super::Outcome;
 use super::state::State;
@@ -28,6 +29,7 @@ pub(super) struct Run<'r> {
     pub(super) state: &'r mut State,
     pub(super) phase: Phase,
     pub(super) clock: Clock,
+    stopwatch: Clock,
     pub(super) collections: Option<&'r Collections>,
     pub(super) countries: Option<&'r dyn Countries>,
     pub(super) budget: Budget,
@@ -70,6 +72,7 @@ impl<'r> Run<'r> {
             state,
             phase,
             clock: worker.options.clock,
+            stopwatch: worker.options.stopwatch,
             collections: worker.options.collections.as_deref(),
             countries: worker.options.countries.as_deref(),
             budget: worker.options.budget,
@@ -121,11 +124,13 @@ impl<'r> Run<'r> {
         if self.are_targets_left_out(gate.rule) {
             return self.rule(gate.rule);
         }
-        self.count(gate.rule, |counter| counter.evaluations += 1);
-        if !self.compares(&gate.comparison) {
+        let began = self.evaluation_began(gate.rule);
+        let is_match = self.compares(&gate.comparison);
+        self.evaluation_ended(gate.rule, began);
+        if !is_match {
             return Flow::Next;
         }
-        self.count(gate.rule, |counter| counter.hits += 1);
+        self.count_hit(gate.rule);
         gate.skip_to.map_or(Flow::Next, Flow::To)
     }
 
@@ -153,8 +158,20 @@ impl<'r> Run<'r> {
         if self.state.is_removed(index) {
             return Flow::Next;
         }
-        let links = links(program, rule);
-        self.count(index, |counter| counter.evaluations += 1);
+        let began = self.evaluation_began(index);
+        let is_match = self.chain(index, rule);
+        self.evaluation_ended(index, began);
+        if !is_match {
+            return self.end_if_over(Flow::Next);
+        }
+        self.count_hit(index);
+        let flow = rule.skip_to.map_or(Flow::Next, Flow::To);
+        self.end_if_over(flow)
+    }
+
+    /// Whether all links of a rule match.
+    fn chain(&mut self, index: RuleIndex, rule: &'r Rule) -> bool {
+        let links = links(self.program, rule);
         self.state.matched.clear();
         for (number, link) in links.iter().enumerate() {
             // The link before may have left some out.
@@ -166,15 +183,13 @@ impl<'r> Run<'r> {
                 is_last: number + 1 == links.len(),
             };
             if !self.link(asked) {
-                return self.end_if_over(Flow::Next);
+                return false;
             }
             if self.state.interruption.is_some() && self.phase != Phase::Logging {
                 break;
             }
         }
-        self.count(index, |counter| counter.hits += 1);
-        let flow = rule.skip_to.map_or(Flow::Next, Flow::To);
-        self.end_if_over(flow)
+        true
     }
 
     fn filtered(&mut self, filtered: &Filtered) -> Flow {
@@ -193,9 +208,25 @@ impl<'r> Run<'r> {
         if is_over { Flow::End } else { flow }
     }
 
-    fn count(&mut self, rule: RuleIndex, add: impl FnOnce(&mut super::RuleCounter)) {
+    /// Counts an evaluation of a rule; when it began, if it is one to time.
+    fn evaluation_began(&mut self, rule: RuleIndex) -> Option<Duration> {
+        let counter = self.buffers.counters.get_mut(rule as usize)?;
+        counter.evaluate().then(self.stopwatch)
+    }
+
+    fn evaluation_ended(&mut self, rule: RuleIndex, began: Option<Duration>) {
+        let Some(began) = began else {
+            return;
+        };
+        let took = (self.stopwatch)().saturating_sub(began);
         if let Some(counter) = self.buffers.counters.get_mut(rule as usize) {
-            add(counter);
+            counter.sample(took);
+        }
+    }
+
+    fn count_hit(&mut self, rule: RuleIndex) {
+        if let Some(counter) = self.buffers.counters.get_mut(rule as usize) {
+            counter.hits += 1;
         }
     }
 

@@ -6,6 +6,7 @@
 
 mod arena;
 mod collect;
+mod counter;
 mod credentials;
 mod effects;
 mod evaluate;
@@ -31,8 +32,9 @@ use crate::syntax::{AllowScope, AuditMode, EngineMode, Phase};
 use evaluate::Run;
 use state::{Stage, State};
 
+pub use counter::RuleCounter;
 pub use report::{MatchReport, Matches};
-pub use worker::{Budget, Clock, RuleCounter, Worker, WorkerOptions};
+pub use worker::{Budget, Clock, Worker, WorkerOptions};
 
 /// Who speaks to whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

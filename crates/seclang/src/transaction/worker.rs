@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::Connection;
 use super::arena::Span;
+use super::counter::RuleCounter;
 use super::state::State;
 use super::strings::{StringId, Strings};
 use crate::operators::{Groups, OperatorCache};
@@ -14,7 +15,7 @@ use crate::program::Program;
 use crate::syntax::{Phase, VariableName};
 use crate::{Collections, Countries};
 
-/// The time since 1970.
+/// The time since 1970; of [`WorkerOptions::stopwatch`], since whenever.
 pub type Clock = fn() -> Duration;
 
 /// How much of everything a worker may use.
@@ -28,6 +29,8 @@ pub struct WorkerOptions {
     pub budget: Budget,
     /// Where the time is from.
     pub clock: Clock,
+    /// What times rules ([`RuleCounter::sampled_nanos`]): best a clock that nobody sets, with nanoseconds.
+    pub stopwatch: Clock,
     /// Where records of collections outlive transactions, shared with other workers; without it none does.
     pub collections: Option<Arc<Collections>>,
     /// Whom `@geoLookup` asks; without it, it never matches.
@@ -44,7 +47,7 @@ pub struct Budget {
 }
 
 impl WorkerOptions {
-    /// What is right for a proxy, with the time from `clock`.
+    /// What is right for a proxy, with the time from `clock`, which times rules too.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
         Self {
@@ -55,20 +58,11 @@ impl WorkerOptions {
                 time: Duration::from_secs(10),
             },
             clock,
+            stopwatch: clock,
             collections: None,
             countries: None,
         }
     }
-}
-
-/// What a rule has cost, and how often it matched. Those that were decided when rules were loaded
-/// ([`Rule::is_folded`](crate::Rule::is_folded)) are not looked at, and stay at 0.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RuleCounter {
-    /// How often a value was looked at for it.
-    pub evaluations: u64,
-    /// How often it matched, all links of its chain.
-    pub hits: u64,
 }
 
 /// Memory and caches of one thread, for one program.

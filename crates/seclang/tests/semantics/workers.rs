@@ -1,5 +1,6 @@
 //! What a worker keeps from one transaction to the next, and what bounds one.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use palisade_body::Body;
@@ -106,8 +107,50 @@ fn what_rules_cost_is_counted() {
     let all = RuleCounter {
         evaluations: 3,
         hits: 3,
+        samples: 1,
+        sampled_nanos: 0,
     };
     assert_eq!(worker.counters().last(), Some(&all));
+}
+
+thread_local! {
+    /// How often a clock that goes on by 10 ns was looked at.
+    static LOOKED_AT: Cell<u64> = const { Cell::new(0) };
+}
+
+#[test]
+fn one_evaluation_in_64_is_timed() {
+    let site = Site::new(
+        "SecRule TX:a \"@lt 9\" id:1,phase:1,nolog,pass,skipAfter:END
+         SecAction id:2,phase:1,nolog,pass
+         SecMarker END
+         SecRule ARGS:a \"!@contains x\" id:3,phase:1,nolog,pass,chain
+         SecRule ARGS:a y
+         SecAction id:4,phase:5,nolog,pass,setvar:tx.a=1",
+    )
+    .with(WorkerOptions {
+        stopwatch: || {
+            let count = LOOKED_AT.get() + 1;
+            LOOKED_AT.set(count);
+            Duration::from_nanos(10 * count)
+        },
+        ..options()
+    });
+    let mut worker = site.worker();
+    for _ in 0..65 {
+        site.run_by(&mut worker, &Request::get("/?a=y"))
+            .finish(&mut worker);
+    }
+    let counters = worker.counters().iter();
+    let counted: Vec<_> = counters
+        .map(|one| (one.evaluations, one.samples, one.sampled_nanos))
+        .collect();
+    assert_eq!(
+        counted,
+        [(65, 2, 20), (65, 2, 20), (65, 2, 20), (65, 2, 20)]
+    );
+    // Twice for each that is timed, and for no other.
+    assert_eq!(LOOKED_AT.get(), 16);
 }
 
 #[test]
