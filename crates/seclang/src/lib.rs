@@ -34,6 +34,6 @@ pub use program::{Asked, AuditSettings, BodyAccess, Folded, Program, Rule, Setti
 pub use sources::{SourceError, Sources};
 pub use transaction::{
     Budget, Clock, Connection, Interruption, InterruptionAction, MatchReport, Matches, Outcome,
-    RequestHead, ResponseHead, RuleCounter, Transaction, Verdict, Worker, WorkerOptions,
+    RequestHead, ResponseHead, RuleCounter, Sanitised, Transaction, Verdict, Worker, WorkerOptions,
 };
 pub use transformations::{Transformation, UnicodeMap, UnicodeMapError};

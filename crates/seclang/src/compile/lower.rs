@@ -22,7 +22,7 @@ use crate::program::{
     SlotComparison, Source, Step, TargetRemoval, TargetSet, TargetSetId, Test,
 };
 use crate::syntax::{
-    Action, Condition, Phase, Place, Placed, Problem, Problems, Severity, VariableName,
+    Action, Condition, Phase, Place, Placed, Problem, Problems, Sanitise, Severity, VariableName,
 };
 
 /// Lowers rules, one after another.
@@ -531,6 +531,9 @@ fn effect_names_matched(effect: &Effect) -> bool {
         Effect::InitCollection(_, key) => names_matched(key),
         Effect::SetEnv(name, value) => {
             names_matched(name) || value.as_ref().is_some_and(names_matched)
+        }
+        Effect::Sanitise(what) => {
+            matches!(what, Sanitise::Matched | Sanitise::MatchedBytes { .. })
         }
         Effect::Ctl(_) => false,
     }

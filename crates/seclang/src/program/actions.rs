@@ -10,7 +10,7 @@ use super::target::{Exclusion, Pick};
 use super::{Program, Slot};
 use crate::MacroText;
 use crate::macro_text::Lookup;
-use crate::syntax::{AllowScope, AuditMode, EngineMode};
+use crate::syntax::{AllowScope, AuditMode, EngineMode, Sanitise};
 
 /// The most rules that one `ctl` is shown to leave out; further ones are counted.
 const SHOWN_IDS_MAX: usize = 8;
@@ -80,6 +80,7 @@ impl Program {
             }
             Effect::SetEnv(name, None) => format!("setenv:!{}", self.macros(name)),
             Effect::Ctl(ctl) => format!("ctl:{}", self.ctl(ctl)),
+            Effect::Sanitise(what) => sanitise(what),
         }
     }
 
@@ -245,6 +246,20 @@ const fn rule_field(field: RuleField) -> &'static str {
     }
 }
 
+fn sanitise(what: &Sanitise) -> String {
+    let named = |action: &str, name: &[u8]| format!("{action}:{}", String::from_utf8_lossy(name));
+    match what {
+        Sanitise::Argument(name) => named("sanitiseArg", name),
+        Sanitise::RequestHeader(name) => named("sanitiseRequestHeader", name),
+        Sanitise::ResponseHeader(name) => named("sanitiseResponseHeader", name),
+        Sanitise::Matched => "sanitiseMatched".to_owned(),
+        Sanitise::MatchedBytes {
+            shown_first,
+            shown_last,
+        } => format!("sanitiseMatchedBytes:{shown_first}/{shown_last}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::test_rules::program;
@@ -325,6 +340,21 @@ mod tests {
         check(
             "pass,ctl:ruleRemoveTargetById=2;ARGS:a",
             &["pass", "ctl:ruleRemoveTargetById=2;ARGS:a"],
+        );
+    }
+
+    #[test]
+    fn what_audit_logs_do_not_show() {
+        check(
+            "pass,sanitizeArg:p,sanitiseRequestHeader:a,sanitiseResponseHeader:b,sanitiseMatched,sanitiseMatchedBytes:1/4",
+            &[
+                "pass",
+                "sanitiseArg:p",
+                "sanitiseRequestHeader:a",
+                "sanitiseResponseHeader:b",
+                "sanitiseMatched",
+                "sanitiseMatchedBytes:1/4",
+            ],
         );
     }
 

@@ -6,7 +6,7 @@ use super::source::Source;
 use super::target::Exclusion;
 use super::tx_names::Slot;
 use crate::MacroText;
-use crate::syntax::{AuditMode, EngineMode, VariableName};
+use crate::syntax::{AuditMode, EngineMode, Sanitise, VariableName};
 
 /// One action that isn't disruptive.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub(crate) enum Effect {
     SetEnv(MacroText<Source>, Option<MacroText<Source>>),
     /// `ctl`
     Ctl(CtlEffect),
+    /// `sanitiseArg`, `sanitiseMatched`, ...
+    Sanitise(Sanitise),
 }
 
 /// A variable that is written.

@@ -110,7 +110,7 @@ impl Program {
         self.rules.iter().filter(|rule| rule.phase == phase).count()
     }
 
-    pub(super) fn links_of(&self, rule: &Rule) -> &[Link] {
+    pub(crate) fn links_of(&self, rule: &Rule) -> &[Link] {
         let range = rule.links.start as usize..rule.links.end as usize;
         self.links.get(range).unwrap_or_default()
     }

@@ -152,8 +152,8 @@ pub enum Action {
     },
     /// `ctl`
     Ctl(Ctl),
-    /// `sanitiseArg`, `sanitiseRequestHeader`, `sanitiseResponseHeader`, `sanitiseMatched`: what is not
-    /// to be in the audit log.
+    /// `sanitiseArg`, `sanitiseRequestHeader`, `sanitiseResponseHeader`, `sanitiseMatched`,
+    /// `sanitiseMatchedBytes`: what is not to be in the audit log.
     Sanitise(Sanitise),
 }
 
@@ -168,6 +168,13 @@ pub enum Sanitise {
     ResponseHeader(Vec<u8>),
     /// What the rule matched.
     Matched,
+    /// The part of it that the operator found, but for so many bytes.
+    MatchedBytes {
+        /// How many may be shown at the beginning.
+        shown_first: u16,
+        /// How many may be shown at the end.
+        shown_last: u16,
+    },
 }
 
 /// A variable that rules write: `tx.score`, in which both parts may have macros.

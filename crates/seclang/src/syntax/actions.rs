@@ -141,8 +141,6 @@ const UNAVAILABLE: &[(&[u8], &str)] = &[
     (b"prepend", "answers are not rewritten"),
     (b"deprecatevar", "use expirevar"),
     (b"xmlns", "XML:/* and XML://@* need no name spaces"),
-    (b"sanitisematchedbytes", "use sanitiseMatched"),
-    (b"sanitizematchedbytes", "use sanitiseMatched"),
 ];
 
 fn meaning(written: &Written) -> Result<Action, Wrong> {
@@ -159,8 +157,10 @@ fn meaning(written: &Written) -> Result<Action, Wrong> {
             Some(_) => Err(named(written, "takes no value")),
         };
     }
-    if name == b"allow" {
-        return allow(written);
+    match name.as_slice() {
+        b"allow" => return allow(written),
+        b"sanitisematchedbytes" | b"sanitizematchedbytes" => return matched_bytes(written),
+        _ => {}
     }
     let Some(value) = &written.value else {
         return Err(match is_known(&name) {
@@ -276,6 +276,28 @@ fn allow(written: &Written) -> Result<Action, Wrong> {
         Some(_) => return Err(in_value(written, "expected `phase`, `request` or nothing")),
     };
     Ok(Action::Disruptive(Disruptive::Allow(scope)))
+}
+
+/// `sanitiseMatchedBytes`, `sanitiseMatchedBytes:1/4`.
+fn matched_bytes(written: &Written) -> Result<Action, Wrong> {
+    let mut shown = (0, 0);
+    if let Some(value) = &written.value {
+        let mut parts = value.splitn(2, |byte| *byte == b'/');
+        let mut part = || {
+            let text = std::str::from_utf8(parts.next()?).ok()?;
+            text.parse().ok()
+        };
+        shown = part().zip(part()).ok_or_else(|| {
+            let expected =
+                "expected how many bytes may be shown at the beginning and the end, like 1/4";
+            in_value(written, expected)
+        })?;
+    }
+    let (shown_first, shown_last) = shown;
+    Ok(Action::Sanitise(Sanitise::MatchedBytes {
+        shown_first,
+        shown_last,
+    }))
 }
 
 #[cfg(test)]

@@ -41,6 +41,7 @@ impl Run<'_> {
                 let value = value.as_ref().map(|value| self.kept(rule, value));
                 self.set_env(name, value);
             }
+            Effect::Sanitise(what) => self.sanitise(what),
         }
     }
 

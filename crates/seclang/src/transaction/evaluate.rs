@@ -19,6 +19,8 @@ use crate::program::{
 use crate::syntax::{EngineMode, Phase};
 use crate::{Collections, Countries};
 
+pub(super) use conclude::LOGGED_VALUE_BYTES_MAX;
+
 /// One phase of one transaction.
 pub(super) struct Run<'r> {
     pub(super) program: &'r Program,

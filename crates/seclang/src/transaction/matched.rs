@@ -62,6 +62,8 @@ pub(super) struct Matched {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MatchedRule {
     pub(super) rule: u32,
+    /// What the value is called; nothing of `SecAction`.
+    pub(super) matched: Option<Name>,
     pub(super) message: Span,
     pub(super) data: Span,
     pub(super) name: Span,

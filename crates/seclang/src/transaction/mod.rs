@@ -15,6 +15,7 @@ mod lookup;
 mod matched;
 mod records;
 mod report;
+mod sanitise;
 mod spent;
 mod state;
 mod strings;
@@ -34,6 +35,7 @@ use state::{Stage, State};
 
 pub use counter::RuleCounter;
 pub use report::{MatchReport, Matches};
+pub use sanitise::Sanitised;
 pub use worker::{Budget, Clock, Worker, WorkerOptions};
 
 /// Who speaks to whom.
@@ -202,6 +204,7 @@ impl Transaction {
     /// phase runs any more.
     pub fn log(&mut self, worker: &mut Worker) {
         self.run(worker, Phase::Logging);
+        sanitise::hide(&mut self.state, worker.program());
     }
 
     /// Keeps what it changed of records of collections, and gives its memory back to `worker`.

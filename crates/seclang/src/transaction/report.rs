@@ -34,6 +34,7 @@ pub struct MatchReport<'t> {
 
 impl Transaction {
     /// What rules have matched so far, of rules that are logged or end the transaction: at most 1,000.
+    /// Once [`Transaction::log`] is done, without what rules sanitise ([`Transaction::sanitised`]).
     #[must_use]
     pub fn matches<'t>(&'t self, program: &'t Program) -> Matches<'t> {
         Matches {

@@ -4,6 +4,7 @@ use palisade_body::{Outcome as BodyOutcome, Processor};
 
 use super::arena::{Arena, Span};
 use super::matched::{Matched, MatchedRule};
+use super::sanitise::Secrets;
 use super::strings::StringId;
 use super::tx_values::TxValues;
 use super::{Interruption, Outcome};
@@ -134,6 +135,8 @@ pub(super) struct State {
     pub(super) matched: Vec<Matched>,
     pub(super) events: Vec<MatchedRule>,
     pub(super) events_left_out: usize,
+    /// What is not to be in the audit log.
+    pub(super) secrets: Secrets,
     /// Whether a rule for the audit log has matched.
     pub(super) is_audit_relevant: bool,
     pub(super) highest_severity: u8,
@@ -179,6 +182,7 @@ impl State {
             matched: Vec::new(),
             events: Vec::new(),
             events_left_out: 0,
+            secrets: Secrets::default(),
             is_audit_relevant: false,
             highest_severity: u8::MAX,
             interruption: None,
@@ -241,6 +245,7 @@ impl State {
         self.matched.clear();
         self.events.clear();
         self.events_left_out = 0;
+        self.secrets.clear();
         self.is_audit_relevant = false;
         self.highest_severity = u8::MAX;
         self.interruption = None;

@@ -122,6 +122,7 @@ impl Lowering<'_> {
                 self.optional_text(value.as_ref(), place)?,
             ),
             Action::Ctl(ctl) => Effect::Ctl(self.ctl(ctl, place, drafts)?),
+            Action::Sanitise(what) => Effect::Sanitise(what.clone()),
             _ => return Some(None),
         }))
     }

@@ -101,6 +101,27 @@ fn transactions_are_controlled() {
 }
 
 #[test]
+fn what_audit_logs_do_not_show() {
+    #[track_caller]
+    fn one(written: &str, what: Sanitise) {
+        check(written, &[Action::Sanitise(what)]);
+    }
+    let bytes = |shown_first, shown_last| Sanitise::MatchedBytes {
+        shown_first,
+        shown_last,
+    };
+    one("sanitiseArg:p", Sanitise::Argument(b"p".to_vec()));
+    one("sanitizeArg:p", Sanitise::Argument(b"p".to_vec()));
+    one("sanitiseMatched", Sanitise::Matched);
+    one("sanitiseMatchedBytes", bytes(0, 0));
+    one("sanitizeMatchedBytes:1/4", bytes(1, 4));
+    let expected = "expected how many bytes may be shown at the beginning and the end, like 1/4";
+    for wrong in ["1", "1/", "x/4", "1/4/5", "-1/4", "1/65536"] {
+        check_wrong(&format!("sanitiseMatchedBytes:{wrong}"), 21, expected);
+    }
+}
+
+#[test]
 fn what_is_wrong_has_its_place() {
     check_wrong("id:1,phaze:2", 5, "there is no action `phaze`");
     check_wrong(

@@ -11,7 +11,7 @@ use crate::transaction::{Interruption, InterruptionAction};
 /// The longest message or data that is kept of a match.
 const LOGGED_BYTES_MAX: usize = 1_024;
 /// The longest value that is kept of a match.
-const LOGGED_VALUE_BYTES_MAX: usize = 512;
+pub(in crate::transaction) const LOGGED_VALUE_BYTES_MAX: usize = 512;
 /// The most matches that are kept of a transaction; further ones are counted.
 const EVENTS_MAX: usize = 1_000;
 
@@ -93,6 +93,7 @@ impl<'r> Run<'r> {
         };
         self.state.events.push(MatchedRule {
             rule: index,
+            matched: matched.map(|matched| matched.name),
             message,
             data,
             name,
