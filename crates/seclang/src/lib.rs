@@ -30,7 +30,9 @@ pub use operators::{
     OperatorCache, OperatorError, PatternProblem, Phrases, Problem, Relation, Rx, Text, TextTest,
     integer,
 };
-pub use program::{Asked, AuditSettings, BodyAccess, Folded, Program, Rule, Settings, Summary};
+pub use program::{
+    Asked, AuditSettings, BodyAccess, Folded, Program, RelevantStatus, Rule, Settings, Summary,
+};
 pub use sources::{SourceError, Sources};
 pub use transaction::{
     Budget, Clock, Connection, Interruption, InterruptionAction, MatchReport, Matches, Outcome,

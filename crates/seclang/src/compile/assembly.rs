@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::choice::Choice;
 use super::rule_files::{Beside, RuleFiles};
 use super::settings::set;
-use crate::program::Settings;
+use crate::program::{RelevantStatus, Settings};
 use crate::syntax::{
     self, Action, Condition, Directive, Phase, Place, Placed, Problem, Problems, Rule, RuleChoice,
     Severity, Target, TargetUse, UpdatedTargets,
@@ -208,7 +208,20 @@ impl<'a> Assembly<'a> {
                 let message = format!("{name} means nothing here: {why}");
                 self.add(&place, Severity::Warning, None, message);
             }
+            Directive::AuditRelevantStatus(pattern) => self.relevant_status(&pattern, &place),
             setting => set(&mut self.drafts.settings, setting),
+        }
+    }
+
+    fn relevant_status(&mut self, pattern: &[u8], place: &Place) {
+        match RelevantStatus::parse(pattern) {
+            Ok(statuses) => self.drafts.settings.audit.relevant_status = Some(statuses),
+            Err((offset, problem)) => {
+                let message = format!(
+                    "SecAuditLogRelevantStatus: {problem} (at byte {offset} of the expression)"
+                );
+                self.error(place, None, message);
+            }
         }
     }
 

@@ -32,9 +32,6 @@ pub(super) fn set(settings: &mut Settings, directive: Directive) {
         Directive::CollectionTimeout(seconds) => settings.collection_timeout = seconds,
         Directive::AuditEngine(mode) => settings.audit.engine = mode,
         Directive::AuditLogParts(parts) => settings.audit.parts = parts,
-        Directive::AuditRelevantStatus(expression) => {
-            settings.audit.relevant_status = Some(expression);
-        }
         _ => {}
     }
 }

@@ -90,7 +90,7 @@ pub enum Problem {
 }
 
 /// A problem and where it is, before it is known whose it is.
-pub(super) type Found = (usize, Problem);
+pub(crate) type Found = (usize, Problem);
 
 /// The beginning of what was found, in one line.
 pub(super) fn excerpt(found: &[u8]) -> String {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::relevant_status::RelevantStatus;
 use crate::syntax::{AuditMode, EngineMode};
 
 /// What directives say beside rules. The defaults are ModSecurity 2's.
@@ -55,8 +56,8 @@ pub struct AuditSettings {
     pub engine: AuditMode,
     /// `SecAuditLogParts`
     pub parts: Vec<u8>,
-    /// `SecAuditLogRelevantStatus`: an expression.
-    pub relevant_status: Option<Vec<u8>>,
+    /// `SecAuditLogRelevantStatus`
+    pub relevant_status: Option<RelevantStatus>,
 }
 
 impl Default for Settings {

@@ -258,11 +258,31 @@ impl Transaction {
         changed.unwrap_or(&settings.audit.parts)
     }
 
-    /// Whether a rule has matched that is for the audit log (`auditlog`, `noauditlog`), which is what
-    /// `RelevantOnly` asks.
+    /// Whether a rule has matched that is for the audit log (`auditlog`, `noauditlog`), which is one of
+    /// two things that `RelevantOnly` asks.
     #[must_use]
     pub fn is_audit_relevant(&self) -> bool {
         self.state.is_audit_relevant
+    }
+
+    /// Whether the transaction goes to the audit log, once phase 5 is over: `SecAuditEngine` or
+    /// `ctl:auditEngine`; where that is `RelevantOnly`, because a rule for the audit log has matched or for
+    /// the `status` that the client got, whoever answered; it has none where nobody did. Nothing goes there
+    /// where `SecRuleEngine` is Off.
+    #[must_use]
+    pub fn is_for_audit_log(&self, settings: &Settings, status: Option<u16>) -> bool {
+        let is_status_relevant = || {
+            let relevant = settings.audit.relevant_status.as_ref();
+            relevant
+                .zip(status)
+                .is_some_and(|(relevant, status)| relevant.contains(status))
+        };
+        let is_logged = match self.audit_mode() {
+            AuditMode::Off => false,
+            AuditMode::On => true,
+            AuditMode::RelevantOnly => self.is_audit_relevant() || is_status_relevant(),
+        };
+        is_logged && settings.engine != EngineMode::Off
     }
 
     /// How a rule ended it.

@@ -2,7 +2,7 @@
 
 use palisade_seclang::Sanitised;
 
-use crate::site::{Ran, Request, run};
+use crate::site::{Ran, Request, Site, run};
 
 fn shown(sanitised: Sanitised<'_>) -> String {
     match sanitised {
@@ -193,4 +193,85 @@ fn beyond_what_is_kept_nothing_is_shown() {
         &Request::get(&format!("/?user=ann{}", "&p=v".repeat(17))),
     );
     assert_eq!(ran.messages(), ["|***"]);
+}
+
+#[test]
+fn what_goes_to_the_audit_log() {
+    #[track_caller]
+    fn check(settings: &str, rule: &str, status: Option<u16>, expected: bool) {
+        let rules = format!("{settings}\nSecRule ARGS:a x id:1,phase:1,{rule}");
+        let site = Site::new(&rules);
+        let ran = site.run(&Request::get("/?a=x"));
+        let settings = site.program().settings();
+        let is_logged = ran.transaction().is_for_audit_log(settings, status);
+        assert_eq!(is_logged, expected, "{rules} {status:?}");
+    }
+    let silent = "pass,nolog";
+    let relevant = "SecAuditEngine RelevantOnly\nSecAuditLogRelevantStatus \"^(?:5|4(?!04))\"";
+    for (engine, rule, status, expected) in [
+        // By default nothing does.
+        ("", "pass", Some(500), false),
+        ("SecAuditEngine Off", "deny", Some(403), false),
+        ("SecAuditEngine On", silent, Some(200), true),
+        ("SecAuditEngine On", "pass,noauditlog", None, true),
+        // A rule that matched.
+        ("SecAuditEngine RelevantOnly", "pass", Some(200), true),
+        (
+            "SecAuditEngine RelevantOnly",
+            "pass,nolog,auditlog",
+            None,
+            true,
+        ),
+        ("SecAuditEngine RelevantOnly", silent, Some(500), false),
+        (
+            "SecAuditEngine RelevantOnly",
+            "deny,noauditlog",
+            Some(403),
+            false,
+        ),
+        // Or the status.
+        (relevant, silent, Some(500), true),
+        (relevant, silent, Some(403), true),
+        (relevant, silent, Some(404), false),
+        (relevant, silent, Some(200), false),
+        (relevant, silent, None, false),
+        (relevant, "pass", Some(404), true),
+        (relevant, "deny,noauditlog", Some(403), true),
+        // What a rule makes of it.
+        (
+            "SecAuditEngine On",
+            "pass,nolog,ctl:auditEngine=Off",
+            Some(500),
+            false,
+        ),
+        (relevant, "pass,ctl:auditEngine=Off", Some(500), false),
+        (relevant, "pass,nolog,ctl:auditEngine=On", Some(200), true),
+        (
+            "SecAuditEngine On",
+            "pass,nolog,ctl:auditEngine=RelevantOnly",
+            Some(200),
+            false,
+        ),
+        // Where no rule runs.
+        (
+            "SecRuleEngine Off\nSecAuditEngine On",
+            "pass",
+            Some(500),
+            false,
+        ),
+        (
+            "SecRuleEngine DetectionOnly\nSecAuditEngine On",
+            silent,
+            Some(200),
+            true,
+        ),
+        (
+            "SecAuditEngine On",
+            "pass,ctl:ruleEngine=Off",
+            Some(200),
+            true,
+        ),
+    ] {
+        check(engine, rule, status, expected);
+    }
 }

@@ -1,7 +1,7 @@
 //! Directives and actions.
 
 use palisade_seclang::syntax::{AuditMode, EngineMode};
-use palisade_seclang::{AuditSettings, BodyAccess, CompileOptions, Settings};
+use palisade_seclang::{AuditSettings, BodyAccess, CompileOptions, RelevantStatus, Settings};
 
 use crate::memory::{MAIN, Memory};
 use crate::site::{Request, Site, run, run_files};
@@ -418,7 +418,7 @@ fn settings_are_read() {
         audit: AuditSettings {
             engine: AuditMode::RelevantOnly,
             parts: b"ABZ".into(),
-            relevant_status: Some(b"^5".into()),
+            relevant_status: Some(RelevantStatus::parse(b"^5").unwrap()),
         },
         files: vec![MAIN.into()],
     };

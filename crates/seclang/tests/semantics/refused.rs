@@ -318,3 +318,14 @@ fn what_may_not_mean_what_its_author_thinks() {
         &["main.conf:1:1: warning: SecDataDir means nothing here: collections are kept in memory"],
     );
 }
+
+#[test]
+fn statuses_for_the_audit_log() {
+    check(
+        "\nSecAuditLogRelevantStatus \"^4(?<!0)\"",
+        &[
+            "main.conf:2:1: error: SecAuditLogRelevantStatus: look-around (`(?<!`) can't be matched in linear time; expected a pattern without it, or a chain of rules (at byte 2 of the expression)",
+        ],
+    );
+    check_warnings("SecAuditLogRelevantStatus \"^(?:5|4(?!04))\"", &[]);
+}

@@ -62,7 +62,7 @@ impl Program {
 }
 
 impl Rx {
-    pub(super) fn parse(pattern: &[u8]) -> Result<Self, Found> {
+    pub(crate) fn parse(pattern: &[u8]) -> Result<Self, Found> {
         Self::compile(pattern, false)
     }
 
