@@ -5,6 +5,7 @@
 //! bytes come from and where its verdicts go.
 
 mod clock;
+mod country_database;
 mod drive;
 mod explain;
 mod log_line;
@@ -14,6 +15,7 @@ mod suite_files;
 mod suite_run;
 
 pub use clock::{stopwatch, system_clock};
+pub use country_database::{CountryDatabase, CountryDatabaseError};
 pub use explain::{BodySight, Case, Explanation, Matched, explain};
 pub use log_line::{LogContext, append_log_line, severity_name};
 pub use rule_folder::RuleFolder;

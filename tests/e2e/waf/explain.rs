@@ -346,3 +346,40 @@ fn json_has_all_of_it() {
     assert_eq!(outcome(&["detect.conf", EVIL]), "detected");
     assert_eq!(outcome(&["http://a.example/"]), "passes");
 }
+
+#[test]
+fn countries_are_those_of_the_database() {
+    let rules = "SecRuleEngine On
+SecRule REMOTE_ADDR @geoLookup \"id:1,phase:1,nolog,pass,chain\"
+SecRule GEO:COUNTRY_CODE \"@streq DE\" \"t:none\"
+SecRule GEO:COUNTRY_CODE \"@streq DE\" \"id:2,phase:1,deny,msg:'From Germany'\"
+";
+    let folder = Folder::with(&[("rules.conf", rules), ("none.mmdb", "none")]);
+    let database = palisade_testkit::mmdb::country_database(&[("192.0.2.0/24", "DE")]);
+    std::fs::write(folder.0.path().join("country.mmdb"), database).unwrap();
+    let explained = |more: &[&str]| {
+        let words = ["explain", "http://a.example/", "--rules", "rules.conf"];
+        folder.waf(&[&words, more].concat())
+    };
+    let found = explained(&["--country-database", "country.mmdb"]);
+    found.prints(&["msg From Germany", "refused by rule 2 with status 403"]);
+    assert_eq!(found.said, "", "{found:?}");
+    let elsewhere = [
+        "--country-database",
+        "country.mmdb",
+        "--client",
+        "198.51.100.1",
+    ];
+    explained(&elsewhere).prints(&["=> passes"]);
+    let without = explained(&[]);
+    without.prints(&["=> passes"]);
+    assert!(without.said.contains("1 warnings"), "{without:?}");
+    for (file, expected) in [
+        ("none.mmdb", "not a MaxMind database"),
+        ("no", "can't read no"),
+    ] {
+        let ended = explained(&["--country-database", file]);
+        assert_eq!(ended.code, 1, "{ended:?}");
+        assert!(ended.said.contains(expected), "{ended:?}");
+    }
+}

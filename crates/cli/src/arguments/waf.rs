@@ -86,6 +86,9 @@ pub(crate) struct WafExplain {
     /// Who sends the request
     #[arg(long, value_name = "ADDR", default_value = "192.0.2.1")]
     pub(crate) client: IpAddr,
+    /// A database in MaxMind's format (.mmdb) for @geoLookup, as geo.country_database of the settings
+    #[arg(long, value_name = "FILE")]
+    pub(crate) country_database: Option<PathBuf>,
     /// Show rules that match without being logged as well
     #[arg(long)]
     pub(crate) all: bool,

@@ -1,12 +1,13 @@
 //! `palisade waf explain`: which rules match a request, and what comes of it.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use palisade_ftw::{RawResponse, Request};
-use palisade_seclang::{CompileOptions, WorkerOptions};
+use palisade_seclang::{CompileOptions, Countries, WorkerOptions};
 use palisade_vocabulary::Scheme;
-use palisade_waf::{Case, system_clock};
+use palisade_waf::{Case, CountryDatabase, system_clock};
 
 use super::json::Report;
 use super::story::Story;
@@ -34,8 +35,11 @@ pub(super) fn explain(arguments: &WafExplain) -> Result<Exit> {
     if response.is_some() && status.is_none() {
         bail!("the file of --response is no answer; expected one that begins like HTTP/1.1 200 OK");
     }
-    // Which rules matched that nobody is told of is known of those that are asked.
+    let countries = arguments.country_database.as_deref();
+    let countries = countries.map(CountryDatabase::open).transpose()?;
     let options = CompileOptions {
+        has_countries: countries.is_some(),
+        // Which rules matched that nobody is told of is known of those that are asked.
         fold: false,
         ..CompileOptions::default()
     };
@@ -53,7 +57,10 @@ pub(super) fn explain(arguments: &WafExplain) -> Result<Exit> {
         request: &request,
         response: status.zip(response.as_ref()),
     };
-    let options = WorkerOptions::new(system_clock);
+    let options = WorkerOptions {
+        countries: countries.map(|countries| Arc::new(countries) as Arc<dyn Countries>),
+        ..WorkerOptions::new(system_clock)
+    };
     let explanation = palisade_waf::explain(&program, options.clone(), &case);
     let story = Story {
         program: &program,
