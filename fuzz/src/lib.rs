@@ -12,6 +12,7 @@ pub mod feeds;
 pub mod form;
 pub mod forwarded;
 pub mod frames;
+pub mod ftw_suite;
 pub mod head;
 pub mod head_http2;
 pub mod json;
@@ -62,6 +63,7 @@ pub const TARGETS: &[Target] = &[
     target("form", form::check),
     target("forwarded", forwarded::check),
     target("frames", frames::check),
+    target("ftw_suite", ftw_suite::check),
     target("head", head::check),
     target("head_http2", head_http2::check),
     target("json", json::check),

@@ -1,6 +1,6 @@
 //! What must come of a request.
 
-use palisade_yaml::{Location, Node};
+use palisade_yaml::{Location, Node, quoted};
 
 use super::Pattern;
 use crate::fields::Fields;
@@ -104,6 +104,14 @@ fn pattern(fields: &Fields<'_>, name: &str, problems: &mut Problems) -> Option<P
         .node(name)
         .map_or(fields.location, |node| &node.location);
     Pattern::new(text)
-        .map_err(|error| problems.add(location, format!("not a regular expression: {error}")))
+        .map_err(|error| problems.add(location, not_an_expression(text, &error)))
         .ok()
+}
+
+/// In one line: errors of syntax draw the expression, and say what is wrong in their last line.
+fn not_an_expression(text: &str, error: &regex::Error) -> String {
+    let told = error.to_string();
+    let last = told.lines().last().unwrap_or_default();
+    let what = last.strip_prefix("error: ").unwrap_or(last);
+    format!("not a regular expression: {what}; got {}", quoted(text))
 }

@@ -189,6 +189,10 @@ fn all_that_is_wrong_is_told_with_its_place() {
         &["9.yaml:1:38: \"ftp\" is no protocol; expected http or https"],
     );
     check_problems(
+        "tests: [{stages: [{input: {}, output: {log: {match_regex: \"(\\n\"}}}]}]",
+        &["9.yaml:1:59: not a regular expression: unclosed group; got \"(\\n\""],
+    );
+    check_problems(
         "tests: [{stages: [{}]}]",
         &["9.yaml:1:19: the stage has no `input`"],
     );
