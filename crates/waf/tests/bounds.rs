@@ -29,7 +29,16 @@ static ALONE: Mutex<()> = Mutex::new(());
 const PROGRAM_BYTES_MAX: usize = 64 << 20;
 /// What a worker may keep of the largest requests, beyond what it has after an ordinary one.
 const KEPT_BYTES_MAX: usize = 16 << 20;
+/// What a worker may take while it judges the largest requests, beyond what it has before.
+const TAKEN_BYTES_MAX: usize = 192 << 20;
+/// What it may take of the largest that ModSecurity's recommended settings let through.
+const TAKEN_OF_RECOMMENDED_BYTES_MAX: usize = 96 << 20;
+/// `SecRequestBodyLimit`, as recommended.
 const BODY_BYTES: usize = 13_107_200;
+/// `SecRequestBodyNoFilesLimit`, as recommended.
+const NO_FILES_BYTES: usize = 131_072;
+/// Every escape there is.
+const TRICKY: &str = "%2541%26#x41;\\u0041\\x41\\101 A/**/../b\0\u{e9}";
 
 fn crs(skipped: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("PALISADE_CRS").map(PathBuf::from);
@@ -59,16 +68,22 @@ fn options(budget: Budget) -> WorkerOptions {
     }
 }
 
-const BUDGET: Budget = Budget {
-    bytes: 1 << 30,
-    time: Duration::from_secs(10),
-};
+/// The default one, with time enough on a machine that is busy.
+fn budget() -> Budget {
+    Budget {
+        time: Duration::from_secs(600),
+        ..WorkerOptions::new(|| Duration::ZERO).budget
+    }
+}
 
 struct Request {
     target: String,
     content_type: &'static str,
     body: Vec<u8>,
+    answer: Vec<u8>,
 }
+
+const ANSWER: &[u8] = b"ORA-00936: missing expression";
 
 impl Request {
     fn get(target: &str) -> Self {
@@ -76,6 +91,7 @@ impl Request {
             target: target.to_owned(),
             content_type: "text/plain",
             body: Vec::new(),
+            answer: ANSWER.to_vec(),
         }
     }
 
@@ -84,20 +100,29 @@ impl Request {
             target: "/a".to_owned(),
             content_type,
             body: body.into(),
+            answer: ANSWER.to_vec(),
         }
     }
 }
 
-/// The phases of a request and its answer; how far rules got, and how often they matched before and
-/// during the answer's phases.
-fn judge(worker: &mut Worker, request: &Request) -> (Outcome, [u64; 2]) {
+/// What came of a request and its answer.
+struct Judged {
+    /// How far rules got.
+    outcome: Outcome,
+    /// How often they matched during the answer's phases.
+    hits_of_answer: u64,
+    /// Of the default budget, in bytes.
+    spent: u64,
+}
+
+/// The phases of a request and its answer.
+fn judge(worker: &mut Worker, request: &Request) -> Judged {
     let connection = Connection {
         client: ([192, 0, 2, 1], 50_000).into(),
         server: ([192, 0, 2, 2], 443).into(),
         unique_id: "0123456789abcdef",
     };
     let hits = |worker: &Worker| worker.counters().iter().map(|one| one.hits).sum::<u64>();
-    let before = hits(worker);
     let mut transaction = Transaction::begin(worker, &connection);
     let line = format!("POST {} HTTP/1.1", request.target);
     let length = request.body.len().to_string();
@@ -115,7 +140,7 @@ fn judge(worker: &mut Worker, request: &Request) -> (Outcome, [u64; 2]) {
     };
     transaction.request_head(worker, &head);
     transaction.request_body(worker, Body::whole(&request.body));
-    let of_request = hits(worker) - before;
+    let of_request = hits(worker);
     let head = ResponseHead {
         protocol: b"HTTP/1.1",
         status: 500,
@@ -123,12 +148,15 @@ fn judge(worker: &mut Worker, request: &Request) -> (Outcome, [u64; 2]) {
         headers: &[(b"Content-Type", b"text/html")],
     };
     transaction.response_head(worker, &head);
-    transaction.response_body(worker, Body::whole(b"ORA-00936: missing expression"));
+    transaction.response_body(worker, Body::whole(&request.answer));
     transaction.log(worker);
-    let of_answer = hits(worker) - before - of_request;
-    let outcome = transaction.outcome();
+    let judged = Judged {
+        outcome: transaction.outcome(),
+        hits_of_answer: hits(worker) - of_request,
+        spent: transaction.bytes_spent(budget()),
+    };
     transaction.finish(worker);
-    (outcome, [of_request, of_answer])
+    judged
 }
 
 #[test]
@@ -156,7 +184,6 @@ fn arguments() -> Vec<(&'static str, Request)> {
     const FORM: &str = "application/x-www-form-urlencoded";
     const MULTIPART: &str = "multipart/form-data; boundary=x";
     let each = |value: &str| -> String { (0..1_000).map(|n| format!("&a{n}={value}")).collect() };
-    let tricky = "%2541%26#x41;\\u0041\\x41\\101 A/**/../b\0\u{e9}";
     let text = b"select cat 'x' from /etc/hosts; <a href=b> \\".repeat(BODY_BYTES / 44);
     let before = b"--x\r\nContent-Disposition: form-data; name=\"a\"; filename=\"b.txt\"\r\n\r\n";
     let file = [&before[..], &text, b"\r\n--x--\r\n"].concat();
@@ -165,9 +192,16 @@ fn arguments() -> Vec<(&'static str, Request)> {
         ("1,000 arguments", Request::get(&format!("/?{}", each("b")))),
         (
             "1,000 arguments with much to decode",
-            Request::post(FORM, each(tricky)),
+            Request::post(FORM, each(TRICKY)),
         ),
         ("a form of one value", Request::post(FORM, value)),
+        (
+            "a form of one value with much to decode",
+            Request::post(
+                FORM,
+                format!("a={}", TRICKY.repeat(BODY_BYTES / TRICKY.len())),
+            ),
+        ),
         (
             "a form of many arguments",
             Request::post(FORM, "a=b&".repeat(BODY_BYTES / 4)),
@@ -214,22 +248,93 @@ fn a_worker_gives_the_memory_of_large_requests_back() {
     };
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let program = program(&crs);
-    let mut worker = Worker::new(program, options(BUDGET));
+    let mut worker = Worker::new(program, options(budget()));
     judge(&mut worker, &Request::get("/?a=b"));
     let before = live_bytes();
     for (name, request) in largest() {
         let bodies = live_bytes();
         let begun = Instant::now();
-        let ((outcome, _), peak) = peak_bytes_of(|| judge(&mut worker, &request));
+        let (judged, peak) = peak_bytes_of(|| judge(&mut worker, &request));
         let (took, after) = (begun.elapsed(), live_bytes());
         println!(
-            "{name}: {outcome:?} in {took:?}, {peak} bytes at most, keeps {}",
+            "{name}: {:?} in {took:?}, {} spent, {peak} bytes at most, keeps {}",
+            judged.outcome,
+            judged.spent,
             after as i64 - bodies as i64
         );
+        assert!(peak < TAKEN_BYTES_MAX, "{name}: {peak} bytes");
     }
     let kept = live_bytes().saturating_sub(before);
     println!("kept in the end: {kept} bytes");
     assert!(kept < KEPT_BYTES_MAX, "{kept} bytes");
+}
+
+/// The largest that the recommended settings let through, with an answer of the largest size.
+fn recommended() -> Vec<(&'static str, Request)> {
+    const FORM: &str = "application/x-www-form-urlencoded";
+    let fill = |text: &str, len: usize| text.repeat(len / text.len());
+    let value = fill(TRICKY, NO_FILES_BYTES - 2);
+    let attack = fill(
+        "1' union select x from /etc/hosts; <a href=javascript:b> ",
+        NO_FILES_BYTES - 2,
+    );
+    let each = (0..999).map(|n| format!("&a{n}={TRICKY}{n}{TRICKY}"));
+    let mut each = each.collect::<String>().into_bytes();
+    each.truncate(NO_FILES_BYTES);
+    let part = |name: &str, content: &str| {
+        format!("--x\r\nContent-Disposition: form-data; {name}\r\n\r\n{content}\r\n")
+    };
+    let head = 1_000;
+    let files = part(
+        "name=\"f\"; filename=\"b.txt\"",
+        &fill(TRICKY, BODY_BYTES - NO_FILES_BYTES),
+    );
+    let field = part("name=\"a\"", &fill(TRICKY, NO_FILES_BYTES - head));
+    let mut all = vec![
+        (
+            "a value with much to decode",
+            Request::post(FORM, format!("a={value}")),
+        ),
+        (
+            "a value with attacks",
+            Request::post(FORM, format!("a={attack}")),
+        ),
+        ("999 values", Request::post(FORM, each)),
+        (
+            "a value and a file",
+            Request::post(
+                "multipart/form-data; boundary=x",
+                format!("{field}{files}--x--\r\n"),
+            ),
+        ),
+        (
+            "text",
+            Request::post("text/plain", fill(TRICKY, BODY_BYTES)),
+        ),
+    ];
+    for (_, request) in &mut all {
+        request.answer = fill("<p>ORA-0093 root:x:0:0 &lt;?php</p> ", 1 << 20).into_bytes();
+    }
+    all
+}
+
+#[test]
+fn what_the_recommended_settings_let_through_is_judged_whole() {
+    let Some(crs) = crs("the default budget") else {
+        return;
+    };
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let program = program(&crs);
+    for (name, request) in recommended() {
+        let mut worker = Worker::new(Arc::clone(&program), options(budget()));
+        let (judged, peak) = peak_bytes_of(|| judge(&mut worker, &request));
+        println!("{name}: {} spent, {peak} bytes at most", judged.spent);
+        assert_eq!(judged.outcome, Outcome::Complete, "{name}");
+        assert!(
+            peak < TAKEN_OF_RECOMMENDED_BYTES_MAX,
+            "{name}: {peak} bytes"
+        );
+    }
 }
 
 #[test]
@@ -240,14 +345,15 @@ fn a_spent_budget_is_told_and_ends_all_phases() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let program = program(&crs);
     let check = |bytes, expected| {
-        let mut worker = Worker::new(Arc::clone(&program), options(Budget { bytes, ..BUDGET }));
+        let mut worker = Worker::new(Arc::clone(&program), options(Budget { bytes, ..budget() }));
         let body = format!("a={}", "select 1 ".repeat(2_000));
         let request = Request::post("application/x-www-form-urlencoded", body);
-        let (outcome, [_, of_answer]) = judge(&mut worker, &request);
-        assert_eq!(outcome, expected);
-        assert_eq!(of_answer > 0, outcome == Outcome::Complete, "{of_answer}");
+        let judged = judge(&mut worker, &request);
+        assert_eq!(judged.outcome, expected);
+        let is_complete = expected == Outcome::Complete;
+        assert_eq!(judged.hits_of_answer > 0, is_complete);
     };
-    check(BUDGET.bytes, Outcome::Complete);
+    check(budget().bytes, Outcome::Complete);
     check(50_000, Outcome::BudgetSpent(Phase::RequestBody));
     check(100, Outcome::BudgetSpent(Phase::RequestHeaders));
 }

@@ -54,7 +54,7 @@ fn matches_scores_and_the_verdict_are_told() {
             "1 rules matched that are not logged; --all shows what they did:",
             "tx.inbound_anomaly_score 5",
             "tx.inbound_anomaly_score_threshold 5",
-            "of 1073741824 bytes looked at,",
+            "of 134217728 bytes looked at,",
             "=> would be refused by rule 3 with status 403 in phase 2",
         ],
     );
@@ -337,7 +337,7 @@ fn json_has_all_of_it() {
     );
     assert_eq!(told["matched_without_log"], json!([1]));
     assert_eq!(told["hygiene"], Value::Null);
-    assert_eq!(told["budget"]["bytes_max"], json!(1 << 30));
+    assert_eq!(told["budget"]["bytes_max"], json!(1 << 27));
     let outcome = |arguments: &[&str]| {
         let printed = check(&[arguments, &["--json"]].concat(), &[]).printed;
         let told: Value = serde_json::from_str(&printed).unwrap();
