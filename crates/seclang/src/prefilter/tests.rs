@@ -289,14 +289,20 @@ fn whoever_asks_for_classes_gets_their_bits() {
     let (prefilter, bits) = Prefilter::build([(3, requirement)], &[ByteSet::of(b"\\"), percent]);
     assert_eq!(bits, [Some(0), Some(1)]);
     assert_eq!(prefilter.always().len(), 1);
-    assert_eq!(prefilter.classes_of(b"a+\\"), 0b11);
-    assert_eq!(prefilter.classes_of(b"aaaaaaaaaaaaaaaaaaaaaaaa%"), 0b10);
+    // And that of every value.
+    let every = 1 << 63;
+    assert_eq!(prefilter.classes_of(b""), every);
+    assert_eq!(prefilter.classes_of(b"a+\\"), every | 0b11);
+    assert_eq!(
+        prefilter.classes_of(b"aaaaaaaaaaaaaaaaaaaaaaaa%"),
+        every | 0b10
+    );
     assert_eq!(found(&prefilter, b"a\\"), [0]);
     assert_eq!(found(&prefilter, b"a+"), [1 << 3]);
 }
 
 #[test]
-fn classes_beyond_64_join_wider_ones() {
+fn classes_beyond_63_join_wider_ones() {
     let extra: Vec<ByteSet> = (0..66).map(|byte| ByteSet::of(&[byte, 200])).collect();
     let class = |bytes: &[u8]| Requirement {
         literals: Vec::new(),
@@ -304,8 +310,8 @@ fn classes_beyond_64_join_wider_ones() {
     };
     let requirements = [(0, class(&[5])), (70, class(&[90]))];
     let (prefilter, bits) = Prefilter::build(requirements, &extra);
-    assert_eq!(bits[63], Some(63));
-    assert_eq!(bits[64..], [None, None]);
+    assert_eq!(bits[62], Some(62));
+    assert_eq!(bits[63..], [None, None, None]);
     assert_eq!(prefilter.always(), [0, 1 << 6]);
     assert_eq!(found(&prefilter, &[5]), [1, 1 << 6]);
     assert_eq!(found(&prefilter, &[90]), [0, 1 << 6]);

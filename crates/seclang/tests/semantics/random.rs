@@ -34,6 +34,7 @@ const OPERATORS: &[&str] = &[
     "!@rx b",
     "@pm ab CD union",
     "@contains b",
+    "@contains attack",
     "@streq ab",
     "@beginsWith a",
     "@within ab %{tx.y}",
@@ -51,6 +52,10 @@ const FORMS: &[&str] = &[
     "t:base64Decode",
     "t:base64Encode",
     "t:hexEncode",
+    "t:hexDecode",
+    "t:jsDecode",
+    "t:cmdLine",
+    "t:utf8toUnicode",
     "t:removeWhitespace",
     "t:length",
     "multiMatch",
@@ -89,6 +94,14 @@ const QUERIES: &[&str] = &[
     "a",
     "=b",
     "b=a+b",
+    "a=AB",
+    "c=ab,ab;AB",
+    "a=%5Cx61%5Cx42",
+    "b=6162",
+    "d=YXR0YWNr",
+    "a=WVdJPQ==",
+    "c=%C3%A9ab",
+    "b=yxr0ywnr",
 ];
 
 /// Targets, an operator, what is done to values, and what comes of a match.

@@ -4,8 +4,11 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use palisade_body::Body;
-use palisade_seclang::{Budget, Outcome, RuleCounter, Verdict, WorkerOptions, syntax::Phase};
+use palisade_seclang::{
+    Budget, CompileOptions, Outcome, RuleCounter, Verdict, WorkerOptions, syntax::Phase,
+};
 
+use crate::memory::Memory;
 use crate::site::{Request, Site, head};
 
 fn options() -> WorkerOptions {
@@ -120,15 +123,21 @@ thread_local! {
 
 #[test]
 fn one_evaluation_in_64_is_timed() {
-    let site = Site::new(
-        "SecRule TX:a \"@lt 9\" id:1,phase:1,nolog,pass,skipAfter:END
+    let rules = Memory::new(
+        "SecRuleEngine On
+         SecRule TX:a \"@lt 9\" id:1,phase:1,nolog,pass,skipAfter:END
          SecAction id:2,phase:1,nolog,pass
          SecMarker END
          SecRule ARGS:a \"!@contains x\" id:3,phase:1,nolog,pass,chain
          SecRule ARGS:a y
          SecAction id:4,phase:5,nolog,pass,setvar:tx.a=1",
-    )
-    .with(WorkerOptions {
+    );
+    // Of what is decided at load nothing is timed.
+    let options_of_program = CompileOptions {
+        fold: false,
+        ..CompileOptions::default()
+    };
+    let site = Site::of(&rules, options_of_program).with(WorkerOptions {
         stopwatch: || {
             let count = LOOKED_AT.get() + 1;
             LOOKED_AT.set(count);
@@ -224,4 +233,54 @@ fn what_is_transformed_and_searched_counts_though_no_operator_is_asked() {
     assert_eq!(ended(1 << 20).0, Outcome::Complete);
     let spent = Outcome::BudgetSpent(Phase::RequestHeaders);
     assert_eq!(ended(6_000), (spent, String::new()));
+}
+
+/// What a rule finds in values of a form, each time that a worker sees them.
+#[track_caller]
+fn check_forms(rules: &str, query: &str, expected: &[&str]) {
+    let site = Site::new(rules);
+    let mut worker = site.worker();
+    for time in 0..3 {
+        let ran = site.run_by(&mut worker, &Request::get(query));
+        assert_eq!(ran.matches(), expected, "{rules}, time {time}");
+        ran.finish(&mut worker);
+    }
+}
+
+#[test]
+fn values_are_searched_in_every_form_that_rules_look_at() {
+    // No shorter value can match; and there is no byte that says that one might.
+    let decoded = "SecRule ARGS \"@contains foo\" id:1,phase:1,pass,t:base64Decode
+        SecRule ARGS \"@contains foo\" id:2,phase:1,pass,t:hexDecode
+        SecRule ARGS \"@contains foo\" id:3,phase:1,pass,t:removeWhitespace";
+    check_forms(decoded, "/?a=Zm9v", &["1 ARGS:a=foo"]);
+    check_forms(decoded, "/?a=666f6f", &["2 ARGS:a=foo"]);
+    check_forms(decoded, "/?a=f+o+o", &["3 ARGS:a=foo"]);
+    check_forms(decoded, "/?a=foo", &["3 ARGS:a=foo"]);
+    // One form is another's beginning.
+    let nested = "SecRule ARGS \"@contains <b\" id:1,phase:1,pass,t:base64Decode,t:htmlEntityDecode,t:removeWhitespace
+        SecRule ARGS \"@contains <b\" id:2,phase:1,pass,t:base64Decode
+        SecRule ARGS \"@contains y\" id:3,phase:1,pass";
+    check_forms(
+        nested,
+        "/?a=Jmx0OyBi",
+        &["1 ARGS:a=<b", "3 ARGS:a=Jmx0OyBi"],
+    );
+    check_forms(nested, "/?a=PGI=&b=c", &["1 ARGS:a=<b", "2 ARGS:a=<b"]);
+}
+
+#[test]
+fn what_differs_in_one_form_may_match_in_another() {
+    // The same operator, of values that come twice, in two forms and in lower case.
+    let rules = "SecRule ARGS \"@rx ^a.*b$\" id:1,phase:1,pass,t:lowercase
+        SecRule ARGS \"@rx ^a.*b$\" id:2,phase:1,pass
+        SecRule ARGS|REQUEST_COOKIES \"@rx ^a.*b$\" id:3,phase:2,pass,t:removeWhitespace";
+    check_forms(rules, "/?a=Acb&b=Acb", &["1 ARGS:a=acb", "1 ARGS:b=acb"]);
+    check_forms(rules, "/?a=+acb&b=+acb", &["3 ARGS:a=acb", "3 ARGS:b=acb"]);
+    check_forms(rules, "/?a=acb+c", &[]);
+    let multi =
+        "SecRule ARGS \"@rx ^x y$\" id:1,phase:1,pass,multiMatch,t:compressWhitespace,t:trim
+        SecRule ARGS \"@rx ^x y$\" id:2,phase:1,pass,t:compressWhitespace";
+    check_forms(multi, "/?a=+x++y", &["1 ARGS:a=x y"]);
+    check_forms(multi, "/?a=x++y", &["1 ARGS:a=x y", "2 ARGS:a=x y"]);
 }

@@ -295,14 +295,35 @@ impl Outliner<'_> {
     }
 }
 
+/// Whether an action does anything to the transaction. Each is named, so that a new one is thought of.
 fn is_effect(action: &Action) -> bool {
-    matches!(
-        action,
+    match action {
         Action::SetVar(_)
-            | Action::ExpireVar { .. }
-            | Action::InitCollection { .. }
-            | Action::SetEnv { .. }
-            | Action::Ctl(_)
-            | Action::Capture
-    )
+        | Action::ExpireVar { .. }
+        | Action::InitCollection { .. }
+        | Action::SetEnv { .. }
+        | Action::Ctl(_)
+        | Action::Sanitise(_)
+        | Action::Capture => true,
+        Action::Id(_)
+        | Action::Phase(_)
+        | Action::Message(_)
+        | Action::LogData(_)
+        | Action::Severity(_)
+        | Action::Tag(_)
+        | Action::Revision(_)
+        | Action::Version(_)
+        | Action::Maturity(_)
+        | Action::Accuracy(_)
+        | Action::Disruptive(_)
+        | Action::Status(_)
+        | Action::Chain
+        | Action::Skip(_)
+        | Action::SkipAfter(_)
+        | Action::Log(_)
+        | Action::AuditLog(_)
+        | Action::MultiMatch
+        | Action::NoTransformations
+        | Action::Transform(_) => false,
+    }
 }

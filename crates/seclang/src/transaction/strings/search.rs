@@ -48,6 +48,8 @@ pub(super) struct Candidate<'s> {
     pub(super) row: &'s [u64],
 }
 
+/// From so many bytes on memory matters more than how often it grows.
+const LARGE: usize = 256 * 1024;
 /// Which of `made` is the string as it came.
 const AS_IT_CAME: u16 = 0;
 
@@ -211,6 +213,10 @@ impl Search {
             return AS_IT_CAME;
         };
         let start = self.bytes.len();
+        if self.buffer.len() > LARGE {
+            // Twice as much, as a vector grows, would be as many megabytes.
+            self.bytes.reserve_exact(self.buffer.len());
+        }
         self.bytes.extend_from_slice(&self.buffer);
         self.made.push(Made {
             start,
