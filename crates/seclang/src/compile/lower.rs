@@ -8,7 +8,7 @@ use actions::Singles;
 use super::CompileOptions;
 use super::assembly::{Draft, DraftLink, Drafts};
 use super::filters::{Groups, Requirements, SideDraft};
-use super::fold;
+use super::fold::{self, Known};
 use super::operators::{Operators, Refusal, is_of_value_alone};
 use super::rule_files::{Beside, RuleFiles};
 use super::skips::Walks;
@@ -73,13 +73,13 @@ impl<'a> Lowering<'a> {
     /// The program, if nothing is wrong with any rule.
     pub(super) fn program(&mut self, drafts: Drafts) -> Option<Program> {
         let mut walks = Walks::new(&drafts.items);
-        let fates = match self.options.fold {
-            true => fold::fates(&drafts, &walks, self.files),
-            false => vec![Fate::Asked; walks.skip_to.len()],
+        let known = match self.options.fold {
+            true => fold::known(&drafts, &walks, self.files),
+            false => fold::nothing(&walks),
         };
         let (mut rules, mut is_whole) = (Vec::new(), true);
-        for (draft, fate) in drafts.rules().zip(&fates) {
-            let rule = self.rule(draft, *fate, &drafts);
+        for (draft, known) in drafts.rules().zip(&known) {
+            let rule = self.rule(draft, known, &drafts);
             is_whole &= rule.is_some();
             rules.extend(rule);
         }
@@ -87,7 +87,8 @@ impl<'a> Lowering<'a> {
             return None;
         }
         if self.options.fold {
-            walks.without(|rule| fates.get(rule as usize) == Some(&Fate::Folded));
+            let is_folded = |known: &Known| known.fate == Fate::Folded;
+            walks.without(|rule| known.get(rule as usize).is_some_and(is_folded));
         }
         let steps = self.steps(walks, &mut rules);
         self.target_sets.find_slots(&self.tx.names);
@@ -117,11 +118,12 @@ impl<'a> Lowering<'a> {
         })
     }
 
-    fn rule(&mut self, draft: &Draft, fate: Fate, drafts: &Drafts) -> Option<Rule> {
+    fn rule(&mut self, draft: &Draft, known: &Known, drafts: &Drafts) -> Option<Rule> {
         self.rule_id = draft.id;
+        let fate = known.fate;
         let begins = u32::try_from(self.links.len()).ok()?;
         for (number, link) in draft.links.iter().enumerate() {
-            let lowered = self.link(draft, link, number == 0, fate, drafts)?;
+            let lowered = self.link(draft, link, number, known, drafts)?;
             self.links.push(lowered);
         }
         let links = begins..u32::try_from(self.links.len()).ok()?;
@@ -167,10 +169,12 @@ impl<'a> Lowering<'a> {
         &mut self,
         draft: &Draft,
         link: &DraftLink,
-        is_starter: bool,
-        fate: Fate,
+        number: usize,
+        known: &Known,
         drafts: &Drafts,
     ) -> Option<Link> {
+        let is_starter = number == 0;
+        let known_link = known.links.get(number);
         let actions: Vec<_> = draft.actions(link, is_starter).collect();
         let mut effects = Vec::new();
         for action in &actions {
@@ -181,15 +185,19 @@ impl<'a> Lowering<'a> {
             None => None,
             Some(condition) => {
                 let (operator, targets) = self.asked(condition)?;
-                match fate {
+                let argument = known_link.and_then(|link| link.argument.as_ref());
+                match known.fate {
                     Fate::Folded => None,
-                    _ => Some(self.test(
-                        condition,
-                        (operator, targets),
-                        &actions,
-                        draft.phase,
-                        is_starter,
-                    )?),
+                    _ => {
+                        let fixed = argument.map(|text| self.operators.fixed(operator, text));
+                        Some(self.test(
+                            condition,
+                            (fixed.unwrap_or(operator), targets),
+                            &actions,
+                            draft.phase,
+                            is_starter,
+                        )?)
+                    }
                 }
             }
         };

@@ -14,6 +14,8 @@ pub(super) struct Operators {
     /// Whether any rule that runs asks each.
     is_asked: Vec<bool>,
     known: HashMap<(Vec<u8>, Vec<u8>, String), u32>,
+    /// Those whose macros are known, by what they were and what their arguments come to.
+    fixed: HashMap<(u32, Box<[u8]>), u32>,
 }
 
 /// Why an operator can't be used.
@@ -46,11 +48,35 @@ impl Operators {
             Some(macros) => Some(tx.text(macros).map_err(|_| Refusal::TooManyNames)?),
             None => None,
         };
-        let index = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
-        self.all.push(CompiledOperator { operator, expanded });
-        self.is_asked.push(false);
+        let index = self.push(CompiledOperator { operator, expanded });
         self.known.insert(key, index);
         Ok(index)
+    }
+
+    /// The operator that is the same but for its argument, which always comes to `text`; itself where it
+    /// has no macros.
+    pub(super) fn fixed(&mut self, index: u32, text: &[u8]) -> u32 {
+        let with_argument = |one: &CompiledOperator| one.operator.with_argument(text);
+        let key = (index, text.into());
+        if let Some(fixed) = self.fixed.get(&key) {
+            return *fixed;
+        }
+        let Some(operator) = self.get(index).and_then(with_argument) else {
+            return index;
+        };
+        let fixed = self.push(CompiledOperator {
+            operator,
+            expanded: None,
+        });
+        self.fixed.insert(key, fixed);
+        fixed
+    }
+
+    fn push(&mut self, compiled: CompiledOperator) -> u32 {
+        let index = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
+        self.all.push(compiled);
+        self.is_asked.push(false);
+        index
     }
 
     /// Notes that a rule that runs asks it.

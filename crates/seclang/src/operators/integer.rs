@@ -100,6 +100,13 @@ impl Comparison {
         }
     }
 
+    pub(super) fn with_argument(&self, text: &[u8]) -> Self {
+        Self {
+            relation: self.relation,
+            argument: Number::Fixed(integer(text)),
+        }
+    }
+
     /// Whether `value` stands so to the argument, or to what it was expanded to.
     pub(super) fn holds(&self, value: &[u8], expanded: &[u8]) -> bool {
         let argument = self.fixed().unwrap_or_else(|| integer(expanded));

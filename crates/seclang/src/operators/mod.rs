@@ -151,6 +151,18 @@ impl Operator {
             _ => None,
         }
     }
+
+    /// The same operator where what its [macros](Self::macros) are expanded to is always `text`; `None`
+    /// where it has none.
+    #[must_use]
+    pub fn with_argument(&self, text: &[u8]) -> Option<Self> {
+        self.macros()?;
+        Some(Self::Match(match self {
+            Self::Match(Matcher::Text(one)) => Matcher::Text(one.with_argument(text)),
+            Self::Match(Matcher::Comparison(one)) => Matcher::Comparison(one.with_argument(text)),
+            _ => return None,
+        }))
+    }
 }
 
 fn parse(name: &[u8], argument: &[u8], sources: &dyn Sources) -> Result<Operator, Found> {

@@ -78,6 +78,10 @@ impl Text {
         &self.argument
     }
 
+    pub(super) fn with_argument(&self, text: &[u8]) -> Self {
+        Self::new(self.test, Argument::Fixed(text.into()))
+    }
+
     pub(super) fn macros(&self) -> Option<&MacroText> {
         self.argument.macros()
     }

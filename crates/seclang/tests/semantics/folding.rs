@@ -31,6 +31,11 @@ const CONDITIONS: &[&str] = &[
     "SecRule TX:a|TX:b \"@ge 1\"",
     "SecRule ARGS:a \"@rx a\"",
     "SecRule ARGS \"@rx b\"",
+    "SecRule ARGS \"@within %{tx.a}%{tx.c}ab\"",
+    "SecRule ARGS \"@contains %{tx.b}\"",
+    "SecRule ARGS \"!@streq %{tx.a}\"",
+    "SecRule TX:/b/ \"@beginsWith %{tx.b}\"",
+    "SecRule &ARGS \"@ge %{tx.a}\"",
 ];
 const EFFECTS: &[&str] = &[
     "setvar:tx.a=1",
@@ -38,6 +43,8 @@ const EFFECTS: &[&str] = &[
     "setvar:tx.a=+1",
     "setvar:tx.b=%{tx.a}",
     "setvar:tx.b=-1",
+    "setvar:tx.b=+%{tx.a}",
+    "setvar:tx.a=-%{tx.b}",
     "setvar:!tx.b",
     "setvar:tx.c=%{tx.b}x",
     "setvar:tx.c=%{MATCHED_VAR}",

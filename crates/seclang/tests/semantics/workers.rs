@@ -189,8 +189,8 @@ fn what_is_told_of_a_match_is_cut() {
 fn a_transaction_has_a_budget() {
     let budget = |bytes, request: &Request| {
         let site = Site::new(
-            "SecRule ARGS \"@contains %{tx.nothing}y\" id:1,phase:1,pass
-             SecRule ARGS \"@contains %{tx.nothing}y\" id:2,phase:2,pass
+            "SecRule ARGS \"@contains %{request_headers.nothing}y\" id:1,phase:1,pass
+             SecRule ARGS \"@contains %{request_headers.nothing}y\" id:2,phase:2,pass
              SecAction id:3,phase:2,deny",
         )
         .with(WorkerOptions {

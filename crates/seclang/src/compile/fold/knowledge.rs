@@ -29,7 +29,7 @@ pub(super) struct Values {
 }
 
 impl Values {
-    fn text(&self, index: u32) -> &[u8] {
+    pub(super) fn text(&self, index: u32) -> &[u8] {
         self.texts.get(index as usize).map_or(b"", AsRef::as_ref)
     }
 
@@ -153,6 +153,14 @@ impl Knowledge {
         };
         let argument = integer(&self.expanded(&comparison.argument, values)?);
         Some(comparison.relation.holds(value, argument) != comparison.is_negated)
+    }
+
+    /// What a text with its macros expanded is.
+    pub(super) fn value(&self, text: &Text, values: &mut Values) -> Value {
+        match self.expanded(text, values) {
+            Some(text) => values.add(&text),
+            None => Value::Unknown,
+        }
     }
 
     /// A text with its macros expanded, if that is known.

@@ -7,10 +7,15 @@
 //! values that are known, it is decided here. What a rule that is not decided may write is not known
 //! behind it. Rules that are never reached need no filter, no form of any value and no step.
 //!
+//! Texts in which rules name variables are known too, where those are the same on all ways to a rule: the
+//! argument of an operator, such as `@within %{tx.allowed_methods}`, is then as if its author had written
+//! it.
+//!
 //! The other phases are walked with what holds however phase 1 has ended, and whichever of them have run:
 //! [`Transaction`](crate::Transaction) runs none of them without phase 1.
 
 mod knowledge;
+mod notes;
 mod outline;
 #[cfg(test)]
 mod tests;
@@ -24,14 +29,50 @@ use crate::program::{Fate, Step};
 use outline::{Outline, Outlines};
 use walk::{Seen, Walk};
 
-/// The fate of each rule, by index.
-pub(super) fn fates(drafts: &Drafts, walks: &Walks, files: &dyn RuleFiles) -> Vec<Fate> {
-    let count = walks.skip_to.len();
-    let fates = Outlines::new(drafts, files).and_then(|outlines| {
-        let seen = Walk::new(&outlines, walks).all()?;
-        Some(settled(&outlines.rules, walks, &seen))
+/// What is known of a rule.
+pub(super) struct Known {
+    pub(super) fate: Fate,
+    /// What is known of each of its links; nothing of those that are not here.
+    pub(super) links: Vec<KnownLink>,
+}
+
+/// What is known of a link.
+#[derive(Default)]
+pub(super) struct KnownLink {
+    /// What the argument of its operator comes to, whenever it is asked.
+    pub(super) argument: Option<Box<[u8]>>,
+}
+
+impl Known {
+    /// Nothing is.
+    const NOTHING: Self = Self {
+        fate: Fate::Asked,
+        links: Vec::new(),
+    };
+}
+
+/// What is known of each rule, by index; of all of them nothing where that would take too long.
+pub(super) fn known(drafts: &Drafts, walks: &Walks, files: &dyn RuleFiles) -> Vec<Known> {
+    let known = Outlines::new(drafts, files).and_then(|outlines| {
+        let (seen, values) = Walk::new(&outlines, walks).all()?;
+        let fates = settled(&outlines.rules, walks, &seen);
+        let rules = fates.into_iter().zip(&seen);
+        let rules = rules.map(|(fate, seen)| Known {
+            fate,
+            links: seen
+                .links
+                .iter()
+                .map(|notes| notes.known(&values))
+                .collect(),
+        });
+        Some(rules.collect())
     });
-    fates.unwrap_or_else(|| vec![Fate::Asked; count])
+    known.unwrap_or_else(|| nothing(walks))
+}
+
+/// Nothing is known of any rule.
+pub(super) fn nothing(walks: &Walks) -> Vec<Known> {
+    walks.skip_to.iter().map(|_| Known::NOTHING).collect()
 }
 
 fn settled(rules: &[Outline], walks: &Walks, seen: &[Seen]) -> Vec<Fate> {

@@ -40,7 +40,10 @@ pub(super) enum End {
 /// A link of a chain.
 pub(super) struct OutlineLink {
     pub(super) asks: Asks,
-    pub(super) writes: Vec<Write>,
+    /// The argument of what it asks, where it has macros.
+    pub(super) argument: Option<Text>,
+    /// What a match writes, each with the place of its action among the link's.
+    pub(super) writes: Vec<(usize, Write)>,
     /// Whether a match changes anything.
     pub(super) has_effects: bool,
 }
@@ -158,38 +161,38 @@ impl Outliner<'_> {
     fn link(&mut self, draft: &Draft, link: &DraftLink, is_starter: bool) -> Option<OutlineLink> {
         let actions: Vec<_> = draft.actions(link, is_starter).collect();
         let (mut writes, mut has_effects) = (Vec::new(), false);
-        for action in &actions {
+        for (place, action) in actions.iter().enumerate() {
             has_effects |= is_effect(&action.value);
-            self.write(action, &mut writes)?;
+            writes.extend(self.write(action)?.map(|write| (place, write)));
         }
-        let asks = match &link.condition {
-            None => Asks::Nothing,
-            Some(condition) => match self.comparison(condition, &actions)? {
-                Some(comparison) => Asks::Compares(comparison),
-                None => Asks::Request,
-            },
+        let (asks, argument) = match &link.condition {
+            None => (Asks::Nothing, None),
+            Some(condition) => {
+                let asks = match self.comparison(condition, &actions)? {
+                    Some(comparison) => Asks::Compares(comparison),
+                    None => Asks::Request,
+                };
+                (asks, self.argument(condition)?)
+            }
         };
         Some(OutlineLink {
             asks,
+            argument,
             writes,
             has_effects,
         })
     }
 
-    fn write(&mut self, action: &Placed<Action>, writes: &mut Vec<Write>) -> Option<()> {
-        match &action.value {
-            Action::SetVar(set) if set.variable.collection == b"tx" => {
-                writes.push(self.set(set)?);
-            }
-            Action::Ctl(ctl) => {
-                if let Some(removal) = self.ctl(ctl, &action.place)? {
-                    writes.push(Write::Removes(self.removals.len()));
-                    self.removals.push(removal);
-                }
-            }
-            _ => {}
-        }
-        Some(())
+    /// What an action writes. The inner `None` is nothing, the outer one a problem.
+    fn write(&mut self, action: &Placed<Action>) -> Option<Option<Write>> {
+        Some(match &action.value {
+            Action::SetVar(set) if set.variable.collection == b"tx" => Some(self.set(set)?),
+            Action::Ctl(ctl) => self.ctl(ctl, &action.place)?.map(|removal| {
+                self.removals.push(removal);
+                Write::Removes(self.removals.len() - 1)
+            }),
+            _ => None,
+        })
     }
 
     fn set(&mut self, set: &SetVar) -> Option<Write> {
@@ -281,6 +284,16 @@ impl Outliner<'_> {
             relation: comparison.relation(),
             argument: self.text(&argument)?,
         }))
+    }
+
+    /// The argument of a condition, where it has macros: whether its operator takes any is for others. The
+    /// inner `None` is no such argument, the outer one a problem.
+    fn argument(&mut self, condition: &Condition) -> Option<Option<Text>> {
+        let parsed = MacroText::parse(&condition.argument).ok();
+        Some(match parsed.filter(|text| text.as_literal().is_none()) {
+            Some(text) => Some(self.text(&text)?),
+            None => None,
+        })
     }
 
     fn text(&mut self, text: &MacroText) -> Option<Text> {

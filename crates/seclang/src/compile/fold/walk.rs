@@ -2,7 +2,8 @@
 
 use super::super::skips::Walks;
 use super::knowledge::{Knowledge, Values, join};
-use super::outline::{Asks, End, Outline, Outlines};
+use super::notes::LinkNotes;
+use super::outline::{Asks, End, Outline, OutlineLink, Outlines};
 use crate::program::{Fate, Step};
 
 /// How often phases are walked until what is known of their begin stays the same.
@@ -11,11 +12,12 @@ const PASSES_MAX: usize = 16;
 const COPIED_BYTES_MAX: usize = 1 << 30;
 
 /// What has come of a rule on all ways to it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Seen {
     matches: bool,
     fails: bool,
     is_undecided: bool,
+    pub(super) links: Vec<LinkNotes>,
 }
 
 impl Seen {
@@ -59,19 +61,23 @@ pub(super) struct Walk<'o> {
 
 impl<'o> Walk<'o> {
     pub(super) fn new(outlines: &'o Outlines, walks: &'o Walks) -> Self {
+        let seen = outlines.rules.iter().map(|rule| Seen {
+            links: vec![LinkNotes::default(); rule.links.len()],
+            ..Seen::default()
+        });
         Self {
             outlines,
             walks,
             values: Values::default(),
-            seen: vec![Seen::default(); outlines.rules.len()],
+            seen: seen.collect(),
             copied: 0,
             waiting: Vec::new(),
             ended: Ended::default(),
         }
     }
 
-    /// What has come of each rule; `None` where finding out would take too long.
-    pub(super) fn all(mut self) -> Option<Vec<Seen>> {
+    /// What has come of each rule, and the values in it; `None` where finding out would take too long.
+    pub(super) fn all(mut self) -> Option<(Vec<Seen>, Values)> {
         let [first, middle @ .., last] = &self.walks.phases;
         let mut known = self.phase(first, vec![Knowledge::at_begin(self.outlines)])?;
         // The host may leave out any of the others: each begins with what any has left.
@@ -92,7 +98,7 @@ impl<'o> Walk<'o> {
         let mut entry = transaction;
         phase.into_iter().for_each(|one| join(&mut entry, one));
         self.phase(last, entry)?;
-        Some(self.seen)
+        Some((self.seen, self.values))
     }
 
     fn phase(&mut self, steps: &[Step], entry: Vec<Knowledge>) -> Option<Ended> {
@@ -161,13 +167,16 @@ impl<'o> Walk<'o> {
         mut state: Knowledge,
     ) -> Option<Knowledge> {
         let (mut is_decided, mut has_effects) = (true, false);
-        for link in &rule.links {
+        for (number, link) in rule.links.iter().enumerate() {
             let holds = match &link.asks {
                 Asks::Nothing => Some(true),
                 Asks::Request => None,
                 Asks::Compares(comparison) => state.compares(comparison, &self.values),
             };
             is_decided &= holds.is_some();
+            if holds.is_some() {
+                self.note_argument(index, number, link, &state);
+            }
             match holds {
                 Some(true) => {}
                 Some(false) => {
@@ -186,8 +195,12 @@ impl<'o> Walk<'o> {
                 }
             }
             has_effects |= link.has_effects;
-            for write in &link.writes {
+            for (_, write) in &link.writes {
                 state.write(write, holds.is_some(), self.outlines, &mut self.values);
+            }
+            if holds.is_none() {
+                // It may be asked again of a further value, when it has written.
+                self.note_argument(index, number, link, &state);
             }
         }
         self.note(index, |seen| match is_decided {
@@ -209,6 +222,17 @@ impl<'o> Walk<'o> {
         }
         let skip_to = self.walks.skip_to.get(index).copied().flatten();
         self.go(skip_to.map_or(at + 1, |to| to as usize), state);
+    }
+
+    fn note_argument(&mut self, rule: usize, number: usize, link: &OutlineLink, state: &Knowledge) {
+        let Some(argument) = &link.argument else {
+            return;
+        };
+        let value = state.value(argument, &mut self.values);
+        let seen = self.seen.get_mut(rule);
+        if let Some(notes) = seen.and_then(|seen| seen.links.get_mut(number)) {
+            notes.argument.add(value);
+        }
     }
 
     fn note(&mut self, rule: usize, note: impl FnOnce(&mut Seen)) {

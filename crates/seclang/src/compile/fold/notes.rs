@@ -1,0 +1,41 @@
+//! What is known of the texts of a link, on all ways to it.
+
+use super::KnownLink;
+use super::knowledge::{Value, Values};
+
+/// A value on all ways that have been walked so far; nothing where none has been.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Noted(Option<Value>);
+
+impl Noted {
+    /// Adds what it is on one more way.
+    pub(super) fn add(&mut self, value: Value) {
+        match self.0 {
+            Some(before) if before != value => self.0 = Some(Value::Unknown),
+            _ => self.0 = Some(value),
+        }
+    }
+
+    /// The text that it is on all ways.
+    pub(super) fn text(self, values: &Values) -> Option<Box<[u8]>> {
+        match self.0 {
+            Some(Value::Text(text)) => Some(values.text(text).into()),
+            _ => None,
+        }
+    }
+}
+
+/// What is known of a link.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LinkNotes {
+    /// What the argument of its operator is.
+    pub(super) argument: Noted,
+}
+
+impl LinkNotes {
+    pub(super) fn known(&self, values: &Values) -> KnownLink {
+        KnownLink {
+            argument: self.argument.text(values),
+        }
+    }
+}
