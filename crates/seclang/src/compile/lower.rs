@@ -177,8 +177,10 @@ impl<'a> Lowering<'a> {
         let known_link = known.links.get(number);
         let actions: Vec<_> = draft.actions(link, is_starter).collect();
         let mut effects = Vec::new();
-        for action in &actions {
-            let effect = self.effect(&action.value, &action.place, drafts)?;
+        for (place, action) in actions.iter().enumerate() {
+            let operand = known_link.and_then(|link| link.operands.get(&place));
+            let operand = operand.map(AsRef::as_ref);
+            let effect = self.effect(&action.value, &action.place, operand, drafts)?;
             effects.extend(effect);
         }
         let test = match &link.condition {

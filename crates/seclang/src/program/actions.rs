@@ -17,7 +17,8 @@ const SHOWN_IDS_MAX: usize = 8;
 
 impl Program {
     /// What `rule` does when it matches, an action each, in SecLang's words and before macros are
-    /// expanded: `deny,status:403`, `setvar:tx.score=+%{tx.critical_anomaly_score}`. Actions that only
+    /// expanded of which nothing was known at load: `deny,status:403`,
+    /// `setvar:tx.score=+%{tx.critical_anomaly_score}`. Actions that only
     /// say what the rule is (`id`, `msg`, `tag`, ...) are left out.
     #[must_use]
     pub fn actions_of(&self, rule: &Rule) -> Vec<String> {
@@ -297,11 +298,11 @@ mod tests {
     #[test]
     fn variables() {
         check(
-            "pass,setvar:tx.a=+5,setvar:tx.A=-%{tx.b},setvar:!tx.c,setvar:tx.d=%{rule.id}-%{MATCHED_VAR}",
+            "pass,setvar:tx.a=+5,setvar:tx.A=-%{tx.0},setvar:!tx.c,setvar:tx.d=%{rule.id}-%{MATCHED_VAR}",
             &[
                 "pass",
                 "setvar:tx.a=+5",
-                "setvar:tx.a=-%{tx.b}",
+                "setvar:tx.a=-%{tx.0}",
                 "setvar:!tx.c",
                 "setvar:tx.d=%{rule.id}-%{MATCHED_VAR}",
             ],

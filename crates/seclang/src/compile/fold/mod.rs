@@ -8,8 +8,8 @@
 //! behind it. Rules that are never reached need no filter, no form of any value and no step.
 //!
 //! Texts in which rules name variables are known too, where those are the same on all ways to a rule: the
-//! argument of an operator, such as `@within %{tx.allowed_methods}`, is then as if its author had written
-//! it.
+//! argument of an operator, such as `@within %{tx.allowed_methods}`, and the value of a `setvar`, such as
+//! `tx.score=+%{tx.critical_anomaly_score}`, are then as if their author had written them.
 //!
 //! The other phases are walked with what holds however phase 1 has ended, and whichever of them have run:
 //! [`Transaction`](crate::Transaction) runs none of them without phase 1.
@@ -20,6 +20,8 @@ mod outline;
 #[cfg(test)]
 mod tests;
 mod walk;
+
+use std::collections::BTreeMap;
 
 use super::assembly::Drafts;
 use super::rule_files::RuleFiles;
@@ -37,10 +39,11 @@ pub(super) struct Known {
 }
 
 /// What is known of a link.
-#[derive(Default)]
 pub(super) struct KnownLink {
     /// What the argument of its operator comes to, whenever it is asked.
     pub(super) argument: Option<Box<[u8]>>,
+    /// What is set, added or taken away by those of its actions of which that is known, by their places.
+    pub(super) operands: BTreeMap<usize, Box<[u8]>>,
 }
 
 impl Known {

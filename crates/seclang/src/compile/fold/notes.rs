@@ -1,5 +1,7 @@
 //! What is known of the texts of a link, on all ways to it.
 
+use std::collections::BTreeMap;
+
 use super::KnownLink;
 use super::knowledge::{Value, Values};
 
@@ -30,12 +32,19 @@ impl Noted {
 pub(super) struct LinkNotes {
     /// What the argument of its operator is.
     pub(super) argument: Noted,
+    /// What each change of a variable sets, adds or takes away, by the places of their actions.
+    pub(super) operands: BTreeMap<usize, Noted>,
 }
 
 impl LinkNotes {
     pub(super) fn known(&self, values: &Values) -> KnownLink {
         KnownLink {
             argument: self.argument.text(values),
+            operands: self
+                .operands
+                .iter()
+                .filter_map(|(place, noted)| Some((*place, noted.text(values)?)))
+                .collect(),
         }
     }
 }

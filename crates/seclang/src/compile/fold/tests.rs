@@ -656,3 +656,83 @@ fn rules_with_known_arguments_have_filters() {
     // The rules that ask the same share it.
     assert_eq!(program.request.filters.len(), 2);
 }
+
+/// What rule 9 does.
+#[track_caller]
+fn check_changes(rules: &str, expected: &[&str]) {
+    let program = program(&written(rules));
+    let rule = program.rules().find(|rule| rule.id == 9).unwrap();
+    let does = program.actions_of(rule);
+    assert_eq!(does.get(1..).unwrap(), expected, "{rules}");
+}
+
+#[test]
+fn values_of_known_variables() {
+    let with = |change: &str, expected: &str| {
+        let set = "setvar:tx.n=7,setvar:tx.t=xy,setvar:tx.p=007";
+        let rules = format!("1 1 - {set}\n9 2 ARGS \"@rx x\" setvar:tx.{change}");
+        check_changes(&rules, &[&format!("setvar:tx.{expected}")]);
+    };
+    for (change, expected) in [
+        ("s=+%{tx.n}", "s=+7"),
+        ("s=-%{tx.n}", "s=-7"),
+        ("s=+%{tx.n}%{tx.n}", "s=+77"),
+        ("s=+%{tx.p}", "s=+7"),
+        ("s=+%{tx.t}", "s=+0"),
+        ("s=+%{tx.absent}", "s=+0"),
+        ("s=%{tx.n}", "s=7"),
+        ("s=%{tx.t}.%{tx.n}", "s=xy.7"),
+        // It is the same, and refers to it.
+        ("s=%{tx.t}", "s=%{tx.t}"),
+        ("s=%{tx.p}", "s=%{tx.p}"),
+        ("s=%{tx.p}%{tx.absent}", "s=007"),
+        ("s=+%{tx.0}", "s=+%{tx.0}"),
+        ("s=%{tx.n}%{MATCHED_VAR}", "s=%{tx.n}%{MATCHED_VAR}"),
+        ("s%{tx.n}=%{tx.n}", "s%{tx.n}=%{tx.n}"),
+        // Each match changes it again.
+        ("n=+%{tx.n}", "n=+%{tx.n}"),
+    ] {
+        with(change, expected);
+    }
+}
+
+#[test]
+fn values_that_rules_may_have_changed() {
+    for (rules, expected) in [
+        (
+            "9 1 ARGS x setvar:tx.b=+%{tx.a},setvar:tx.a=2",
+            &["b=+%{tx.a}", "a=2"][..],
+        ),
+        (
+            "9 1 ARGS x setvar:tx.a=2,setvar:tx.b=+%{tx.a}",
+            &["a=2", "b=+%{tx.a}"],
+        ),
+        (
+            "9 1 - setvar:tx.b=+%{tx.a},setvar:tx.a=2,setvar:tx.b=+%{tx.a}",
+            &["b=+1", "a=2", "b=+2"],
+        ),
+        (
+            "2 1 ARGS x setvar:tx.a=2\n9 1 ARGS x setvar:tx.b=+%{tx.a}",
+            &["b=+%{tx.a}"],
+        ),
+        (
+            "2 3 ARGS x setvar:tx.a=2\n9 2 ARGS x setvar:tx.b=+%{tx.a}",
+            &["b=+%{tx.a}"],
+        ),
+        (
+            "9 1 ARGS x chain,setvar:tx.b=+%{tx.a}\nSecRule ARGS x setvar:tx.a=2,setvar:tx.c=+%{tx.n}",
+            &["b=+1", "a=2", "c=+0"],
+        ),
+        (
+            "2 1 ARGS x ctl:ruleRemoveById=3\n3 1 - setvar:tx.a=2\n9 1 - setvar:tx.b=+%{tx.a}",
+            &["b=+%{tx.a}"],
+        ),
+    ] {
+        let expected: Vec<String> = expected
+            .iter()
+            .map(|one| format!("setvar:tx.{one}"))
+            .collect();
+        let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
+        check_changes(&format!("1 1 - setvar:tx.a=1\n{rules}"), &expected);
+    }
+}

@@ -3,7 +3,7 @@
 use super::super::skips::Walks;
 use super::knowledge::{Knowledge, Values, join};
 use super::notes::LinkNotes;
-use super::outline::{Asks, End, Outline, OutlineLink, Outlines};
+use super::outline::{Asks, Change, End, Outline, OutlineLink, Outlines, Write};
 use crate::program::{Fate, Step};
 
 /// How often phases are walked until what is known of their begin stays the same.
@@ -175,7 +175,7 @@ impl<'o> Walk<'o> {
             };
             is_decided &= holds.is_some();
             if holds.is_some() {
-                self.note_argument(index, number, link, &state);
+                self.note_argument((index, number), link, &state);
             }
             match holds {
                 Some(true) => {}
@@ -195,13 +195,7 @@ impl<'o> Walk<'o> {
                 }
             }
             has_effects |= link.has_effects;
-            for (_, write) in &link.writes {
-                state.write(write, holds.is_some(), self.outlines, &mut self.values);
-            }
-            if holds.is_none() {
-                // It may be asked again of a further value, when it has written.
-                self.note_argument(index, number, link, &state);
-            }
+            self.write((index, number), link, holds.is_some(), &mut state);
         }
         self.note(index, |seen| match is_decided {
             true => seen.matches = true,
@@ -224,14 +218,51 @@ impl<'o> Walk<'o> {
         self.go(skip_to.map_or(at + 1, |to| to as usize), state);
     }
 
-    fn note_argument(&mut self, rule: usize, number: usize, link: &OutlineLink, state: &Knowledge) {
-        let Some(argument) = &link.argument else {
+    /// What a link does that matches. `is_once` is whether it is certain that it does, and once.
+    fn write(
+        &mut self,
+        at: (usize, usize),
+        link: &OutlineLink,
+        is_once: bool,
+        state: &mut Knowledge,
+    ) {
+        for (place, write) in &link.writes {
+            if is_once {
+                self.note_operand(at, *place, write, state);
+            }
+            state.write(write, is_once, self.outlines, &mut self.values);
+        }
+        if is_once {
             return;
-        };
-        let value = state.value(argument, &mut self.values);
+        }
+        // It may be asked again of a further value, and write again, when it has written.
+        self.note_argument(at, link, state);
+        for (place, write) in &link.writes {
+            self.note_operand(at, *place, write, state);
+        }
+    }
+
+    fn note_argument(&mut self, at: (usize, usize), link: &OutlineLink, state: &Knowledge) {
+        if let Some(argument) = &link.argument {
+            let value = state.value(argument, &mut self.values);
+            self.note_link(at, |notes| notes.argument.add(value));
+        }
+    }
+
+    fn note_operand(&mut self, at: (usize, usize), place: usize, write: &Write, state: &Knowledge) {
+        if let Write::To(_, Change::Set(text) | Change::Add(text) | Change::Subtract(text)) = write
+        {
+            let value = state.value(text, &mut self.values);
+            self.note_link(at, |notes| {
+                notes.operands.entry(place).or_default().add(value);
+            });
+        }
+    }
+
+    fn note_link(&mut self, (rule, link): (usize, usize), note: impl FnOnce(&mut LinkNotes)) {
         let seen = self.seen.get_mut(rule);
-        if let Some(notes) = seen.and_then(|seen| seen.links.get_mut(number)) {
-            notes.argument.add(value);
+        if let Some(notes) = seen.and_then(|seen| seen.links.get_mut(link)) {
+            note(notes);
         }
     }
 

@@ -3,7 +3,8 @@
 use super::Lowering;
 use crate::MacroText;
 use crate::compile::assembly::{Draft, Drafts};
-use crate::program::{Change, Effect, Outcome, Source};
+use crate::compile::tx_sources::canonical_integer;
+use crate::program::{Change, Effect, Operand, Outcome, Source};
 use crate::syntax::{self, Action, Disruptive, Place, VariableName};
 
 /// `deny` without `status` (reference manual, "status").
@@ -98,16 +99,17 @@ impl Lowering<'_> {
         })
     }
 
-    /// What an action does beside; nothing where it says what the rule is. The inner `None` is no
-    /// effect, the outer one a problem.
+    /// What an action does beside; nothing where it says what the rule is. `operand` is what is known of
+    /// the value of a `setvar`. The inner `None` is no effect, the outer one a problem.
     pub(super) fn effect(
         &mut self,
         action: &Action,
         place: &Place,
+        operand: Option<&[u8]>,
         drafts: &Drafts,
     ) -> Option<Option<Effect>> {
         Some(Some(match action {
-            Action::SetVar(set) => self.set_var(set, place)?,
+            Action::SetVar(set) => self.set_var(set, place, operand)?,
             Action::ExpireVar { variable, seconds } => Effect::Expire(
                 collection(&variable.collection),
                 self.text(&variable.name, place)?,
@@ -127,7 +129,12 @@ impl Lowering<'_> {
         }))
     }
 
-    fn set_var(&mut self, set: &syntax::SetVar, place: &Place) -> Option<Effect> {
+    fn set_var(
+        &mut self,
+        set: &syntax::SetVar,
+        place: &Place,
+        operand: Option<&[u8]>,
+    ) -> Option<Effect> {
         let destination = self.tx.destination(&set.variable);
         let change = match &set.change {
             syntax::Change::Unset => Ok(Change::Unset),
@@ -138,6 +145,10 @@ impl Lowering<'_> {
         match (destination, change) {
             (Ok(destination), Ok(change)) => {
                 self.warn_of_unknown(place);
+                let change = match operand {
+                    Some(text) => with_known(change, text),
+                    None => change,
+                };
                 Some(Effect::Set(destination, change))
             }
             _ => {
@@ -190,6 +201,19 @@ impl Lowering<'_> {
                 message: format!("%{{{name}}} names no variable, and expands to nothing"),
             });
         }
+    }
+}
+
+/// The same change, of which it is known what is set, added or taken away.
+fn with_known(change: Change, text: &[u8]) -> Change {
+    let sum = || Operand::Integer(crate::integer(text));
+    match (change, canonical_integer(text)) {
+        (Change::Add(_), _) => Change::Add(sum()),
+        (Change::Subtract(_), _) => Change::Subtract(sum()),
+        (Change::Set(_), Some(number)) => Change::Set(Operand::Integer(number)),
+        (Change::Set(Operand::Macros(_)), None) => Change::Set(Operand::Text(text.into())),
+        // Another variable's text is not copied.
+        (change, _) => change,
     }
 }
 
