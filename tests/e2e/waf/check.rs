@@ -109,7 +109,7 @@ fn what_there_is_and_what_is_slow() {
         &[
             "rules 7, of which 1 are chains; 8 conditions and actions in all",
             "phases 1: 1, 2: 2, 3: 1, 4: 0, 5: 3",
-            "decided at load 2 rules, of which 1 are gates; the rest is for requests to decide",
+            "decided at load 2 rules, of which 1 are gates and 0 only set variables; the rest is for requests to decide",
             "paranoia levels 1: 2, 2: 1; 4 without one",
             "SecRuleEngine On",
             "request bodies up to 4096 bytes",

@@ -89,6 +89,16 @@ impl<'a> Lowering<'a> {
         if self.options.fold {
             let is_folded = |known: &Known| known.fate == Fate::Folded;
             walks.without(|rule| known.get(rule as usize).is_some_and(is_folded));
+            let names = &self.tx.names;
+            let sets = |rule: u32| {
+                let known = known.get(rule as usize);
+                let sets = &known.filter(|known| known.fate == Fate::Preset)?.sets;
+                // Whatever a rule sets has had a slot since it was lowered.
+                let slots = sets.iter();
+                Some(slots.filter_map(|(name, value)| Some((names.find(name)?, value.clone()))))
+            };
+            let left_out_by = |rule: u32| known.get(rule as usize).map(|known| &known.left_out_by);
+            walks.preset(sets, |one, other| left_out_by(one) == left_out_by(other));
         }
         let steps = self.steps(walks, &mut rules);
         self.target_sets.find_slots(&self.tx.names);
@@ -189,7 +199,7 @@ impl<'a> Lowering<'a> {
                 let (operator, targets) = self.asked(condition)?;
                 let argument = known_link.and_then(|link| link.argument.as_ref());
                 match known.fate {
-                    Fate::Folded => None,
+                    Fate::Folded | Fate::Preset => None,
                     _ => {
                         let fixed = argument.map(|text| self.operators.fixed(operator, text));
                         Some(self.test(

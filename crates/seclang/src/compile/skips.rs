@@ -1,14 +1,16 @@
 //! What a phase walks, and where `skip` and `skipAfter` lead.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::assembly::{Draft, Item};
-use crate::program::{RuleIndex, Step};
+use crate::program::{Preset, PresetValue, RuleIndex, Slot, Step};
 use crate::syntax::{Action, Phase, Place};
 
 /// What all phases walk.
 pub(super) struct Walks {
     pub(super) phases: [Vec<Step>; 5],
+    /// The rules of each that skip.
+    skipping: [Vec<RuleIndex>; 5],
     /// Where the phase of each rule goes on if it matches; the next step where there is none.
     pub(super) skip_to: Vec<Option<u32>>,
     /// Where something leads nowhere: place, rule and what is wrong.
@@ -20,10 +22,20 @@ impl Walks {
         let rules = items.iter().filter(|item| matches!(item, Item::Rule(_)));
         let mut walks = Self {
             phases: Default::default(),
+            skipping: Default::default(),
             skip_to: vec![None; rules.count()],
             problems: Vec::new(),
         };
         walks.phases = Phase::ALL.map(|phase| walks.phase(items, phase));
+        let rules_of = |steps: &Vec<Step>| -> Vec<RuleIndex> {
+            let rules = steps.iter().filter_map(|step| match step {
+                Step::Rule(rule) => Some(*rule),
+                _ => None,
+            });
+            let skips = |rule: &RuleIndex| walks.skip_to.get(*rule as usize).copied().flatten();
+            rules.filter(|rule| skips(rule).is_some()).collect()
+        };
+        walks.skipping = walks.phases.each_ref().map(rules_of);
         walks
     }
 
@@ -76,23 +88,77 @@ impl Walks {
 
     /// Leaves out markers and the rules of which `is_folded` says so, which nobody has to walk any more.
     pub(super) fn without(&mut self, is_folded: impl Fn(RuleIndex) -> bool) {
-        for steps in &mut self.phases {
+        self.rewrite(|steps, _| {
             let is_kept = |step: &Step| matches!(step, Step::Rule(rule) if !is_folded(*rule));
-            let mut next = 0;
-            let mut places: Vec<u32> = Vec::with_capacity(steps.len() + 1);
-            for step in steps.iter() {
-                places.push(next);
-                next += u32::from(is_kept(step));
+            let mut kept = Vec::new();
+            let mut places = Vec::with_capacity(steps.len());
+            for step in steps {
+                places.push(kept.len());
+                kept.extend(is_kept(&step).then_some(step));
             }
-            places.push(next);
-            for step in steps.iter() {
-                let Step::Rule(rule) = step else { continue };
-                let skip_to = self.skip_to.get_mut(*rule as usize);
-                if let Some(Some(to)) = skip_to {
-                    *to = places.get(*to as usize).copied().unwrap_or(next);
+            (kept, places)
+        });
+    }
+
+    /// Makes one step of rules that stand one behind the other and only set variables, where no rule
+    /// leads in between; `sets` is what a rule sets, if it is no more than that. Those that `ctl` may leave
+    /// out `are_alike` where it leaves out both.
+    pub(super) fn preset<S>(
+        &mut self,
+        sets: impl Fn(RuleIndex) -> Option<S>,
+        are_alike: impl Fn(RuleIndex, RuleIndex) -> bool,
+    ) where
+        S: Iterator<Item = (Slot, PresetValue)>,
+    {
+        self.rewrite(|steps, targets| {
+            let mut joined = Vec::new();
+            let mut places = Vec::with_capacity(steps.len());
+            // The first rule of those that are joined, and what they set.
+            let mut run: Option<(RuleIndex, Vec<(Slot, PresetValue)>)> = None;
+            for (at, step) in steps.into_iter().enumerate() {
+                let set = match step {
+                    Step::Rule(rule) => sets(rule).map(|set| (rule, set)),
+                    _ => None,
+                };
+                let goes_on = |first: RuleIndex| {
+                    let is_alike = set
+                        .as_ref()
+                        .is_some_and(|(rule, _)| are_alike(first, *rule));
+                    is_alike && !targets.contains(&at)
+                };
+                if let Some((rule, values)) = run.take_if(|(first, _)| !goes_on(*first)) {
+                    joined.push(Step::Preset(Preset::new(rule, values)));
+                }
+                places.push(joined.len());
+                match set {
+                    Some((rule, set)) => run.get_or_insert((rule, Vec::new())).1.extend(set),
+                    None => joined.push(step),
                 }
             }
-            steps.retain(is_kept);
+            let last = run.map(|(rule, values)| Step::Preset(Preset::new(rule, values)));
+            joined.extend(last);
+            (joined, places)
+        });
+    }
+
+    /// Puts other steps in the place of each phase's. `change` gets them and those that rules lead to,
+    /// and gives new ones, with where each old one is among them.
+    fn rewrite(&mut self, change: impl Fn(Vec<Step>, &BTreeSet<usize>) -> (Vec<Step>, Vec<usize>)) {
+        for (steps, skipping) in self.phases.iter_mut().zip(&self.skipping) {
+            let leads = |step: &Step| match step {
+                Step::Rule(rule) => self.skip_to.get(*rule as usize).copied().flatten(),
+                _ => None,
+            };
+            let targets = steps.iter().filter_map(leads).map(|to| to as usize);
+            let targets = targets.collect();
+            let (changed, places) = change(std::mem::take(steps), &targets);
+            *steps = changed;
+            for rule in skipping {
+                if let Some(Some(to)) = self.skip_to.get_mut(*rule as usize) {
+                    let place = places.get(*to as usize).copied().unwrap_or(steps.len());
+                    *to = u32::try_from(place).unwrap_or(u32::MAX);
+                }
+            }
         }
     }
 }

@@ -52,6 +52,7 @@ impl Program {
         let mut rules = behind.filter_map(|step| match step {
             Step::Marker => None,
             Step::Gate(gate) => Some(gate.rule),
+            Step::Preset(preset) => Some(preset.rule),
             Step::Filtered(filtered) => Some(filtered.rule),
             Step::Rule(index) => Some(*index),
         });

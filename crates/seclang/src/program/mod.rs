@@ -31,7 +31,7 @@ pub use rule::Rule;
 pub(crate) use rule::{Fate, Link, Outcome, RuleIndex, Test};
 pub use settings::{AuditSettings, BodyAccess, Settings};
 pub(crate) use source::{RuleField, Source};
-pub(crate) use step::{Filtered, Gate, SlotComparison, Step};
+pub(crate) use step::{Filtered, Gate, Preset, PresetValue, SlotComparison, Step};
 pub use summary::{Asked, Folded, Summary};
 pub(crate) use target::{Exclusion, PartId, Pick, Planned, PlannedUse, TargetSet, TargetSetId};
 pub(crate) use tx_names::{CAPTURE_SLOTS, Slot, TxNames};

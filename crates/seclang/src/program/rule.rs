@@ -87,11 +87,12 @@ impl Rule {
         self.accuracy
     }
 
-    /// Whether it was decided when the rules were loaded that it never matches, is never reached, or only
-    /// skips what never runs: no phase looks at it, and its counters stay 0.
+    /// Whether it was decided when the rules were loaded that it never matches, is never reached, only
+    /// skips what never runs, or only sets variables to values that are known: no phase looks at it, and
+    /// its counters stay 0.
     #[must_use]
     pub fn is_folded(&self) -> bool {
-        self.fate == Fate::Folded
+        matches!(self.fate, Fate::Folded | Fate::Preset)
     }
 
     /// Its tags, those without macros.
@@ -113,6 +114,9 @@ pub(crate) enum Fate {
     Asked,
     /// It matches whenever it is reached.
     Certain,
+    /// It matches whenever it is reached, and only sets variables of `TX` to values that are known: a
+    /// [`Preset`](super::Preset) sets them instead.
+    Preset,
     /// It never matches, is never reached, or does nothing when it matches: no phase walks it.
     Folded,
 }

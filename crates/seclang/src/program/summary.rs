@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use super::rule::{Link, Rule};
+use super::rule::{Fate, Link, Rule};
 use super::step::Step;
 use super::{CompiledOperator, Program};
 use crate::operators::{Matcher, NumberKind, Operator, Relation, TextTest};
@@ -43,12 +43,21 @@ pub struct Folded {
     pub rules: usize,
     /// Those of them that have `skip` or `skipAfter`, as the gates of paranoia levels have.
     pub gates: usize,
+    /// Those of them that only set variables to known values, which is done for all of them at once.
+    pub presets: usize,
 }
 
 impl std::fmt::Display for Folded {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { rules, gates } = self;
-        write!(out, "{rules} rules, of which {gates} are gates")
+        let Self {
+            rules,
+            gates,
+            presets,
+        } = self;
+        write!(
+            out,
+            "{rules} rules, of which {gates} are gates and {presets} only set variables"
+        )
     }
 }
 
@@ -100,9 +109,11 @@ impl Program {
     fn folded(&self) -> Folded {
         let folded = self.rules.iter().filter(|rule| rule.is_folded());
         let gates = folded.clone().filter(|rule| rule.skip_to.is_some());
+        let presets = folded.clone().filter(|rule| rule.fate == Fate::Preset);
         Folded {
-            rules: folded.clone().count(),
             gates: gates.count(),
+            presets: presets.count(),
+            rules: folded.count(),
         }
     }
 
@@ -261,14 +272,18 @@ SecRule ARGS y
 SecRule TX:a \"@eq 1\" id:4,phase:2,pass,nolog,skipAfter:M
 SecRule TX:a \"@eq 1\" id:5,phase:2,pass
 SecAction id:3,phase:5,pass,tag:paranoia-level/x
+SecAction id:6,phase:5,pass,nolog,setvar:tx.b=1
 SecMarker M
 ",
         );
         let summary = program.summary();
         let counts = (summary.rules, summary.chains, summary.links);
-        assert_eq!(counts, (5, 1, 6));
-        assert_eq!(summary.phases, [1, 3, 0, 0, 1]);
-        assert_eq!(summary.folded.to_string(), "2 rules, of which 1 are gates");
+        assert_eq!(counts, (6, 1, 7));
+        assert_eq!(summary.phases, [1, 3, 0, 0, 2]);
+        assert_eq!(
+            summary.folded.to_string(),
+            "3 rules, of which 1 are gates and 1 only set variables"
+        );
         assert_eq!(summary.paranoia_levels, BTreeMap::from([(2, 2)]));
     }
 

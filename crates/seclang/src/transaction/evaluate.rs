@@ -9,12 +9,14 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::Outcome;
+use super::arena::Arena;
 use super::state::State;
 use super::strings::Strings;
 use super::tx_values::TxValue;
 use super::worker::{Budget, Buffers, Clock, Plan, Worker};
 use crate::program::{
-    Filtered, Gate, Link, Operand, Program, Rule, RuleIndex, Side, SlotComparison, Step,
+    Filtered, Gate, Link, Operand, Preset, PresetValue, Program, Rule, RuleIndex, Side,
+    SlotComparison, Step,
 };
 use crate::syntax::{EngineMode, Phase};
 use crate::{Collections, Countries};
@@ -96,6 +98,7 @@ impl<'r> Run<'r> {
                 Step::Marker => Flow::Next,
                 Step::Gate(gate) => self.gate(gate),
                 Step::Filtered(filtered) => self.filtered(filtered),
+                Step::Preset(preset) => self.preset(preset),
                 Step::Rule(index) => self.rule(*index),
             };
             at = match flow {
@@ -134,6 +137,25 @@ impl<'r> Run<'r> {
         }
         self.count_hit(gate.rule);
         gate.skip_to.map_or(Flow::Next, Flow::To)
+    }
+
+    fn preset(&mut self, preset: &Preset) -> Flow {
+        if self.state.is_removed(preset.rule) {
+            return Flow::Next;
+        }
+        let state = &mut *self.state;
+        let texts = state.arena.push(&preset.texts);
+        for (slot, value) in &preset.values {
+            let value = match value {
+                PresetValue::Unset => TxValue::Unset,
+                PresetValue::Integer(number) => TxValue::Integer(*number),
+                PresetValue::Text(part) => {
+                    TxValue::Text(Arena::part(texts, part.start, part.len()))
+                }
+            };
+            state.tx.set(*slot, value);
+        }
+        Flow::Next
     }
 
     fn compares(&self, comparison: &SlotComparison) -> bool {

@@ -11,6 +11,8 @@ use crate::files::{crs, data};
 
 /// How many gates of paranoia levels CRS 4.28 has.
 const GATES: usize = 184;
+/// How many rules of CRS 4.28 at least give variables their first values, whatever is set before.
+const DEFAULTS: usize = 20;
 
 /// CRS, with the settings of `files` between its set-up and its rules.
 pub(crate) fn program(crs: &Path, files: &[&str], options: CompileOptions) -> Arc<Program> {
@@ -68,6 +70,7 @@ fn what_crs_has_for_higher_levels_is_folded() {
             .collect();
         assert_eq!(left, [] as [u64; 0], "paranoia {level}");
         assert!(folded.gates >= GATES, "paranoia {level}: {folded}");
+        assert!(folded.presets >= DEFAULTS, "paranoia {level}: {folded}");
     }
 }
 

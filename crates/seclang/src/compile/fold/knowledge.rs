@@ -129,7 +129,7 @@ impl Knowledge {
         self.values.len() * size_of::<Value>() + words * size_of::<u64>()
     }
 
-    fn get(&self, slot: Slot) -> Value {
+    pub(super) fn get(&self, slot: Slot) -> Value {
         let value = self.values.get(usize::from(slot));
         value.copied().unwrap_or(Value::Unknown)
     }

@@ -11,12 +11,16 @@
 //! argument of an operator, such as `@within %{tx.allowed_methods}`, and the value of a `setvar`, such as
 //! `tx.score=+%{tx.critical_anomaly_score}`, are then as if their author had written them.
 //!
+//! Rules that always match and only set variables to values that are known, as those that give CRS's
+//! settings their defaults, are no rules any more for those who run them: the values are set at once.
+//!
 //! The other phases are walked with what holds however phase 1 has ended, and whichever of them have run:
 //! [`Transaction`](crate::Transaction) runs none of them without phase 1.
 
 mod knowledge;
 mod notes;
 mod outline;
+mod presets;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -26,7 +30,7 @@ use std::collections::BTreeMap;
 use super::assembly::Drafts;
 use super::rule_files::RuleFiles;
 use super::skips::Walks;
-use crate::program::{Fate, Step};
+use crate::program::{Fate, PresetValue, Step};
 
 use outline::{Outline, Outlines};
 use walk::{Seen, Walk};
@@ -34,6 +38,10 @@ use walk::{Seen, Walk};
 /// What is known of a rule.
 pub(super) struct Known {
     pub(super) fate: Fate,
+    /// Of a [`Fate::Preset`] what it sets, in order: names of `TX`, and what they then are.
+    pub(super) sets: Vec<(Box<[u8]>, PresetValue)>,
+    /// The `ctl` that may leave it out. Rules of which these are the same are left out together.
+    pub(super) left_out_by: Vec<usize>,
     /// What is known of each of its links; nothing of those that are not here.
     pub(super) links: Vec<KnownLink>,
 }
@@ -50,6 +58,8 @@ impl Known {
     /// Nothing is.
     const NOTHING: Self = Self {
         fate: Fate::Asked,
+        sets: Vec::new(),
+        left_out_by: Vec::new(),
         links: Vec::new(),
     };
 }
@@ -59,14 +69,24 @@ pub(super) fn known(drafts: &Drafts, walks: &Walks, files: &dyn RuleFiles) -> Ve
     let known = Outlines::new(drafts, files).and_then(|outlines| {
         let (seen, values) = Walk::new(&outlines, walks).all()?;
         let fates = settled(&outlines.rules, walks, &seen);
-        let rules = fates.into_iter().zip(&seen);
-        let rules = rules.map(|(fate, seen)| Known {
-            fate,
-            links: seen
-                .links
-                .iter()
-                .map(|notes| notes.known(&values))
-                .collect(),
+        let rules = fates.into_iter().zip(&seen).enumerate();
+        let rules = rules.map(|(index, (fate, seen))| {
+            let skips = walks.skip_to.get(index).is_some_and(Option::is_some);
+            let is_preset = fate == Fate::Certain && !skips;
+            let sets = match outlines.rules.get(index).filter(|_| is_preset) {
+                Some(rule) => presets::sets(rule, seen, &outlines.names, &values),
+                None => None,
+            };
+            let links = seen.links.iter();
+            Known {
+                fate: if sets.is_some() { Fate::Preset } else { fate },
+                sets: sets.unwrap_or_default(),
+                left_out_by: match seen.is_left_out {
+                    true => outlines.removals_of(index),
+                    false => Vec::new(),
+                },
+                links: links.map(|notes| notes.known(&values)).collect(),
+            }
         });
         Some(rules.collect())
     });

@@ -18,6 +18,11 @@ impl Noted {
         }
     }
 
+    /// What it is on all ways; `None` where that isn't known.
+    pub(super) fn known(self) -> Option<Value> {
+        self.0.filter(|value| *value != Value::Unknown)
+    }
+
     /// The text that it is on all ways.
     pub(super) fn text(self, values: &Values) -> Option<Box<[u8]>> {
         match self.0 {
@@ -34,6 +39,8 @@ pub(super) struct LinkNotes {
     pub(super) argument: Noted,
     /// What each change of a variable sets, adds or takes away, by the places of their actions.
     pub(super) operands: BTreeMap<usize, Noted>,
+    /// What variables are behind the changes that it makes, in order.
+    pub(super) results: BTreeMap<usize, Noted>,
 }
 
 impl LinkNotes {

@@ -46,6 +46,8 @@ pub(super) struct OutlineLink {
     pub(super) writes: Vec<(usize, Write)>,
     /// Whether a match changes anything.
     pub(super) has_effects: bool,
+    /// Whether all that a match changes is variables of `TX` whose names are known.
+    only_sets: bool,
 }
 
 /// What a link asks.
@@ -98,6 +100,13 @@ impl Outline {
         let has_effects = self.links.iter().any(|link| link.has_effects);
         self.is_silent && self.end == End::Nothing && !has_effects
     }
+
+    /// Whether a match of it is nothing to anybody, but for variables of `TX` that it sets and for where
+    /// the phase goes on.
+    pub(super) fn only_sets(&self) -> bool {
+        let only_sets = self.links.iter().all(|link| link.only_sets);
+        self.is_silent && self.end == End::Nothing && only_sets
+    }
 }
 
 impl Outlines {
@@ -125,6 +134,15 @@ impl Outlines {
             names: outliner.names,
             removals: outliner.removals,
         })
+    }
+}
+
+impl Outlines {
+    /// The removals that are for a rule, as indexes.
+    pub(super) fn removals_of(&self, rule: usize) -> Vec<usize> {
+        let all = self.removals.iter().enumerate();
+        let its = all.filter(|(_, rules)| rules.contains(rule));
+        its.map(|(removal, _)| removal).collect()
     }
 }
 
@@ -160,10 +178,12 @@ impl Outliner<'_> {
 
     fn link(&mut self, draft: &Draft, link: &DraftLink, is_starter: bool) -> Option<OutlineLink> {
         let actions: Vec<_> = draft.actions(link, is_starter).collect();
-        let (mut writes, mut has_effects) = (Vec::new(), false);
+        let (mut writes, mut has_effects, mut only_sets) = (Vec::new(), false, true);
         for (place, action) in actions.iter().enumerate() {
+            let write = self.write(action)?;
             has_effects |= is_effect(&action.value);
-            writes.extend(self.write(action)?.map(|write| (place, write)));
+            only_sets &= !is_effect(&action.value) || matches!(write, Some(Write::To(..)));
+            writes.extend(write.map(|write| (place, write)));
         }
         let (asks, argument) = match &link.condition {
             None => (Asks::Nothing, None),
@@ -180,6 +200,7 @@ impl Outliner<'_> {
             argument,
             writes,
             has_effects,
+            only_sets,
         })
     }
 

@@ -17,6 +17,8 @@ pub(super) struct Seen {
     matches: bool,
     fails: bool,
     is_undecided: bool,
+    /// Whether `ctl` may have left it out.
+    pub(super) is_left_out: bool,
     pub(super) links: Vec<LinkNotes>,
 }
 
@@ -147,10 +149,12 @@ impl<'o> Walk<'o> {
             return;
         };
         if state.removed.contains(index) {
+            self.note(index, |seen| seen.is_left_out = true);
             return self.go(at + 1, state);
         }
         if let Some(without) = state.part(index, outlines) {
             self.copied += without.size();
+            self.note(index, |seen| seen.is_left_out = true);
             self.go(at + 1, without);
         }
         if let Some(matched) = self.ask(at, index, rule, state) {
@@ -231,6 +235,12 @@ impl<'o> Walk<'o> {
                 self.note_operand(at, *place, write, state);
             }
             state.write(write, is_once, self.outlines, &mut self.values);
+            if let Write::To(slot, _) = write {
+                let value = state.get(*slot);
+                self.note_link(at, |notes| {
+                    notes.results.entry(*place).or_default().add(value);
+                });
+            }
         }
         if is_once {
             return;
