@@ -343,6 +343,7 @@ impl Strings {
                 self.rows.add_of_form(id, known, form.row);
             }
         }
+        self.search.forget_large();
     }
 
     /// The filters that may match a string as it is, as a row of words; `None` where there are none.

@@ -12,6 +12,8 @@ use crate::{Transformation, UnicodeMap};
 pub(super) struct Search {
     /// Of all forms but the first, which is the string as it came.
     bytes: Vec<u8>,
+    /// Forms that are too large to be moved about.
+    large: Vec<Vec<u8>>,
     made: Vec<Made>,
     /// For each form of the list, which of `made` it is.
     of_list: Vec<u16>,
@@ -29,15 +31,20 @@ pub(super) struct Search {
 /// A form that differs from those before it.
 #[derive(Clone, Copy, Debug)]
 struct Made {
-    start: usize,
-    end: usize,
+    place: Place,
+    len: usize,
     classes: u64,
 }
 
-impl Made {
-    fn len(&self) -> usize {
-        self.end - self.start
-    }
+/// Where the bytes of a form are.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    /// It is the string as it came.
+    AsItCame,
+    /// Where they begin among those of all.
+    At(usize),
+    /// Which of the large ones.
+    Large(usize),
 }
 
 /// A form that may match something.
@@ -48,7 +55,7 @@ pub(super) struct Candidate<'s> {
     pub(super) row: &'s [u64],
 }
 
-/// From so many bytes on memory matters more than how often it grows.
+/// From so many bytes on a form is kept where it was made: to move it would take as much again.
 const LARGE: usize = 256 * 1024;
 /// Which of `made` is the string as it came.
 const AS_IT_CAME: u16 = 0;
@@ -57,6 +64,7 @@ impl Search {
     pub(super) fn new(row_len: usize) -> Self {
         Self {
             bytes: Vec::new(),
+            large: Vec::new(),
             made: Vec::new(),
             of_list: Vec::new(),
             applied: Vec::new(),
@@ -105,7 +113,7 @@ impl Search {
             };
             let mut made = from;
             if form.trigger & source.classes != 0 {
-                if source.len() < form.len_before {
+                if source.len < form.len_before {
                     at = usize::from(form.end);
                     continue;
                 }
@@ -118,7 +126,7 @@ impl Search {
                 if self
                     .made
                     .get(usize::from(made))
-                    .is_some_and(|made| made.len() < form.len_min)
+                    .is_some_and(|made| made.len < form.len_min)
                 {
                     at = usize::from(form.end);
                     continue;
@@ -146,8 +154,8 @@ impl Search {
         self.applied.clear();
         self.made.clear();
         self.made.push(Made {
-            start: 0,
-            end: value.len(),
+            place: Place::AsItCame,
+            len: value.len(),
             classes,
         });
         self.wanted.clear();
@@ -184,10 +192,7 @@ impl Search {
         if let Some((_, _, known)) = known {
             return *known;
         }
-        let input = match from {
-            AS_IT_CAME => value,
-            _ => self.bytes.get(source.start..source.end).unwrap_or_default(),
-        };
+        let input = bytes_of(&self.bytes, &self.large, source, value);
         *worked += input.len();
         let is_changed = transformation.apply(input, &mut self.buffer, unicode);
         let result = match is_changed {
@@ -203,7 +208,7 @@ impl Search {
         if self.buffer == value {
             return AS_IT_CAME;
         }
-        let is_it = |made: &Made| self.bytes.get(made.start..made.end) == Some(&self.buffer);
+        let is_it = |made: &Made| bytes_of(&self.bytes, &self.large, *made, value) == self.buffer;
         let mut others = self.made.iter().enumerate().skip(1);
         let known = others.find(|(_, made)| is_it(made));
         if let Some(known) = known.and_then(|(at, _)| u16::try_from(at).ok()) {
@@ -212,16 +217,23 @@ impl Search {
         let Ok(at) = u16::try_from(self.made.len()) else {
             return AS_IT_CAME;
         };
-        let start = self.bytes.len();
-        if self.buffer.len() > LARGE {
-            // Twice as much, as a vector grows, would be as many megabytes.
-            self.bytes.reserve_exact(self.buffer.len());
-        }
-        self.bytes.extend_from_slice(&self.buffer);
+        let classes = side.prefilter.classes_of(&self.buffer);
+        let len = self.buffer.len();
+        let place = match len < LARGE {
+            true => {
+                let start = self.bytes.len();
+                self.bytes.extend_from_slice(&self.buffer);
+                Place::At(start)
+            }
+            false => {
+                self.large.push(std::mem::take(&mut self.buffer));
+                Place::Large(self.large.len() - 1)
+            }
+        };
         self.made.push(Made {
-            start,
-            end: self.bytes.len(),
-            classes: side.prefilter.classes_of(&self.buffer),
+            place,
+            len,
+            classes,
         });
         let words = self.wanted.len() + self.row_len;
         self.wanted.resize(words, 0);
@@ -246,7 +258,7 @@ impl Search {
         if is_empty(wanted) {
             return (0, None);
         }
-        let bytes = self.bytes.get(made.start..made.end).unwrap_or_default();
+        let bytes = bytes_of(&self.bytes, &self.large, *made, &[]);
         self.found.fill(0);
         side.prefilter
             .candidates(bytes, made.classes, &mut self.found);
@@ -260,9 +272,23 @@ impl Search {
         (bytes.len(), (!is_empty(candidate.row)).then_some(candidate))
     }
 
+    /// Gives the memory of large forms back, which are searched now.
+    pub(super) fn forget_large(&mut self) {
+        self.large.clear();
+    }
+
     /// The filters for which the string isn't searched as it came, since their form is another.
     pub(super) fn elsewhere(&self) -> &[u64] {
         self.wanted.get(..self.row_len).unwrap_or_default()
+    }
+}
+
+/// The bytes of a form of `value`.
+fn bytes_of<'b>(bytes: &'b [u8], large: &'b [Vec<u8>], made: Made, value: &'b [u8]) -> &'b [u8] {
+    match made.place {
+        Place::AsItCame => value,
+        Place::At(start) => bytes.get(start..start + made.len).unwrap_or_default(),
+        Place::Large(at) => large.get(at).map(Vec::as_slice).unwrap_or_default(),
     }
 }
 
