@@ -115,11 +115,24 @@ impl Text {
 /// the value, which is another each time.
 const SHORT: usize = 512;
 
+/// How often a byte is in a list of words, roughly: separators most, then vowels and what is as common.
+fn commonness(byte: u8) -> u8 {
+    match byte.to_ascii_lowercase() {
+        b'/' | b'|' | b' ' | b',' => 3,
+        b'a' | b'c' | b'd' | b'e' | b'i' | b'n' | b'o' | b'p' | b'r' | b's' | b't' | b'-' => 2,
+        b'a'..=b'z' => 1,
+        _ => 0,
+    }
+}
+
 /// Whether `value` is somewhere in `text`.
 fn is_within(value: &[u8], text: &[u8]) -> bool {
-    // Lists have the same byte at both ends of each word.
-    let middle = value.len() / 2;
-    let Some(byte) = value.get(middle).filter(|_| text.len() <= SHORT) else {
+    // The byte that is least often in a list of words: they have the same at both ends.
+    let rarest = value
+        .iter()
+        .enumerate()
+        .min_by_key(|(_, byte)| commonness(**byte));
+    let Some((middle, byte)) = rarest.filter(|_| text.len() <= SHORT) else {
         return memmem::find(text, value).is_some();
     };
     let Some(rest) = text.get(middle..) else {

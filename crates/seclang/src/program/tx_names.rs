@@ -1,6 +1,7 @@
 //! Names of variables of the transaction collection (`TX`), which are the same in either case.
 
-use std::collections::HashMap;
+use ahash::RandomState;
+use hashbrown::HashMap;
 
 /// Where the value of a known name is.
 pub(crate) type Slot = u16;
@@ -15,14 +16,15 @@ const NAMES_MAX: usize = 1 << 15;
 #[derive(Clone, Debug)]
 pub(crate) struct TxNames {
     names: Vec<Box<[u8]>>,
-    slots: HashMap<Box<[u8]>, Slot>,
+    /// Only rules add to it, so that no request chooses what it has.
+    slots: HashMap<Box<[u8]>, Slot, RandomState>,
 }
 
 impl TxNames {
     pub(crate) fn new() -> Self {
         let mut names = Self {
             names: Vec::new(),
-            slots: HashMap::new(),
+            slots: HashMap::default(),
         };
         for digit in b'0'..=b'9' {
             names.add(&[digit]);

@@ -2,6 +2,7 @@
 
 mod class;
 mod pattern;
+mod shape;
 mod translate;
 
 use std::fmt;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use palisade_vocabulary::ByteSize;
 use regex_automata::meta;
 use regex_automata::{Input, util::primitives::NonMaxUsize};
-use regex_syntax::hir::{Class, ClassBytes, Hir, HirKind, Look};
+use regex_syntax::hir::Hir;
 use regex_syntax::{Error, Parser, ParserBuilder};
 
 use super::OperatorCache;
@@ -20,6 +21,7 @@ use crate::MacroText;
 
 pub use pattern::PatternProblem;
 pub(super) use pattern::{At, at};
+use shape::Shape;
 use translate::{Translated, translate};
 
 /// The longest pattern; CRS's has 12 KiB.
@@ -48,8 +50,7 @@ pub struct Rx {
     program: Arc<Program>,
     translated: Box<str>,
     multi_line: bool,
-    /// Whether it matches any value, all of it: `^.*$`, as rules write that capture a value.
-    matches_all: bool,
+    shape: Shape,
 }
 
 #[derive(Debug)]
@@ -100,7 +101,7 @@ impl Rx {
             program: Arc::new(Program(program)),
             translated: translated.pattern.into(),
             multi_line,
-            matches_all: matches_all(&hir),
+            shape: Shape::of(&hir),
         })
     }
 
@@ -124,8 +125,10 @@ impl Rx {
 
     /// Whether it matches somewhere in `value`. Hot path.
     pub fn is_match(&self, value: &[u8], cache: &mut OperatorCache) -> bool {
-        if self.matches_all {
-            return true;
+        match &self.shape {
+            Shape::All => return true,
+            Shape::Beginning(beginning) => return beginning.is_of(value),
+            Shape::Other => {}
         }
         let input = Input::new(value).earliest(true);
         let program = &self.program;
@@ -137,7 +140,7 @@ impl Rx {
     /// behind the last that did is none. Where nothing matches, none is there.
     pub fn captures(&self, value: &[u8], cache: &mut OperatorCache, groups: &mut Groups) {
         groups.clear();
-        if self.matches_all {
+        if matches!(self.shape, Shape::All) {
             groups.push(0, value.len());
             return;
         }
@@ -244,37 +247,6 @@ fn parse(translated: &Translated, multi_line: bool) -> Result<Hir, At> {
                 PatternProblem::Syntax { what },
             )
         })
-}
-
-/// Whether a pattern is `^.*$`, or `^.*` or `.*`: what is greedy leaves nothing.
-fn matches_all(hir: &Hir) -> bool {
-    let is_any = |hir: &Hir| match hir.kind() {
-        HirKind::Repetition(repetition) => {
-            let every = |class: &ClassBytes| {
-                let mut ranges = class.ranges().iter();
-                matches!((ranges.next(), ranges.next()), (Some(all), None) if (all.start(), all.end()) == (0, u8::MAX))
-            };
-            repetition.min == 0
-                && repetition.max.is_none()
-                && repetition.greedy
-                && matches!(repetition.sub.kind(), HirKind::Class(Class::Bytes(class)) if every(class))
-        }
-        _ => false,
-    };
-    match hir.kind() {
-        HirKind::Concat(parts) => match &parts[..] {
-            [start, any] => is_look(start, Look::Start) && is_any(any),
-            [start, any, end] => {
-                is_look(start, Look::Start) && is_any(any) && is_look(end, Look::End)
-            }
-            _ => false,
-        },
-        _ => is_any(hir),
-    }
-}
-
-fn is_look(hir: &Hir, expected: Look) -> bool {
-    matches!(hir.kind(), HirKind::Look(look) if *look == expected)
 }
 
 /// Parts of a value, for TX:0 to TX:9.

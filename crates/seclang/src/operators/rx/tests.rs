@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::super::tests::{check, matcher, parse_error};
+use super::shape::Shape;
 use super::*;
 
 #[track_caller]
@@ -223,36 +224,68 @@ fn what_every_match_must_have_can_be_asked_for() {
 }
 
 #[test]
-fn what_matches_all_is_known_without_a_search() {
-    for (pattern, expected) in [
-        (&b"^.*$"[..], true),
-        (b"^.*", true),
-        (b".*", true),
-        (b"^[\\x00-\\xff]*$", true),
-        (b"^.+$", false),
-        (b"^.*?", false),
-        (b".*$", false),
-        (b"^(.*)$", false),
-        (b"^[^a]*$", false),
-        (b"^.{0,9}", false),
-        (b"(?m)^.*$", false),
-    ] {
+fn simple_patterns_are_known_without_a_search() {
+    #[track_caller]
+    fn check(pattern: &[u8], expected: &str) {
         let rx = Rx::parse(pattern).unwrap();
-        assert_eq!(rx.matches_all, expected, "{}", pattern.escape_ascii());
+        let shape = match &rx.shape {
+            Shape::All => "all",
+            Shape::Beginning(_) => "beginning",
+            Shape::Other => "other",
+        };
+        assert_eq!(shape, expected, "{}", pattern.escape_ascii());
         let searched = Rx {
-            matches_all: false,
+            shape: Shape::Other,
             ..rx.clone()
         };
-        for value in [&b""[..], b"a", b"a\nb\xff\0"] {
+        for value in [
+            &b""[..],
+            b"a",
+            b"aB_",
+            b"AB_c",
+            b"xab_",
+            b"ab",
+            b"a\nb\xff\0",
+        ] {
             let (mut cache, mut groups, mut others) = Default::default();
-            assert_eq!(
-                rx.is_match(value, &mut cache),
-                searched.is_match(value, &mut cache)
-            );
+            let matches = rx.is_match(value, &mut cache);
+            assert_eq!(matches, searched.is_match(value, &mut cache));
             rx.captures(value, &mut cache, &mut groups);
             searched.captures(value, &mut cache, &mut others);
             assert_eq!(groups, others);
         }
+    }
+    for all in [&b"^.*$"[..], b"^.*", b".*", b"^[\\x00-\\xff]*$"] {
+        check(all, "all");
+    }
+    for beginning in [&b"^ab_"[..], b"(?i)^ab_", b"(?i:^ab_)", b"^[aA]b", b"^a"] {
+        check(beginning, "beginning");
+    }
+    for other in [
+        &b"^.+$"[..],
+        b"^.*?",
+        b".*$",
+        b"^(.*)$",
+        b"^[^a]*$",
+        b"^.{0,9}",
+        b"(?m)^.*$",
+        b"^",
+        b"ab_",
+        b"^ab_$",
+        b"^[ab]b",
+        b"^[a-c]b",
+        b"^(a)b",
+        b"^a|b",
+        b"(?m)^ab_",
+    ] {
+        check(
+            other,
+            if other == b"^[ab]b" {
+                "beginning"
+            } else {
+                "other"
+            },
+        );
     }
 }
 
