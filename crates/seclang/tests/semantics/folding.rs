@@ -189,6 +189,31 @@ proptest! {
     }
 }
 
+/// Rules that only set variables, and one that may leave them out.
+const PRESETS: &str = "SecRuleEngine On
+SecRule ARGS y \"id:1,phase:1,pass,nolog,ctl:ruleRemoveById=2-3\"
+SecAction \"id:2,phase:1,pass,nolog,setvar:tx.a=one,setvar:tx.b=two\"
+SecAction \"id:3,phase:1,pass,nolog,setvar:tx.c=7,setvar:tx.d=%{tx.b}%{tx.c}\"
+";
+
+#[test]
+fn what_is_set_at_once_is_what_rules_set_one_after_the_other() {
+    let files = Memory::new(PRESETS);
+    let check = |target: &str, expected: [Option<&str>; 4]| {
+        for options in [CompileOptions::default(), UNFOLDED] {
+            let site = Site::of(&files, options);
+            let folded = site.program().rules().filter(|rule| rule.is_folded());
+            assert_eq!(folded.count(), if options.fold { 2 } else { 0 });
+            let mut worker = site.worker();
+            let ran = site.run_phases(&mut worker, &Request::get(target), &Phase::ALL);
+            let got = ["a", "b", "c", "d"].map(|name| ran.tx(name));
+            assert_eq!(got.each_ref().map(Option::as_deref), expected, "{target}");
+        }
+    };
+    check("/?a=x", [Some("one"), Some("two"), Some("7"), Some("two7")]);
+    check("/?a=y", [None; 4]);
+}
+
 /// Rules that tell of a level, and what is asked at it.
 const LEVELS: &str = "SecAction id:1,phase:1,pass,nolog,setvar:tx.level=1
 SecRule TX:level \"@lt 2\" id:2,phase:2,pass,nolog,skipAfter:END
