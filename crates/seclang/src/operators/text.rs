@@ -115,23 +115,30 @@ impl Text {
 /// the value, which is another each time.
 const SHORT: usize = 512;
 
-/// How often a byte is in a list of words, roughly: separators most, then vowels and what is as common.
-fn commonness(byte: u8) -> u8 {
-    match byte.to_ascii_lowercase() {
-        b'/' | b'|' | b' ' | b',' => 3,
-        b'a' | b'c' | b'd' | b'e' | b'i' | b'n' | b'o' | b'p' | b'r' | b's' | b't' | b'-' => 2,
-        b'a'..=b'z' => 1,
-        _ => 0,
+/// How often each byte is in a list of words, roughly: separators most, then vowels and what is as common.
+const COMMONNESS: [u8; 256] = {
+    let mut all = [0; 256];
+    let mut rest: &mut [u8] = &mut all;
+    let mut byte = 0_u8;
+    while let [place, tail @ ..] = rest {
+        *place = match byte.to_ascii_lowercase() {
+            b'/' | b'|' | b' ' | b',' => 3,
+            b'a' | b'c' | b'd' | b'e' | b'i' | b'n' | b'o' | b'p' | b'r' | b's' | b't' | b'-' => 2,
+            b'a'..=b'z' => 1,
+            _ => 0,
+        };
+        byte = byte.wrapping_add(1);
+        rest = tail;
     }
-}
+    all
+};
 
 /// Whether `value` is somewhere in `text`.
 fn is_within(value: &[u8], text: &[u8]) -> bool {
     // The byte that is least often in a list of words: they have the same at both ends.
-    let rarest = value
-        .iter()
-        .enumerate()
-        .min_by_key(|(_, byte)| commonness(**byte));
+    let commonness = |byte: &u8| COMMONNESS.get(usize::from(*byte)).copied();
+    let bytes = value.iter().enumerate();
+    let rarest = bytes.min_by_key(|(_, byte)| commonness(byte));
     let Some((middle, byte)) = rarest.filter(|_| text.len() <= SHORT) else {
         return memmem::find(text, value).is_some();
     };

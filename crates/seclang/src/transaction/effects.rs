@@ -101,7 +101,12 @@ impl Run<'_> {
             let value = self.changed(rule, self.state.tx.get(slot), change);
             return self.state.tx.set(slot, value);
         }
-        let old = self.state.tx.unforeseen(lower, &self.state.arena);
+        let old = match change {
+            Change::Set(_) | Change::Unset => TxValue::Unset,
+            Change::Add(_) | Change::Subtract(_) => {
+                self.state.tx.unforeseen(lower, &self.state.arena)
+            }
+        };
         let value = self.changed(rule, old, change);
         let state = &mut *self.state;
         state.tx.set_unforeseen(lower, value, &mut state.arena);

@@ -17,8 +17,8 @@ use hashbrown::HashTable;
 use crate::UnicodeMap;
 use crate::program::{Forms, FormsId, NodeId, Side};
 pub(crate) use rows::Probe;
-pub(super) use rows::add_row;
 use rows::{Row, Rows};
+pub(super) use rows::{add_row, clear_row};
 use search::Search;
 
 /// Which string, until they are forgotten.
@@ -182,6 +182,11 @@ impl Strings {
     /// The bytes that were transformed or searched since this was last asked: what a budget is for.
     pub(crate) fn take_worked(&mut self) -> usize {
         std::mem::take(&mut self.worked)
+    }
+
+    /// Whether any byte was.
+    pub(crate) fn has_worked(&self) -> bool {
+        self.worked > 0
     }
 
     /// Says how many bytes there may be before the transaction's budget is spent.

@@ -2,7 +2,7 @@
 
 use super::arena::{Arena, Span};
 use crate::operators::integer;
-use crate::program::Slot;
+use crate::program::{CAPTURE_SLOTS, Slot};
 
 /// The most variables whose names only a request decides: rules that count arguments by name make one
 /// for each.
@@ -62,6 +62,8 @@ impl TxValue {
 #[derive(Debug, Default)]
 pub(super) struct TxValues {
     slots: Vec<TxValue>,
+    /// How many of the first, which are for captures, may be set.
+    captures: usize,
     unforeseen: Vec<(Span, TxValue)>,
 }
 
@@ -72,6 +74,13 @@ impl TxValues {
         self.unforeseen.clear();
     }
 
+    /// Unsets `TX:0` to `TX:9`.
+    pub(super) fn unset_captures(&mut self) {
+        let captures = self.slots.get_mut(..self.captures);
+        captures.unwrap_or_default().fill(TxValue::Unset);
+        self.captures = 0;
+    }
+
     pub(super) fn get(&self, slot: Slot) -> TxValue {
         self.slots
             .get(usize::from(slot))
@@ -80,6 +89,9 @@ impl TxValues {
     }
 
     pub(super) fn set(&mut self, slot: Slot, value: TxValue) {
+        if slot < CAPTURE_SLOTS {
+            self.captures = self.captures.max(usize::from(slot) + 1);
+        }
         if let Some(cell) = self.slots.get_mut(usize::from(slot)) {
             *cell = value;
         }
@@ -96,7 +108,8 @@ impl TxValues {
     /// Sets it; beyond 4,096 of them new ones are dropped.
     pub(super) fn set_unforeseen(&mut self, name: &[u8], value: TxValue, arena: &mut Arena) {
         let mut all = self.unforeseen.iter_mut();
-        if let Some((_, old)) = all.find(|(known, _)| arena.get(*known) == name) {
+        let is_it = |known: Span| known.len() == name.len() && arena.get(known) == name;
+        if let Some((_, old)) = all.find(|(known, _)| is_it(*known)) {
             *old = value;
         } else if self.unforeseen.len() < UNFORESEEN_MAX {
             self.unforeseen.push((arena.push(name), value));

@@ -191,9 +191,7 @@ impl<'r> Run<'r> {
 
     /// `TX:0` to `TX:9`: what was found, and nothing of what was found before (ModSecurity 2).
     pub(super) fn capture(&mut self, operator: u32, text: Text, found: Found<'r>) {
-        for slot in 0..CAPTURE_SLOTS {
-            self.state.tx.set(slot, TxValue::Unset);
-        }
+        self.state.tx.unset_captures();
         match found {
             Found::Plain => {}
             Found::Phrase(phrase) => {

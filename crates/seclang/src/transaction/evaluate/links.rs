@@ -93,7 +93,8 @@ impl<'r> Run<'r> {
                 return true;
             }
         }
-        self.is_left_out(index, value.variable, Some(MemberName::Span(value.member)))
+        self.has_removals
+            && self.is_left_out(index, value.variable, Some(MemberName::Span(value.member)))
     }
 
     /// `multiMatch`: the value as it came, and each time that a transformation has changed it.

@@ -15,7 +15,7 @@ use crate::transaction::lookup::{
 };
 use crate::transaction::matched::{Member, Name, Text};
 use crate::transaction::state::{Entry, Kind, kinds};
-use crate::transaction::strings::{StringId, add_row};
+use crate::transaction::strings::{StringId, add_row, clear_row};
 use crate::transaction::tx_values::TxValue;
 use crate::transaction::worker::{Plan, PlannedValue};
 
@@ -125,9 +125,10 @@ impl Run<'_> {
             }
             self.search_part(*part, values);
             let plan = &mut *self.plan;
-            let from = *part as usize * plan.words..(*part as usize + 1) * plan.words;
-            let more = plan.part_rows.get(from).unwrap_or_default();
-            add(&mut plan.group_rows, row.clone(), more);
+            let from = *part as usize * plan.words;
+            let more = plan.part_rows.get(from..from + plan.words);
+            let to = plan.group_rows.get_mut(row.clone());
+            add_row(to.unwrap_or_default(), more.unwrap_or_default());
         }
         if let Some(run) = self.plan.groups.get_mut(at) {
             *run = self.plan.run;
@@ -143,34 +144,40 @@ impl Run<'_> {
     }
 
     /// Finds which filters may match the values of a part, in the forms that rules look at.
+    #[inline]
     fn search_part(&mut self, part: PartId, values: Range<u32>) {
         let at = part as usize;
-        let Some(planned) = self.plan.parts.get_mut(at) else {
-            return;
-        };
-        if planned.row_run == planned.run {
-            return;
+        match self.plan.parts.get_mut(at) {
+            Some(planned) if planned.row_run != planned.run => planned.row_run = planned.run,
+            _ => return,
         }
-        planned.row_run = planned.run;
+        self.search_values(at, values);
+    }
+
+    #[inline(never)]
+    fn search_values(&mut self, at: usize, values: Range<u32>) {
         let forms = self.side.part_forms.get(at).copied();
         let forms = forms.unwrap_or(FormsId::NONE);
         let row = at * self.plan.words..(at + 1) * self.plan.words;
         clear(&mut self.plan.part_rows, row.clone());
         let unicode = &self.program.unicode;
-        let values = values.start as usize..values.end as usize;
-        for value in values {
+        self.strings.limit_work(self.state.bytes_left);
+        for value in values.start as usize..values.end as usize {
             let Some(value) = self.plan.values.get(value) else {
                 return;
             };
             let strings = &mut *self.strings;
-            strings.limit_work(self.state.bytes_left);
             if let Some(more) = strings.candidates_in(self.side, unicode, value.string, forms) {
                 add(&mut self.plan.part_rows, row.clone(), more);
             }
-            self.spend_worked();
-            // Then no rule runs any more.
-            if self.is_spent() {
-                return;
+            // Most are known.
+            if self.strings.has_worked() {
+                self.spend_worked();
+                // Then no rule runs any more.
+                if self.is_spent() {
+                    return;
+                }
+                self.strings.limit_work(self.state.bytes_left);
             }
         }
     }
@@ -233,23 +240,30 @@ impl Run<'_> {
     }
 
     fn plan_entries(&mut self, target: &Planned, kind: Kind, is_name: bool) {
-        let count = self.state.entries(kind).len();
-        for index in 0..count {
-            let Some(entry) = self.state.entries(kind).get(index) else {
-                return;
-            };
-            let member = entry.name;
-            // Most are told apart by their length.
-            if matches!(&target.pick, Pick::Name(name) if name.len() != member.len()) {
-                continue;
-            }
-            let name = self.state.arena.get(member);
-            if !picks(&target.pick, name, &mut self.buffers.selectors) {
-                continue;
-            }
+        let mut from = 0;
+        while let Some(index) = self.next_entry(target, kind, from) {
+            from = index + 1;
+            let member = self.state.entries(kind).get(index).map(|entry| entry.name);
             let string = entry_string(self.state, self.strings, self.side, kind, index, is_name);
-            self.plan_value(target, string, Some(member));
+            self.plan_value(target, string, member);
         }
+    }
+
+    /// The first entry that a target means, of those at `from` and behind.
+    #[inline]
+    fn next_entry(&mut self, target: &Planned, kind: Kind, from: usize) -> Option<usize> {
+        let (arena, selectors) = (&self.state.arena, &mut self.buffers.selectors);
+        let mut entries = self.state.entries(kind).get(from..)?.iter();
+        let skipped = match &target.pick {
+            Pick::All => entries.next().map(|_| 0),
+            // Most are told apart by their length.
+            Pick::Name(lower) => entries.position(|entry| {
+                let name = entry.name;
+                name.len() == lower.len() && arena.get(name).eq_ignore_ascii_case(lower)
+            }),
+            pick => entries.position(|entry| picks(pick, arena.get(entry.name), selectors)),
+        };
+        Some(from + skipped?)
     }
 
     fn plan_value(&mut self, target: &Planned, string: StringId, member: Option<Span>) {
@@ -548,7 +562,7 @@ fn is_meant(
 }
 
 fn clear(rows: &mut [u64], row: Range<usize>) {
-    rows.get_mut(row).unwrap_or_default().fill(0);
+    clear_row(rows.get_mut(row).unwrap_or_default());
 }
 
 fn add(rows: &mut [u64], row: Range<usize>, more: &[u64]) {

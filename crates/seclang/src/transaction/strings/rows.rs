@@ -181,6 +181,14 @@ impl Rows {
     }
 }
 
+/// Hot path: most rows are one step, and `fill` would call for each.
+pub(in crate::transaction) fn clear_row(row: &mut [u64]) {
+    let (row, _) = row.as_chunks_mut::<ROW_STEP>();
+    for words in row {
+        *words = [0; ROW_STEP];
+    }
+}
+
 /// Hot path: rows are joined by steps, which are one or two instructions each.
 pub(in crate::transaction) fn add_row(row: &mut [u64], more: &[u64]) {
     let (row, _) = row.as_chunks_mut::<ROW_STEP>();

@@ -3,7 +3,7 @@
 //! Most forms of harmless strings match nothing, and are not looked at again: they are made and searched
 //! here, and only what rules ask for becomes a string of its own.
 
-use super::rows::add_row;
+use super::rows::{add_row, clear_row};
 use crate::program::{Forms, Side};
 use crate::{Transformation, UnicodeMap};
 
@@ -259,7 +259,7 @@ impl Search {
             return (0, None);
         }
         let bytes = bytes_of(&self.bytes, &self.large, *made, &[]);
-        self.found.fill(0);
+        clear_row(&mut self.found);
         side.prefilter
             .candidates(bytes, made.classes, &mut self.found);
         for (word, wanted) in self.found.iter_mut().zip(wanted) {
