@@ -13,7 +13,7 @@ use crate::program::{Forms, FormsId, LISTS_MAX, NodeId, PartId, Pipelines, Side}
 pub(super) struct SideDraft {
     pub(super) pipelines: Pipelines,
     filters: Vec<u32>,
-    /// By operator, and whether it is asked of what is in lower case.
+    /// By operator, and whether it is asked of forms in which letters may have changed their case.
     known: HashMap<(u32, bool), u32>,
     /// Which filters the form of which node is searched for.
     searched: Vec<(NodeId, u32)>,
@@ -35,16 +35,16 @@ impl SideDraft {
     }
 
     /// Notes that values of parts are searched for a filter in the form of a node, or also in each on the
-    /// way to it.
+    /// way to it, and that it is asked of that of `asked`.
     pub(super) fn search(
         &mut self,
         parts: &[PartId],
-        node: NodeId,
+        (node, asked): (NodeId, NodeId),
         is_multi_match: bool,
         filter: u32,
     ) {
         let searches = self.searches.entry(filter).or_default();
-        searches.insert((node, is_multi_match));
+        searches.insert((asked, is_multi_match));
         let (came, path) = match is_multi_match {
             true => (Some(0), self.pipelines.path(node)),
             false => (None, &[][..]),
@@ -55,11 +55,11 @@ impl SideDraft {
         self.forms.add(parts, nodes);
     }
 
-    /// The filter of an operator. Where `is_lowered`, it tells of a string what the operator says of it in
-    /// lower case.
-    pub(super) fn filter(&mut self, operator: u32, is_lowered: bool) -> u32 {
+    /// The filter of an operator that is asked of the form of a node.
+    pub(super) fn filter(&mut self, operator: u32, node: NodeId) -> u32 {
+        let changes_case = self.pipelines.changes_case(node);
         let next = u32::try_from(self.filters.len()).unwrap_or(u32::MAX);
-        let filter = *self.known.entry((operator, is_lowered)).or_insert(next);
+        let filter = *self.known.entry((operator, changes_case)).or_insert(next);
         if filter == next {
             self.filters.push(operator);
         }
@@ -115,6 +115,7 @@ impl SideDraft {
             pipelines: self.pipelines,
             filters: self.filters.into(),
             required: Box::default(),
+            in_their_case: Box::default(),
             in_one_form: Box::default(),
             searched: Box::default(),
             forms: Box::default(),
@@ -134,6 +135,11 @@ impl SideDraft {
         }
         side.searched = searched.into();
         side.required = row(lengths.keys().copied(), words);
+        let in_their_case = self
+            .known
+            .iter()
+            .filter(|((_, changes_case), _)| !changes_case);
+        side.in_their_case = row(in_their_case.map(|(_, filter)| *filter), words);
         let single = self.searches.iter().filter(|(_, forms)| forms.len() == 1);
         side.in_one_form = row(single.map(|(filter, _)| *filter), words);
         let len_min = |node| len_min.get(&node).copied().unwrap_or(0);

@@ -273,8 +273,8 @@ impl<'a> Lowering<'a> {
         };
         let set = self.target_sets.sets.get(usize::try_from(targets).ok()?)?;
         let compiled = self.operators.get(operator)?;
-        let filter = (set.is_static && is_of_value_alone(compiled))
-            .then(|| side.filter(operator, searched != pipeline));
+        let filter =
+            (set.is_static && is_of_value_alone(compiled)).then(|| side.filter(operator, pipeline));
         let comparison = self.comparison(set, compiled, condition.is_negated);
         let is_filtered = is_starter
             && filter.is_some()
@@ -284,7 +284,7 @@ impl<'a> Lowering<'a> {
         let group = is_filtered.then(|| self.groups.add(&parts));
         if let Some(filter) = filter.filter(|_| is_filtered) {
             let side = self.side(phase);
-            side.search(&parts, searched, is_multi_match, filter);
+            side.search(&parts, (searched, pipeline), is_multi_match, filter);
         }
         Some(Test {
             targets,

@@ -84,6 +84,10 @@ pub(crate) struct Side {
     /// A row of words: the filters that require something, so that what wasn't found to have it doesn't
     /// match.
     pub(crate) required: Box<[u64]>,
+    /// A row of words: the filters that are asked only of forms in which letters are in the case that they
+    /// came in. Strings are searched in either case, and a form that differs in nothing else is no other
+    /// one: of other filters, what is known of a string says nothing of such a form.
+    pub(crate) in_their_case: Box<[u64]>,
     /// A row of words: the filters that all rules look for in the same form, or in the same forms one after
     /// the other, so that what was found not to match in it doesn't match in any.
     pub(crate) in_one_form: Box<[u64]>,
@@ -106,6 +110,11 @@ impl Side {
     /// Whether a filter requires something.
     pub(crate) fn is_required(&self, filter: u32) -> bool {
         has_bit(&self.required, filter)
+    }
+
+    /// Whether a filter is asked only of forms in which letters are in the case that they came in.
+    pub(crate) fn is_in_their_case(&self, filter: u32) -> bool {
+        has_bit(&self.in_their_case, filter)
     }
 
     /// Whether all rules look for a filter in the same form.

@@ -117,6 +117,12 @@ impl Pipelines {
         self.nodes.iter().skip(1).map(|node| node.last)
     }
 
+    /// Whether letters may have changed their case in the form of a node, and nothing else.
+    pub(crate) fn changes_case(&self, id: NodeId) -> bool {
+        let mut path = self.path(id).iter();
+        path.any(|id| self.node(*id).is_some_and(|node| node.last.changes_case()))
+    }
+
     /// The node without `lowercase` at the end of its list.
     pub(crate) fn without_lowercase(&self, id: NodeId) -> NodeId {
         let mut at = id;

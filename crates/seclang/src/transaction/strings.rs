@@ -345,7 +345,8 @@ impl Strings {
                 let hash = self.hasher.hash_one(form.bytes);
                 let strings = (&*self.known, &*self.bytes);
                 let known = find(&self.by_content, strings, form.bytes, hash);
-                self.rows.add_of_form(id, known, form.row);
+                self.rows
+                    .add_of_form(id, known, form.row, &side.in_their_case);
             }
         }
         self.search.forget_large();
@@ -358,7 +359,7 @@ impl Strings {
             known.is_scanned = true;
             let value = content(&self.bytes, known).unwrap_or_default();
             self.worked += value.len();
-            known.is_clean = self.rows.scan(id, &side.prefilter, value, known.classes);
+            known.is_clean = self.rows.scan(id, side, value, known.classes);
         }
         match known.is_clean {
             true => None,
@@ -394,6 +395,9 @@ impl Strings {
         self.rows.set(id, Row::Decided, filter);
         if is_match {
             self.rows.set(id, Row::Matching, filter);
+            return;
+        }
+        if !side.is_in_their_case(filter) {
             return;
         }
         self.rows.unset(id, Row::Candidates, filter);

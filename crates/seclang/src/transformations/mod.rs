@@ -242,6 +242,11 @@ impl Transformation {
         }
     }
 
+    /// Whether it may change the case of letters, and nothing else.
+    pub(crate) const fn changes_case(self) -> bool {
+        matches!(self, Self::Lowercase | Self::Uppercase | Self::CmdLine)
+    }
+
     /// Of `triggers`, what [`Transformation::triggers`] gives, those bytes without which it changes at most
     /// the case of letters, whatever case they came in.
     pub(crate) const fn beyond_case(self, triggers: ByteSet) -> ByteSet {

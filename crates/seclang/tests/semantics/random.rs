@@ -31,6 +31,7 @@ const OPERATORS: &[&str] = &[
     "@rx ^[ab]+$",
     "@rx (a)(b)?",
     "@rx (?i)union.*select",
+    "@rx ^AB",
     "!@rx b",
     "@pm ab CD union",
     "@contains b",
@@ -47,6 +48,7 @@ const OPERATORS: &[&str] = &[
 ];
 const FORMS: &[&str] = &[
     "t:lowercase",
+    "t:uppercase",
     "t:none",
     "t:urlDecodeUni",
     "t:base64Decode",

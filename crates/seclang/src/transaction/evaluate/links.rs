@@ -75,12 +75,7 @@ impl<'r> Run<'r> {
             return false;
         }
         let string = self.transformed(value.string, test.pipeline);
-        let is_match = self.string(asked, test, value, string);
-        // What is said of a string in lower case is said of it in any.
-        if let Some(filter) = filter.filter(|_| !is_match && form != string && !self.is_spent()) {
-            self.strings.decide(self.side, form, filter, false);
-        }
-        is_match
+        self.string(asked, test, value, string)
     }
 
     /// Whether a value is left out of a set, by the rule's own words or by `ctl`.

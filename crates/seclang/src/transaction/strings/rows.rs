@@ -3,8 +3,7 @@
 use std::ops::Range;
 
 use super::StringId;
-use crate::prefilter::Prefilter;
-use crate::program::ROW_STEP;
+use crate::program::{ROW_STEP, Side};
 
 /// What there is a row of for each string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,21 +109,16 @@ impl Rows {
 
     /// Finds which filters may match a value, as it is; those that are known not to are left out. Whether
     /// there are none.
-    pub(super) fn scan(
-        &mut self,
-        id: StringId,
-        prefilter: &Prefilter,
-        value: &[u8],
-        classes: u64,
-    ) -> bool {
+    pub(super) fn scan(&mut self, id: StringId, side: &Side, value: &[u8], classes: u64) -> bool {
         let ranges = [Row::Candidates, Row::Decided, Row::Matching].map(|row| self.range(id, row));
         let Ok([candidates, decided, matching]) = self.words.get_disjoint_mut(ranges) else {
             return true;
         };
-        prefilter.candidates(value, classes, candidates);
+        side.prefilter.candidates(value, classes, candidates);
         let mut all = 0;
-        for ((word, decided), matching) in candidates.iter_mut().zip(decided).zip(matching) {
-            *word &= !(*decided & !*matching);
+        let known = decided.iter().zip(matching).zip(&side.in_their_case);
+        for (word, ((decided, matching), in_their_case)) in candidates.iter_mut().zip(known) {
+            *word &= !(*decided & !*matching & in_their_case);
             all |= *word;
         }
         all == 0
@@ -150,6 +144,7 @@ impl Rows {
         id: StringId,
         known: Option<StringId>,
         candidates: &[u64],
+        in_their_case: &[u64],
     ) {
         let Some(known) = known.filter(|known| *known != id) else {
             let range = self.range(id, Row::InForms);
@@ -165,8 +160,9 @@ impl Rows {
             return;
         };
         let words = in_forms.iter_mut().zip(candidates);
-        for ((word, candidates), (decided, matching)) in words.zip(decided.iter().zip(matching)) {
-            *word |= candidates & !(*decided & !*matching);
+        let known = decided.iter().zip(matching).zip(in_their_case);
+        for ((word, candidates), ((decided, matching), in_their_case)) in words.zip(known) {
+            *word |= candidates & !(*decided & !*matching & in_their_case);
         }
     }
 
