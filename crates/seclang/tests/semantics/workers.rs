@@ -280,9 +280,47 @@ fn what_differs_in_one_form_may_match_in_another() {
     check_forms(rules, "/?a=Acb&b=Acb", &["1 ARGS:a=acb", "1 ARGS:b=acb"]);
     check_forms(rules, "/?a=+acb&b=+acb", &["3 ARGS:a=acb", "3 ARGS:b=acb"]);
     check_forms(rules, "/?a=acb+c", &[]);
+    // Strings are searched in either case; what is said of one in one case says nothing of another.
+    let cases = "SecRule ARGS \"@rx a\" id:1,phase:2,pass,t:cmdLine
+        SecRule ARGS \"@rx a\" id:2,phase:2,pass";
+    check_forms(cases, "/?a=AB", &["1 ARGS:a=ab"]);
+    let lists = "SecRule ARGS \"@rx ^AB\" id:1,phase:1,pass,t:uppercase,t:lowercase
+        SecRule ARGS \"@rx ^AB\" id:2,phase:1,pass,t:uppercase";
+    check_forms(lists, "/?a=ab", &["2 ARGS:a=AB"]);
     let multi =
         "SecRule ARGS \"@rx ^x y$\" id:1,phase:1,pass,multiMatch,t:compressWhitespace,t:trim
         SecRule ARGS \"@rx ^x y$\" id:2,phase:1,pass,t:compressWhitespace";
     check_forms(multi, "/?a=+x++y", &["1 ARGS:a=x y"]);
     check_forms(multi, "/?a=x++y", &["1 ARGS:a=x y", "2 ARGS:a=x y"]);
+}
+
+#[test]
+fn what_a_form_is_found_to_be_says_nothing_of_the_value_that_looks_like_it() {
+    let site = Site::new("SecRule ARGS \"@rx ^ab\" id:1,phase:1,pass,t:lowercase,t:urlDecodeUni");
+    let mut worker = site.worker();
+    for (query, expected) in [("/?a=%2541b", &[][..]), ("/?a=Ab", &["1 ARGS:a=ab"])] {
+        let ran = site.run_by(&mut worker, &Request::get(query));
+        assert_eq!(ran.matches(), expected, "{query}");
+        ran.finish(&mut worker);
+    }
+}
+
+#[test]
+fn what_is_searched_anew_is_searched_for_all_that_look_at_it() {
+    // The cookie and the argument are one string, in two lists of forms; what the first two rules find of
+    // it differs in one of two forms.
+    let site = Site::new(
+        "SecRule REQUEST_COOKIES \"@rx bar$\" id:1,phase:1,pass,t:trim
+         SecRule REQUEST_COOKIES \"@rx bar$\" id:2,phase:1,pass,t:removeWhitespace
+         SecRule ARGS \"@contains foobar\" id:3,phase:1,pass,t:compressWhitespace,t:removeWhitespace
+         SecRule REQUEST_COOKIES \"@contains foobar\" id:4,phase:1,pass,t:removeWhitespace",
+    );
+    let mut worker = site.worker();
+    let request = Request::get("/?a=f+oo+bar+x").header("Cookie", "c=f oo bar x");
+    for _ in 0..4 {
+        let ran = site.run_by(&mut worker, &request);
+        let expected = ["3 ARGS:a=foobarx", "4 REQUEST_COOKIES:c=foobarx"];
+        assert_eq!(ran.matches(), expected);
+        ran.finish(&mut worker);
+    }
 }
