@@ -313,7 +313,7 @@ fn what_is_searched_anew_is_searched_for_all_that_look_at_it() {
         "SecRule REQUEST_COOKIES \"@rx bar$\" id:1,phase:1,pass,t:trim
          SecRule REQUEST_COOKIES \"@rx bar$\" id:2,phase:1,pass,t:removeWhitespace
          SecRule ARGS \"@contains foobar\" id:3,phase:1,pass,t:compressWhitespace,t:removeWhitespace
-         SecRule REQUEST_COOKIES \"@contains foobar\" id:4,phase:1,pass,t:removeWhitespace",
+         SecRule REQUEST_COOKIES \"@contains oobarx\" id:4,phase:1,pass,t:removeWhitespace",
     );
     let mut worker = site.worker();
     let request = Request::get("/?a=f+oo+bar+x").header("Cookie", "c=f oo bar x");
