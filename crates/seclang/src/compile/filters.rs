@@ -1,4 +1,4 @@
-//! Which filters, scans and pipelines rules need.
+//! Which filters, forms and pipelines rules need.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -6,7 +6,7 @@ use super::operators::Operators;
 use crate::ByteSet;
 use crate::Transformation;
 use crate::prefilter::{Prefilter, Requirement};
-use crate::program::{Forms, FormsId, LISTS_MAX, NodeId, PartId, Pipelines, Side};
+use crate::program::{Forms, FormsId, LISTS_MAX, NodeId, PartId, Pipelines, Side, words_of};
 
 /// One side's filters and pipelines, while rules are lowered.
 #[derive(Debug)]
@@ -73,18 +73,61 @@ impl SideDraft {
         requirements: &mut Requirements,
         part_count: usize,
     ) -> Side {
-        let required = self.filters.iter().zip(0_u32..);
-        let is_on = requirements.is_on;
-        let required = required.filter_map(|(operator, filter)| {
-            let mut requirement = requirements.of(*operator, operators)?.clone();
-            requirement.class = requirement.class.in_either_case();
-            Some((filter, requirement))
-        });
-        let required: Vec<(u32, Requirement)> = required.collect();
+        let required = self.required(operators, requirements);
         let lengths: HashMap<u32, usize> = required
             .iter()
             .map(|(filter, requirement)| (*filter, requirement.len_min()))
             .collect();
+        let prefilter = self.prefilter(required, requirements.is_on);
+        let words = words_of(self.filters.len());
+        let in_their_case = self.known.iter();
+        let in_their_case = in_their_case.filter(|((_, changes_case), _)| !changes_case);
+        let in_one_form = self.searches.iter().filter(|(_, forms)| forms.len() == 1);
+        let mut searched = vec![0; self.pipelines.len() * words];
+        let mut len_min: HashMap<NodeId, usize> = HashMap::new();
+        for (node, filter) in self.searched {
+            let word = usize::from(node) * words + filter as usize / 64;
+            if let Some(word) = searched.get_mut(word) {
+                *word |= 1 << (filter % 64);
+            }
+            let len = lengths.get(&filter).copied().unwrap_or(0);
+            let least = len_min.entry(node).or_insert(len);
+            *least = len.min(*least);
+        }
+        let mut side = Side {
+            prefilter,
+            pipelines: self.pipelines,
+            filters: self.filters.into(),
+            required: row(lengths.keys().copied(), words),
+            in_their_case: row(in_their_case.map(|(_, filter)| *filter), words),
+            in_one_form: row(in_one_form.map(|(filter, _)| *filter), words),
+            searched: searched.into(),
+            forms: Box::default(),
+            part_forms: Box::default(),
+        };
+        let len_min = |node| len_min.get(&node).copied().unwrap_or(0);
+        (side.forms, side.part_forms) = self.forms.finish(part_count, &side, &len_min);
+        side
+    }
+
+    /// What each filter requires that requires anything.
+    fn required(
+        &self,
+        operators: &Operators,
+        requirements: &mut Requirements,
+    ) -> Vec<(u32, Requirement)> {
+        let filters = self.filters.iter().zip(0_u32..);
+        let required = filters.filter_map(|(operator, filter)| {
+            let mut requirement = requirements.of(*operator, operators)?.clone();
+            requirement.class = requirement.class.in_either_case();
+            Some((filter, requirement))
+        });
+        required.collect()
+    }
+
+    /// What looks for all of that at once; which classes tell that transformations change a string is set
+    /// in the pipelines, where it `is_on`.
+    fn prefilter(&mut self, required: Vec<(u32, Requirement)>, is_on: bool) -> Prefilter {
         let mut transformations: Vec<Transformation> = self.pipelines.transformations().collect();
         transformations.sort_unstable();
         transformations.dedup();
@@ -110,41 +153,7 @@ impl SideDraft {
             };
             (class(at), searched)
         });
-        let mut side = Side {
-            prefilter,
-            pipelines: self.pipelines,
-            filters: self.filters.into(),
-            required: Box::default(),
-            in_their_case: Box::default(),
-            in_one_form: Box::default(),
-            searched: Box::default(),
-            forms: Box::default(),
-            part_forms: Box::default(),
-        };
-        let words = side.words();
-        let mut searched = vec![0; side.pipelines.len() * words];
-        let mut len_min: HashMap<NodeId, usize> = HashMap::new();
-        for (node, filter) in self.searched {
-            let word = usize::from(node) * words + filter as usize / 64;
-            if let Some(word) = searched.get_mut(word) {
-                *word |= 1 << (filter % 64);
-            }
-            let len = lengths.get(&filter).copied().unwrap_or(0);
-            let least = len_min.entry(node).or_insert(len);
-            *least = len.min(*least);
-        }
-        side.searched = searched.into();
-        side.required = row(lengths.keys().copied(), words);
-        let in_their_case = self
-            .known
-            .iter()
-            .filter(|((_, changes_case), _)| !changes_case);
-        side.in_their_case = row(in_their_case.map(|(_, filter)| *filter), words);
-        let single = self.searches.iter().filter(|(_, forms)| forms.len() == 1);
-        side.in_one_form = row(single.map(|(filter, _)| *filter), words);
-        let len_min = |node| len_min.get(&node).copied().unwrap_or(0);
-        (side.forms, side.part_forms) = self.forms.finish(part_count, &side, &len_min);
-        side
+        prefilter
     }
 }
 

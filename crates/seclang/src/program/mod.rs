@@ -122,10 +122,15 @@ impl Side {
         has_bit(&self.in_one_form, filter)
     }
 
-    /// How many words the set of all filters takes: a multiple of [`ROW_STEP`].
+    /// How many words a row of all filters takes.
     pub(crate) fn words(&self) -> usize {
-        self.filters.len().div_ceil(64).next_multiple_of(ROW_STEP)
+        words_of(self.filters.len())
     }
+}
+
+/// How many words a row of so many filters takes: a multiple of [`ROW_STEP`].
+pub(crate) fn words_of(filters: usize) -> usize {
+    filters.div_ceil(64).next_multiple_of(ROW_STEP)
 }
 
 fn has_bit(row: &[u64], filter: u32) -> bool {

@@ -3,6 +3,7 @@
 mod ask;
 mod conclude;
 mod links;
+mod moving;
 mod plan;
 
 use std::ops::Range;
