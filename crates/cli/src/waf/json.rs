@@ -190,7 +190,8 @@ impl VerdictReport {
         };
         Self {
             outcome,
-            rule: Some(interruption.rule),
+            // No rule, but the limit of a body.
+            rule: Some(interruption.rule).filter(|rule| *rule != 0),
             phase: Some(interruption.phase.number()),
             action: Some(action),
             status,

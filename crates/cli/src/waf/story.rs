@@ -206,6 +206,10 @@ fn ending(interruption: &Interruption) -> String {
     } = interruption;
     let phase = phase.number();
     match action {
+        // No rule did, but `SecRequestBodyLimitAction` or that of answers.
+        InterruptionAction::Deny(status) if *rule == 0 => {
+            format!("refused with status {status} in phase {phase}: the body is over its limit")
+        }
         InterruptionAction::Deny(status) => {
             format!("refused by rule {rule} with status {status} in phase {phase}")
         }

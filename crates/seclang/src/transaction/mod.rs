@@ -89,7 +89,8 @@ pub enum Verdict {
 /// How a rule ends a transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interruption {
-    /// The rule's id.
+    /// The rule's id; 0 where no rule did, but the body is longer than its limit
+    /// (`SecRequestBodyLimitAction Reject`, and that of answers).
     pub rule: u64,
     /// The phase in which it was found.
     pub phase: Phase,
@@ -154,12 +155,35 @@ impl Transaction {
     }
 
     /// Phase 2. `body` without content codings, and no longer than the limit: one that was cut there is
-    /// [`Body::partial`].
+    /// [`Body::partial`], and is refused with 413 before rules see it, unless `SecRequestBodyLimitAction`
+    /// says otherwise.
     pub fn request_body(&mut self, worker: &mut Worker, body: Body<'_>) -> Verdict {
         let (program, scratch) = worker.body_scratch();
         self.state.request.is_body_over_limit = body.is_partial;
+        let is_partial_processed = program.settings().request_body.is_partial_processed;
+        if body.is_partial && !is_partial_processed && self.refuse(Phase::RequestBody, 413) {
+            return Verdict::Interrupt;
+        }
         collect::request_body(&mut self.state, body, program.settings(), scratch);
         self.run(worker, Phase::RequestBody)
+    }
+
+    /// Refuses what no rule does; whether it is: a transaction that is only watched goes on, as in
+    /// ModSecurity 2.
+    fn refuse(&mut self, phase: Phase, status: u16) -> bool {
+        let state = &mut *self.state;
+        let interruption = Interruption {
+            rule: 0,
+            phase,
+            action: InterruptionAction::Deny(status),
+        };
+        let (refusal, is_refused) = match state.controls.engine {
+            EngineMode::On => (&mut state.interruption, true),
+            EngineMode::DetectionOnly => (&mut state.would_be, false),
+            EngineMode::Off => return false,
+        };
+        refusal.get_or_insert(interruption);
+        is_refused
     }
 
     /// Phase 3.
@@ -191,8 +215,13 @@ impl Transaction {
     }
 
     /// Phase 4. `body` without content codings, and no longer than the limit; empty where nobody looks
-    /// at it.
+    /// at it. One that was cut there is refused with 500 before rules see it, unless
+    /// `SecResponseBodyLimitAction` says otherwise.
     pub fn response_body(&mut self, worker: &mut Worker, body: Body<'_>) -> Verdict {
+        let is_partial_processed = worker.program.settings.response_body.is_partial_processed;
+        if body.is_partial && !is_partial_processed && self.refuse(Phase::ResponseBody, 500) {
+            return Verdict::Interrupt;
+        }
         if !body.bytes.is_empty() {
             self.state.response.body = Some(self.state.arena.push(body.bytes));
         }

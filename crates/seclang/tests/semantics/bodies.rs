@@ -222,7 +222,7 @@ fn point_22_what_can_not_be_read_is_told_and_rules_run() {
     );
     // One that a limit cut off is not broken.
     check(
-        "",
+        "SecRequestBodyLimitAction ProcessPartial",
         "REQBODY_ERROR|ARGS",
         &broken.clone().cut(),
         &["REQBODY_ERROR=0", "ARGS:a=attack"],
@@ -259,6 +259,30 @@ fn point_25_limits() {
             "REQBODY_ERROR=0",
         ],
     );
+    // All of it refused, before rules see it; of what is only watched the beginning is looked at.
+    let over = Request::form("a=b&c=d").answered(200, "text/html", "too long an answer");
+    let ends = |rules: &str| {
+        let matches = "SecRule ARGS|RESPONSE_BODY . id:1,phase:2,pass\nSecRule RESPONSE_BODY . id:2,phase:4,pass
+            SecAction id:3,phase:5,pass";
+        let ran = Site::new(&format!("{rules}\n{matches}")).run(&over);
+        (ran.end(), ran.would_be(), ran.ids())
+    };
+    let text = |text: &str| text.to_owned();
+    assert_eq!(
+        ends("SecRequestBodyLimit 5"),
+        (text("deny 413 by 0 in phase 2"), text(""), vec![3])
+    );
+    assert_eq!(
+        ends("SecRequestBodyLimit 5\nSecRuleEngine DetectionOnly"),
+        (text(""), text("deny 413 by 0 in phase 2"), vec![1, 2, 3])
+    );
+    let answers = "SecResponseBodyAccess On\nSecResponseBodyLimit 5";
+    assert_eq!(
+        ends(answers),
+        (text("deny 500 by 0 in phase 4"), text(""), vec![1, 1, 3])
+    );
+    let partial = format!("{answers}\nSecResponseBodyLimitAction ProcessPartial");
+    assert_eq!(ends(&partial), (text(""), text(""), vec![1, 1, 2, 3]));
     let settings = |rules: &str| Site::new(rules).program().settings().clone();
     let partial = settings("SecRequestBodyLimitAction ProcessPartial");
     assert!(partial.request_body.is_partial_processed);

@@ -105,7 +105,7 @@ fn attacks_are_refused_at_paranoia_1_and_nothing_is_without_a_reason() {
             missed.push(test.id.to_string());
         }
     }
-    println!(
+    say!(
         "CRS 4.28, 5003 tests in blocking mode at paranoia 1, by what they are and whether refused: {totals:?}"
     );
     assert_eq!(missed, UNSET_LIMITS);

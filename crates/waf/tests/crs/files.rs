@@ -12,7 +12,7 @@ pub(crate) fn data(name: &str) -> String {
 pub(crate) fn crs(skipped: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("PALISADE_CRS").map(PathBuf::from);
     if folder.is_none() {
-        eprintln!("SKIPPED, since PALISADE_CRS names no folder with OWASP CRS: {skipped}");
+        say!("SKIPPED, since PALISADE_CRS names no folder with OWASP CRS: {skipped}");
     }
     folder
 }

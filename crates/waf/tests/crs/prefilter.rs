@@ -54,7 +54,7 @@ fn benign_requests_match_the_same_rules_whatever_spares_work() {
         let first = check(&mut ways, &requests);
         // The second time what is known of strings is known.
         assert_eq!(check(&mut ways, &requests), first);
-        println!("{settings}: {} requests, {first:?}", requests.len());
+        say!("{settings}: {} requests, {first:?}", requests.len());
     }
 }
 

@@ -80,9 +80,7 @@ pub(crate) fn of_tests(crs: &Path) -> (usize, Vec<Sent>) {
 /// The benign requests, where they are at hand: a folder named by `PALISADE_CORPUS`.
 pub(crate) fn of_corpus() -> Option<Vec<Sent>> {
     let Some(folder) = std::env::var_os("PALISADE_CORPUS") else {
-        eprintln!(
-            "SKIPPED, since PALISADE_CORPUS names no folder with benign.json: benign requests"
-        );
+        say!("SKIPPED, since PALISADE_CORPUS names no folder with benign.json: benign requests");
         return None;
     };
     let text = fs::read(Path::new(&folder).join("benign.json")).unwrap();

@@ -37,7 +37,7 @@ fn crs_regression_tests_pass_at_paranoia_4() {
         }
     }
     let totals = summary.totals();
-    println!(
+    say!(
         "CRS 4.28, {} tests run at paranoia 4: {totals}",
         tests.len()
     );
