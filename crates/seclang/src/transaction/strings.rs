@@ -1,10 +1,10 @@
 //! Strings that rules look at, each once: what was found out about one holds wherever it comes again.
 //!
 //! A string knows which classes of bytes it has, what each list of transformations makes of it, which
-//! filters may match it or one of its forms, and of those that were asked whether they do. All of that depends on the string
-//! and the rules alone, so a worker keeps strings from one transaction to the next: most header values
-//! and many arguments repeat, and then nothing has to be searched again. That is exact, and bounded: once
-//! there are too many, all are forgotten.
+//! filters may match it or one of its forms, and of those that were asked whether they do. All of that
+//! depends on the string and the rules alone, so a worker keeps strings from one transaction to the next:
+//! most header values and many arguments repeat, and then nothing has to be searched again. That is exact,
+//! and bounded: once there are too many, all are forgotten.
 
 mod rows;
 mod search;
@@ -320,8 +320,14 @@ impl Strings {
             }
             lists &= lists - 1;
         }
+        let is_cut_short = u64::try_from(self.worked).is_ok_and(|worked| worked > self.work_max);
         if let Some(known) = self.known.get_mut(id.index()) {
             known.is_clean_in_all = self.rows.is_empty(id, Row::InForms);
+            if is_cut_short {
+                // Another transaction has a budget of its own, and may have the string as well.
+                known.searched_in = 0;
+                known.is_stale = true;
+            }
         }
     }
 

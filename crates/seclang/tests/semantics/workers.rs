@@ -324,3 +324,27 @@ fn what_is_searched_anew_is_searched_for_all_that_look_at_it() {
         ran.finish(&mut worker);
     }
 }
+
+#[test]
+fn what_a_spent_budget_cut_short_is_not_remembered() {
+    let rules = "SecRule ARGS \"@contains foo\" id:1,phase:1,pass,t:urlDecodeUni,t:base64Decode";
+    let mut spent = 0;
+    for filler in 0..200 {
+        let site = Site::new(rules).with(WorkerOptions {
+            budget: Budget {
+                bytes: 200,
+                ..options().budget
+            },
+            ..options()
+        });
+        let mut worker = site.worker();
+        let before = Request::get(&format!("/?f={}&a=Zm9v", ".".repeat(filler)));
+        let ran = site.run_by(&mut worker, &before);
+        spent += usize::from(ran.transaction().outcome() != Outcome::Complete);
+        ran.finish(&mut worker);
+        let ran = site.run_by(&mut worker, &Request::get("/?a=Zm9v"));
+        assert_eq!(ran.matches(), ["1 ARGS:a=foo"], "behind {filler} bytes");
+        ran.finish(&mut worker);
+    }
+    assert!((1..200).contains(&spent), "{spent}");
+}
