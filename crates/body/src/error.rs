@@ -4,6 +4,7 @@ use std::fmt;
 
 use thiserror::Error;
 
+use crate::content_coding::CodingError;
 use crate::{JsonError, MultipartError, XmlError};
 
 /// Why a body can't be read to its end. Its text is `REQBODY_ERROR_MSG`, which begins as
@@ -35,13 +36,18 @@ pub enum Error {
     /// It isn't multipart as browsers write it.
     #[error("Multipart parsing error: Multipart: {0}")]
     Multipart(#[from] MultipartError),
+    /// Its content coding can't be undone. For whoever does that: no parser says so.
+    #[error("Content coding error: {0}")]
+    Coding(#[from] CodingError),
 }
 
 impl Error {
     /// Whether more bytes might have mended it.
     pub(crate) const fn is_early_end(&self) -> bool {
         match self {
-            Self::TooManyArguments { .. } | Self::TooLongWithoutFiles { .. } => false,
+            Self::TooManyArguments { .. } | Self::TooLongWithoutFiles { .. } | Self::Coding(_) => {
+                false
+            }
             Self::Json(error) => error.is_early_end(),
             Self::Xml(error) => error.is_early_end(),
             Self::Multipart(error) => error.is_early_end(),

@@ -172,6 +172,9 @@ fn run(
     }
     let limit = transaction.request_body_limit();
     let (body, request_body) = decoded(&request.headers, &request.body, limit);
+    if let Some(error) = request_body.coding_error.filter(|_| limit.is_some()) {
+        transaction.request_body_failed(error.into());
+    }
     let verdict = drive::request_body(worker, transaction, &body);
     let Some((status, response)) = case.response.filter(|_| verdict == Verdict::Pass) else {
         return (Some(request_body), None);

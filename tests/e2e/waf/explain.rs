@@ -17,6 +17,7 @@ SecRule RESPONSE_STATUS "@eq 500" "id:6,phase:3,pass,log,msg:'It broke'"
 SecRule RESPONSE_BODY "@contains ORA-00933" "id:7,phase:4,deny,log,msg:'It leaks'"
 SecRule REQUEST_METHOD "@streq PUT" "id:8,phase:1,pass,log,msg:'A put'"
 SecRule REQUEST_BODY "@contains raw" "id:9,phase:2,pass,log,msg:'Raw'"
+SecRule REQBODY_ERROR "!@eq 0" "id:10,phase:2,deny,status:400,log,msg:'%{REQBODY_ERROR_MSG}'"
 "#;
 
 fn folder() -> Folder {
@@ -148,9 +149,9 @@ fn bodies() {
 
 #[test]
 fn coded_bodies_are_decoded() {
-    let check = |coding: &str, expected: &[&str]| {
+    let check = |coding: &str, body: &str, expected: &[&str]| {
         let raw = format!(
-            "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Encoding: {coding}\r\nContent-Length: 6\r\n\r\nq=evil"
+            "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Encoding: {coding}\r\nContent-Length: 6\r\n\r\n{body}"
         );
         let arguments = ["explain", "--rules", "rules.conf", "--raw", "-"];
         folder()
@@ -159,14 +160,21 @@ fn coded_bodies_are_decoded() {
     };
     check(
         "identity",
+        "q=evil",
         &["request's body 6 bytes", "matched ARGS:q = evil"],
     );
     check(
         "gzip",
-        &["request's body 6 bytes, as it was sent: the body is not gzip:"],
+        "q=good",
+        &[
+            "request's body 6 bytes, as it was sent: the body is not gzip:",
+            "msg Content coding error: the body is not gzip:",
+            "=> would be refused by rule 10 with status 400 in phase 2",
+        ],
     );
     check(
         "lzma",
+        "q=good",
         &["6 bytes, as it was sent: Content-Encoding names something else than gzip"],
     );
 }

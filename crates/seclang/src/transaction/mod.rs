@@ -168,6 +168,12 @@ impl Transaction {
         self.run(worker, Phase::RequestBody)
     }
 
+    /// Says, before phase 2, why the body could not be read at all, such as for its content coding: rules
+    /// see that it is broken (`REQBODY_ERROR`), and what is handed over of it.
+    pub fn request_body_failed(&mut self, error: palisade_body::Error) {
+        self.state.body_outcome.error.get_or_insert(error);
+    }
+
     /// Refuses what no rule does; whether it is: a transaction that is only watched goes on, as in
     /// ModSecurity 2.
     fn refuse(&mut self, phase: Phase, status: u16) -> bool {
