@@ -132,6 +132,14 @@ fn bodies() {
     let long = "a".repeat(120);
     check(
         &["--data", &long, "https://a.example/"],
+        &[
+            "request's body 120 bytes, more than 100, so that no rule sees them",
+            "=> would be refused with status 413 in phase 2: the body is over its limit",
+        ],
+    );
+    // What only detects goes on with the beginning.
+    check(
+        &["detect.conf", "--data", &long, "https://a.example/"],
         &["request's body 120 bytes, of which rules see the first 100"],
     );
     let folder = folder();

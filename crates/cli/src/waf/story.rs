@@ -71,19 +71,42 @@ impl Story<'_> {
             let label = "request's body    ";
             notes.push(format!(
                 "{label} {}",
-                seen(sight, "SecRequestBodyAccess is Off")
+                self.seen(sight, 2, "SecRequestBodyAccess is Off")
             ));
         }
         if let Some(sight) = response_body {
             let why =
                 "SecResponseBodyAccess is Off, or SecResponseBodyMimeType doesn't name its type";
-            notes.push(format!("answer's body      {}", seen(sight, why)));
+            notes.push(format!("answer's body      {}", self.seen(sight, 4, why)));
         } else if self.case.response.is_some() {
             notes.push("answer's body      phase 4 was not reached".to_owned());
         }
         let error = self.explanation.body_error.as_ref();
         notes.extend(error.map(|error| format!("body error         {}", shown(error.as_bytes()))));
         notes
+    }
+
+    /// How much of a body rules saw, of those that `phase` is for.
+    fn seen(&self, sight: &BodySight, phase: u8, why_not: &str) -> String {
+        let refusal = self.explanation.interruption.as_ref();
+        // No rule refused it, but its length.
+        let is_refused = refusal.is_some_and(|one| one.rule == 0 && one.phase.number() == phase);
+        let len = sight.len;
+        let seen = match sight.limit {
+            _ if len == 0 => "empty".to_owned(),
+            None => format!("{len} bytes, which no rule sees: {why_not}"),
+            Some(limit) if is_refused => {
+                format!("{len} bytes, more than {limit}, so that no rule sees them")
+            }
+            Some(limit) if sight.is_cut() => {
+                format!("{len} bytes, of which rules see the first {limit}")
+            }
+            Some(_) => format!("{len} bytes"),
+        };
+        match &sight.coding_error {
+            None => seen,
+            Some(error) => format!("{seen}, as it was sent: {error}"),
+        }
     }
 
     fn tell_match(&self, matched: &Matched<'_>) {
@@ -220,21 +243,5 @@ fn ending(interruption: &Interruption) -> String {
             "redirected by rule {rule} with status {status} in phase {phase} to {}",
             shown(location)
         ),
-    }
-}
-
-fn seen(sight: &BodySight, why_not: &str) -> String {
-    let len = sight.len;
-    let seen = match sight.limit {
-        _ if len == 0 => "empty".to_owned(),
-        None => format!("{len} bytes, which no rule sees: {why_not}"),
-        Some(limit) if sight.is_cut() => {
-            format!("{len} bytes, of which rules see the first {limit}")
-        }
-        Some(_) => format!("{len} bytes"),
-    };
-    match &sight.coding_error {
-        None => seen,
-        Some(error) => format!("{seen}, as it was sent: {error}"),
     }
 }
