@@ -223,7 +223,14 @@ fn with_port_of(listener: SocketAddr, ip: &str) -> String {
 #[test]
 fn a_listener_moves_from_one_address_to_all_and_back() {
     let backend = Backend::start();
-    let gate = Gate::start(&settings(ONE, &backend));
+    // One that is free on all addresses: that of another test may be free on this one alone.
+    let free = TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let gate = Gate::start(&settings(
+        &format!("{{ address: \"127.0.0.1:{port}\" }}"),
+        &backend,
+    ));
     let one = gate.palisade.address();
     let load = Load::on(one).new_connections(2).start();
     load.wait_for_more(20);
