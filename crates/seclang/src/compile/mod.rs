@@ -18,7 +18,7 @@ mod tx_sources;
 pub use rule_files::RuleFiles;
 
 use crate::Program;
-use crate::syntax::Problems;
+use crate::syntax::{EngineMode, Problems};
 
 use assembly::Assembly;
 use lower::Lowering;
@@ -36,6 +36,8 @@ pub struct CompileOptions {
     /// Whether workers will have [`Countries`](crate::Countries): a rule that asks for countries without
     /// them is warned of.
     pub has_countries: bool,
+    /// Whether rules refuse or only detect, whatever `SecRuleEngine` says; `None` leaves it the last word.
+    pub engine: Option<EngineMode>,
 }
 
 impl Default for CompileOptions {
@@ -44,6 +46,7 @@ impl Default for CompileOptions {
             prefilter: true,
             fold: true,
             has_countries: false,
+            engine: None,
         }
     }
 }
@@ -55,6 +58,8 @@ pub struct Compiled {
     pub program: Option<Program>,
     /// Errors and warnings.
     pub problems: Problems,
+    /// What the files say of `SecRuleEngine`, the last of them; `Off` where none says anything.
+    pub engine_in_files: EngineMode,
 }
 
 /// Compiles the files that `roots` name, patterns allowed, in order, and what they include.
@@ -63,7 +68,9 @@ pub fn compile(roots: &[&str], files: &dyn RuleFiles, options: CompileOptions) -
     for root in roots {
         assembly.load(root);
     }
-    let (draft, problems) = assembly.finish();
+    let (mut draft, problems) = assembly.finish();
+    let engine_in_files = draft.settings.engine;
+    draft.settings.engine = options.engine.unwrap_or(engine_in_files);
     let mut lowering = Lowering::new(files, options, problems);
     let program = lowering.program(draft);
     let problems = lowering.into_problems();
@@ -71,5 +78,6 @@ pub fn compile(roots: &[&str], files: &dyn RuleFiles, options: CompileOptions) -
     Compiled {
         program: program.filter(|_| is_usable),
         problems,
+        engine_in_files,
     }
 }

@@ -40,6 +40,8 @@ pub(super) struct Run<'r> {
     pub(super) budget: Budget,
     /// Bytes until the clock is looked at again.
     pub(super) until_clock: usize,
+    /// When the stopwatch was first looked at in this phase.
+    pub(super) time_began: Option<Duration>,
     /// Whether `ctl` left targets out of the rule that runs.
     has_removals: bool,
 }
@@ -82,6 +84,7 @@ impl<'r> Run<'r> {
             countries: worker.options.countries.as_deref(),
             budget: worker.options.budget,
             until_clock: ask::CLOCK_EVERY,
+            time_began: None,
             has_removals: false,
         }
     }
@@ -107,6 +110,9 @@ impl<'r> Run<'r> {
                 Flow::To(step) => step as usize,
                 Flow::End => break,
             };
+        }
+        if let Some(began) = self.time_began {
+            self.state.time_spent += (self.stopwatch)().saturating_sub(began);
         }
         // Strings may be forgotten before the next phase.
         self.state.matched.clear();

@@ -1,5 +1,7 @@
 //! What a transaction knows: what was sent, and what rules made of it.
 
+use std::time::Duration;
+
 use palisade_body::{Outcome as BodyOutcome, Processor};
 
 use super::arena::{Arena, Span};
@@ -145,6 +147,8 @@ pub(super) struct State {
     pub(super) allowed: Option<AllowScope>,
     pub(super) outcome: Outcome,
     pub(super) bytes_left: u64,
+    /// What long phases took.
+    pub(super) time_spent: Duration,
     pub(super) started_micros: u64,
 }
 
@@ -190,6 +194,7 @@ impl State {
             allowed: None,
             outcome: Outcome::Complete,
             bytes_left: 0,
+            time_spent: Duration::ZERO,
             started_micros: 0,
         }
     }

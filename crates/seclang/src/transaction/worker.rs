@@ -39,7 +39,7 @@ pub struct WorkerOptions {
     pub budget: Budget,
     /// Where the time is from.
     pub clock: Clock,
-    /// What times rules ([`RuleCounter::sampled_nanos`]): best a clock that nobody sets, with nanoseconds.
+    /// What times rules ([`RuleCounter::sampled_nanos`]) and the budget: best a clock that nobody sets, with nanoseconds.
     pub stopwatch: Clock,
     /// Where records of collections outlive transactions, shared with other workers; without it none does.
     pub collections: Option<Arc<Collections>>,
@@ -52,7 +52,7 @@ pub struct WorkerOptions {
 pub struct Budget {
     /// Bytes that are transformed, searched or looked at by operators, counted each time.
     pub bytes: u64,
-    /// Time from its begin.
+    /// Time in phases, by [`WorkerOptions::stopwatch`]; what a body takes to come in is not counted.
     pub time: Duration,
 }
 
@@ -267,6 +267,7 @@ impl Worker {
         self.transactions += 1;
         state.number = self.transactions;
         state.bytes_left = self.options.budget.bytes;
+        state.time_spent = Duration::ZERO;
         let micros = (self.options.clock)().as_micros();
         state.started_micros = u64::try_from(micros).unwrap_or(u64::MAX);
         let arena = &mut state.arena;

@@ -13,6 +13,7 @@ const UNFOLDED: CompileOptions = CompileOptions {
     prefilter: true,
     fold: false,
     has_countries: false,
+    engine: None,
 };
 
 const CONDITIONS: &[&str] = &[

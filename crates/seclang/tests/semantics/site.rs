@@ -23,6 +23,7 @@ pub(crate) const PLAIN: CompileOptions = CompileOptions {
     prefilter: false,
     fold: false,
     has_countries: false,
+    engine: None,
 };
 
 /// A request, and the answer to it.

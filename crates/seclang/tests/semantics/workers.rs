@@ -216,6 +216,43 @@ fn a_transaction_has_a_budget() {
 }
 
 #[test]
+fn the_time_of_phases_is_in_the_budget_and_not_the_time_between_them() {
+    // A second passes each time that anybody looks at the stopwatch.
+    thread_local!(static SECONDS: Cell<u64> = const { Cell::new(0) });
+    let outcome = |between: u64, time: u64| {
+        let site = Site::new(
+            "SecRule ARGS \"@contains %{request_headers.nothing}y\" id:1,phase:1,pass
+             SecRule ARGS \"@contains %{request_headers.nothing}y\" id:2,phase:2,pass",
+        );
+        let site = site.with(WorkerOptions {
+            budget: Budget {
+                bytes: 1 << 30,
+                time: Duration::from_secs(time),
+            },
+            stopwatch: || {
+                SECONDS.set(SECONDS.get() + 1);
+                Duration::from_secs(SECONDS.get())
+            },
+            ..options()
+        });
+        let request = Request::get(&format!(
+            "/?{}",
+            format!("a={}&", "x".repeat(70_000)).repeat(4)
+        ));
+        let mut worker = site.worker();
+        let mut transaction = site.begin(&mut worker);
+        head(&mut worker, &mut transaction, &request);
+        SECONDS.set(SECONDS.get() + between);
+        let _ = transaction.request_body(&mut worker, Body::whole(b""));
+        transaction.outcome()
+    };
+    assert_eq!(outcome(0, 60), Outcome::Complete);
+    assert_eq!(outcome(3_600, 60), Outcome::Complete);
+    assert_eq!(outcome(0, 5), Outcome::BudgetSpent(Phase::RequestBody));
+    assert_eq!(outcome(0, 1), Outcome::BudgetSpent(Phase::RequestHeaders));
+}
+
+#[test]
 fn what_is_transformed_and_searched_counts_though_no_operator_is_asked() {
     let ended = |bytes| {
         let site = Site::new(

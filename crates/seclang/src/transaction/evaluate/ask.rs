@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::ops::Range;
+use std::time::Duration;
 
 use palisade_injection::sqli::Fingerprint;
 
@@ -10,7 +11,7 @@ use crate::operators::{Match, Matcher, Operator};
 use crate::program::{CAPTURE_SLOTS, CompiledOperator, NodeId, Rule, Source, Test};
 use crate::transaction::Outcome;
 use crate::transaction::arena::Arena;
-use crate::transaction::lookup::{Moment, MovingValue};
+use crate::transaction::lookup::MovingValue;
 use crate::transaction::matched::Text;
 use crate::transaction::strings::{StringId, Verdict};
 use crate::transaction::tx_values::TxValue;
@@ -257,6 +258,14 @@ impl<'r> Run<'r> {
         changed
     }
 
+    /// The time that the phases before this one and this one took, from when it was first asked for: what
+    /// passes between phases, such as while a body comes in, is not the rules'.
+    fn time_spent(&mut self) -> Duration {
+        let now = (self.stopwatch)();
+        let began = *self.time_began.get_or_insert(now);
+        self.state.time_spent + now.saturating_sub(began)
+    }
+
     /// Takes bytes off the budget; once it is spent, nothing is asked any more.
     pub(in crate::transaction) fn spend(&mut self, bytes: usize) {
         let taken = u64::try_from(bytes).unwrap_or(u64::MAX);
@@ -267,8 +276,7 @@ impl<'r> Run<'r> {
             Some(until) => self.until_clock = until,
             None => {
                 self.until_clock = CLOCK_EVERY;
-                let moment = Moment::now(self.clock, self.state.started_micros);
-                is_spent |= u128::from(moment.duration_micros) > self.budget.time.as_micros();
+                is_spent |= self.time_spent() > self.budget.time;
             }
         }
         if is_spent {
