@@ -1,7 +1,7 @@
 //! What an operator may choose.
 
 /// Whether a check refuses, only records, or is not run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Mode {
     /// Refuse.
     #[default]
@@ -25,7 +25,7 @@ impl Mode {
 }
 
 /// What happens to requests when something upstream of a decision fails.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum FailurePolicy {
     /// They pass.
     #[default]

@@ -1,11 +1,12 @@
 //! What rules make of one request, and of its answer: each match, and all that led to the verdict.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use palisade_body::content_coding::{self, CodingError};
-use palisade_body::{Body, Limits, Scratch};
+use palisade_body::Body;
+use palisade_body::content_coding::CodingError;
 use palisade_ftw::{Field, RawResponse, Request};
 use palisade_hygiene::h1::check_head;
 use palisade_hygiene::{HeadLimits, Refusal};
@@ -14,6 +15,7 @@ use palisade_seclang::{
     WorkerOptions,
 };
 
+use crate::codings::without_codings;
 use crate::drive;
 
 /// Variables of `TX` that hold OWASP CRS's scores, what they are held against, and at which levels of
@@ -206,25 +208,9 @@ fn decoded(headers: &[Field<'_>], body: &[u8], limit: Option<u64>) -> (Vec<u8>, 
         .filter(|field| field.name.eq_ignore_ascii_case(b"content-encoding"))
         .map(|field| &*field.value)
         .collect();
-    let limits = Limits {
-        decoded_bytes: limit
-            .and_then(|limit| usize::try_from(limit).ok())
-            .unwrap_or(Limits::default().decoded_bytes),
-        ..Limits::default()
-    };
-    let mut out = Vec::new();
-    let mut scratch = Scratch::new();
-    let error = content_coding::decode(
-        &codings.join(&b','),
-        Body::whole(body),
-        &limits,
-        &mut scratch,
-        &mut out,
-    )
-    .err();
-    if error.is_some() {
-        out = body.to_vec();
-    }
+    let decoded = without_codings(&codings.join(&b','), Body::whole(body), limit);
+    let error = decoded.as_ref().err().copied();
+    let out = decoded.map_or_else(|_| body.to_vec(), Cow::into_owned);
     let sight = BodySight {
         len: out.len(),
         limit,

@@ -5,20 +5,30 @@
 //! bytes come from and where its verdicts go.
 
 mod clock;
+mod codings;
 mod country_database;
 mod drive;
 mod explain;
+mod inspection;
 mod log_line;
 mod rule_folder;
+mod rule_set;
+mod settings;
 mod suite;
 mod suite_files;
 mod suite_run;
+#[cfg(test)]
+mod test_files;
+mod workers;
 
 pub use clock::{stopwatch, system_clock};
 pub use country_database::{CountryDatabase, CountryDatabaseError};
 pub use explain::{BodySight, Case, Explanation, Matched, explain};
+pub use inspection::{Finding, Inspection, InspectionFailure, Objection};
 pub use log_line::{LogContext, append_log_line, severity_name};
 pub use rule_folder::RuleFolder;
+pub use rule_set::{CompiledRuleSet, RuleSet, RuleSets};
+pub use settings::{Paranoia, RuleSetSettings, Thresholds};
 pub use suite::SuiteEngine;
 pub use suite_files::{SuiteFileError, read_overrides, read_suite};
 pub use suite_run::{SuiteRun, run_suite};

@@ -156,6 +156,13 @@ impl Program {
         self.rules.iter()
     }
 
+    /// Whether any rule asks where an address is.
+    #[must_use]
+    pub fn asks_for_countries(&self) -> bool {
+        let mut operators = self.operators.iter();
+        operators.any(|one| matches!(one.operator, Operator::GeoLookup))
+    }
+
     pub(crate) fn side(&self, phase: Phase) -> &Side {
         match phase {
             Phase::ResponseHeaders | Phase::ResponseBody => &self.response,

@@ -1,0 +1,294 @@
+//! What rules make of one request that goes through Palisade, and of its answer.
+//!
+//! Whoever drives it hands over heads and bodies as they come, and does what each [`Finding`] says. It may
+//! move to another thread between phases.
+
+use std::sync::Arc;
+
+use palisade_body::Body;
+use palisade_seclang::syntax::{EngineMode, Phase};
+use palisade_seclang::{
+    Collections, Connection, Interruption, InterruptionAction, MatchReport, Outcome, RequestHead,
+    ResponseHead, Transaction, Verdict, Worker,
+};
+use palisade_vocabulary::FailurePolicy;
+
+use crate::RuleSet;
+use crate::codings::without_codings;
+use crate::workers::{Panicked, with_worker};
+
+/// The status of a refusal for what the engine couldn't judge.
+const FAILURE_STATUS: u16 = 403;
+
+/// One request and its answer, as rules see them.
+#[derive(Debug)]
+pub struct Inspection {
+    rules: Arc<RuleSet>,
+    collections: Arc<Collections>,
+    /// `None` once a panic has taken it.
+    transaction: Option<Transaction>,
+    failure: Option<InspectionFailure>,
+    for_the_record: bool,
+}
+
+/// Why rules didn't see everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InspectionFailure {
+    /// The budget of bytes or of time was spent in this phase.
+    BudgetSpent(Phase),
+    /// The engine panicked in this phase: a defect.
+    Panicked(Phase),
+}
+
+impl InspectionFailure {
+    /// Its name in logs and metrics.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::BudgetSpent(_) => "budget_spent",
+            Self::Panicked(_) => "panicked",
+        }
+    }
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// It goes on.
+    Pass,
+    /// It ends here.
+    Refuse(InterruptionAction),
+}
+
+/// Why rules refuse a request or its answer, or would have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Objection<'i> {
+    /// A rule, or the limit of a body (rule 0).
+    Rule(&'i Interruption),
+    /// That it couldn't be judged to the end.
+    Failure(InspectionFailure),
+}
+
+impl Inspection {
+    /// Begins with the head: phase 1.
+    #[must_use]
+    pub fn begin(
+        rules: &Arc<RuleSet>,
+        collections: &Arc<Collections>,
+        connection: &Connection<'_>,
+        head: &RequestHead<'_>,
+    ) -> (Self, Finding) {
+        let mut inspection = Self {
+            rules: Arc::clone(rules),
+            collections: Arc::clone(collections),
+            transaction: None,
+            failure: None,
+            for_the_record: false,
+        };
+        let begun = with_worker(rules, collections, |worker| {
+            let mut transaction = Transaction::begin(worker, connection);
+            let verdict = transaction.request_head(worker, head);
+            (transaction, verdict)
+        });
+        let finding = match begun {
+            Ok((transaction, verdict)) => inspection.went_on(transaction, verdict),
+            Err(Panicked) => inspection.panicked(Phase::RequestHeaders),
+        };
+        (inspection, finding)
+    }
+
+    /// It is looked at for the log only: another check has refused it already.
+    pub fn set_for_the_record(&mut self) {
+        self.for_the_record = true;
+    }
+
+    /// The rules that look at it.
+    #[must_use]
+    pub fn rules(&self) -> &Arc<RuleSet> {
+        &self.rules
+    }
+
+    /// How many bytes of the request's body rules look at; `None` where they look at none.
+    #[must_use]
+    pub fn request_body_limit(&self) -> Option<u64> {
+        self.transaction.as_ref()?.request_body_limit()
+    }
+
+    /// Whether a body that is longer than the limit is refused, so that none of it need be read.
+    #[must_use]
+    pub fn refuses_long_bodies(&self) -> bool {
+        let settings = self.rules.program().settings();
+        !self.rules.only_detects()
+            && settings.engine == EngineMode::On
+            && !settings.request_body.is_partial_processed
+    }
+
+    /// Phase 2, with the body as it was sent, or its beginning. `content_encoding`: the values of its fields,
+    /// joined by commas.
+    pub fn request_body(&mut self, content_encoding: &[u8], body: Body<'_>) -> Finding {
+        let limit = self.request_body_limit();
+        self.phase(Phase::RequestBody, |worker, transaction| {
+            let looked_at = match limit {
+                Some(_) => body,
+                None => Body::whole(b""),
+            };
+            match without_codings(content_encoding, looked_at, limit) {
+                Ok(bytes) => {
+                    let is_partial = looked_at.is_partial;
+                    let bytes = bytes.as_ref();
+                    transaction.request_body(worker, Body { bytes, is_partial })
+                }
+                Err(error) => {
+                    transaction.request_body_failed(error.into());
+                    transaction.request_body(worker, looked_at)
+                }
+            }
+        })
+    }
+
+    /// Phase 3.
+    pub fn response_head(&mut self, head: &ResponseHead<'_>) -> Finding {
+        self.phase(Phase::ResponseHeaders, |worker, transaction| {
+            transaction.response_head(worker, head)
+        })
+    }
+
+    /// How many bytes of the answer's body rules look at; `None` where they look at none. To be asked after
+    /// phase 3.
+    #[must_use]
+    pub fn response_body_limit(&self) -> Option<u64> {
+        let settings = self.rules.program().settings();
+        self.transaction.as_ref()?.response_body_limit(settings)
+    }
+
+    /// Phase 4, with the body as it was sent, or its beginning; one whose codings can't be undone is looked
+    /// at as it is.
+    pub fn response_body(&mut self, content_encoding: &[u8], body: Body<'_>) -> Finding {
+        let limit = self.response_body_limit();
+        self.phase(Phase::ResponseBody, |worker, transaction| {
+            let decoded = without_codings(content_encoding, body, limit);
+            let bytes = decoded.as_deref().unwrap_or(body.bytes);
+            let is_partial = body.is_partial;
+            transaction.response_body(worker, Body { bytes, is_partial })
+        })
+    }
+
+    /// Phase 5, however it has ended.
+    pub fn log(&mut self) {
+        self.phase(Phase::Logging, |worker, transaction| {
+            transaction.log(worker);
+            Verdict::Pass
+        });
+    }
+
+    /// Gives its memory back.
+    pub fn finish(mut self) {
+        if let Some(transaction) = self.transaction.take() {
+            // Where that panics, memory is given up.
+            let _ = with_worker(&self.rules, &self.collections, |worker| {
+                transaction.finish(worker);
+            });
+        }
+    }
+
+    /// The transaction, for logs; `None` where a panic took it.
+    #[must_use]
+    pub fn transaction(&self) -> Option<&Transaction> {
+        self.transaction.as_ref()
+    }
+
+    /// What rules have matched so far.
+    pub fn matches(&self) -> impl Iterator<Item = MatchReport<'_>> {
+        let program = self.rules.program();
+        let transaction = self.transaction.iter();
+        transaction.flat_map(|transaction| transaction.matches(program))
+    }
+
+    /// Why it is refused; `None` where it isn't.
+    #[must_use]
+    pub fn refused_for(&self) -> Option<Objection<'_>> {
+        if self.rules.only_detects() || self.for_the_record {
+            return None;
+        }
+        let interruption = self
+            .transaction
+            .as_ref()
+            .and_then(Transaction::interruption);
+        let failure = self.failure.filter(|_| self.refuses_failures());
+        let rule = interruption.map(Objection::Rule);
+        rule.or_else(|| failure.map(Objection::Failure))
+    }
+
+    /// Why it would have been refused, if rules weren't only to detect.
+    #[must_use]
+    pub fn would_be_refused_for(&self) -> Option<Objection<'_>> {
+        if !self.rules.only_detects() || self.for_the_record {
+            return None;
+        }
+        let transaction = self.transaction.as_ref();
+        let rule = transaction.and_then(|transaction| {
+            let would_be = transaction.would_be_interruption();
+            transaction.interruption().or(would_be)
+        });
+        let rule = rule.map(Objection::Rule);
+        rule.or_else(|| self.failure.map(Objection::Failure))
+    }
+
+    /// Why rules didn't see everything.
+    #[must_use]
+    pub fn failure(&self) -> Option<InspectionFailure> {
+        self.failure
+    }
+
+    fn phase(
+        &mut self,
+        phase: Phase,
+        run: impl FnOnce(&mut Worker, &mut Transaction) -> Verdict,
+    ) -> Finding {
+        let Some(mut transaction) = self.transaction.take() else {
+            return Finding::Pass;
+        };
+        let ran = with_worker(&self.rules, &self.collections, |worker| {
+            let verdict = run(worker, &mut transaction);
+            (transaction, verdict)
+        });
+        match ran {
+            Ok((transaction, verdict)) => self.went_on(transaction, verdict),
+            Err(Panicked) => self.panicked(phase),
+        }
+    }
+
+    fn went_on(&mut self, transaction: Transaction, verdict: Verdict) -> Finding {
+        let outcome = transaction.outcome();
+        let interruption = transaction.interruption();
+        let action = interruption.map(|interruption| interruption.action.clone());
+        self.transaction = Some(transaction);
+        let is_refused = verdict == Verdict::Interrupt && !self.rules.only_detects();
+        if let Some(action) = action.filter(|_| is_refused) {
+            return Finding::Refuse(action);
+        }
+        match outcome {
+            Outcome::Complete => Finding::Pass,
+            Outcome::BudgetSpent(phase) => self.failed(InspectionFailure::BudgetSpent(phase)),
+        }
+    }
+
+    fn panicked(&mut self, phase: Phase) -> Finding {
+        self.failed(InspectionFailure::Panicked(phase))
+    }
+
+    fn failed(&mut self, failure: InspectionFailure) -> Finding {
+        self.failure.get_or_insert(failure);
+        match self.refuses_failures() {
+            true => Finding::Refuse(InterruptionAction::Deny(FAILURE_STATUS)),
+            false => Finding::Pass,
+        }
+    }
+
+    fn refuses_failures(&self) -> bool {
+        self.rules.on_failure() == FailurePolicy::Closed && !self.rules.only_detects()
+    }
+}
+
+#[cfg(test)]
+mod tests;
