@@ -169,6 +169,7 @@ fn nor_does_writing_its_line() {
         check_observing_allocates_nothing(&LogSettings {
             access: Some(AccessLogSettings { sink, format }),
             decisions: None,
+            audit: None,
         });
     }
 }

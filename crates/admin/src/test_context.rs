@@ -16,7 +16,7 @@ use palisade_gate::settings::{DecisionsPolicy, GateSettings, SiteSettings};
 use palisade_gate::{Snapshot, State};
 use palisade_geo::GeoDatabases;
 use palisade_proxy::settings::{Deadlines, Limits, ListenerSettings, ShutdownSettings};
-use palisade_proxy::{Clock, Generation, Listener, Listeners, Shared};
+use palisade_proxy::{Clock, Generation, Listener, Listeners, Rules, RulesState, Shared};
 use palisade_telemetry::{Fields, Level, LogSettings, MetricLabels, Metrics, Report, Telemetry};
 use palisade_upstream::{PoolSettings, ServerSettings, Servers, Upstreams, Weight};
 use palisade_vocabulary::Tick;
@@ -181,10 +181,18 @@ fn shared(
     };
     let pool = PoolSettings::new("app", Servers::new(vec![server]).unwrap());
     let upstreams = Upstreams::build(vec![pool]).unwrap();
-    let generation = Generation::new(1, snapshot, upstreams, Arc::new(telemetry)).unwrap();
+    let generation = Generation::new(
+        1,
+        snapshot,
+        Rules::default(),
+        upstreams,
+        Arc::new(telemetry),
+    )
+    .unwrap();
     Shared {
         generation: ArcSwap::from_pointee(generation),
         state: Arc::new(State::new(Arc::new(DecisionTable::new()))),
+        rules: RulesState::default(),
         metrics,
         clock: Clock::start(),
         draining,

@@ -16,11 +16,12 @@ use palisade_feeds::ListsChange;
 use palisade_gate::{Snapshot, State};
 use palisade_geo::GeoDatabases;
 use palisade_hygiene::RefusalReason;
-use palisade_proxy::{Clock, Generation, Listener, Listeners, Shared};
+use palisade_proxy::{Clock, Generation, Listener, Listeners, Rules, RulesState, Shared};
 use palisade_telemetry::{
     GeoDatabase, MetricLabels, Metrics, OperatorLog, Report, Sink, Telemetry,
 };
 use palisade_upstream::{OwnDoors, Upstreams};
+use palisade_waf::RuleSets;
 use tokio::sync::watch;
 
 use crate::inheritance::Inheritance;
@@ -163,12 +164,17 @@ fn shared(
         .context("can't open the logs")?;
     let state = State::new(Arc::new(DecisionTable::new()));
     state.crowdsec.configure(settings.crowdsec.is_some());
-    let generation = generation(1, settings, upstreams, telemetry)?;
+    let old = Old {
+        upstreams,
+        rule_sets: &RuleSets::default(),
+    };
+    let generation = generation(1, settings, old, telemetry)?;
     metrics.snapshot.started(1);
     tell_geo(&settings.geo, &metrics);
     Ok(Arc::new(Shared {
         generation: ArcSwap::from_pointee(generation),
         state: Arc::new(state),
+        rules: RulesState::default(),
         metrics,
         clock,
         draining,
@@ -194,11 +200,18 @@ pub(crate) fn tell_geo(databases: &GeoDatabases, metrics: &Metrics) {
     }
 }
 
+/// What goes on in a new generation.
+#[derive(Clone, Copy)]
+pub(crate) struct Old<'a> {
+    pub(crate) upstreams: &'a Upstreams,
+    pub(crate) rule_sets: &'a RuleSets,
+}
+
 /// What one reading of the settings makes; servers that stay in `old` keep what is known of them.
 pub(crate) fn generation(
     number: u64,
     settings: &Settings,
-    old: &Upstreams,
+    old: Old<'_>,
     telemetry: Telemetry,
 ) -> Result<Generation> {
     let snapshot = Snapshot::build(settings.gate.clone(), Arc::clone(&settings.geo));
@@ -206,10 +219,15 @@ pub(crate) fn generation(
         let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
         anyhow!("access rules can't be compiled: {}", errors.join("; "))
     })?;
-    let upstreams = old.rebuild(settings.upstreams.clone())?;
+    let upstreams = old.upstreams.rebuild(settings.upstreams.clone())?;
+    let rule_sets = settings.waf.rule_sets.clone().keeping(old.rule_sets);
     Ok(Generation::new(
         number,
         snapshot,
+        Rules {
+            rule_sets,
+            body_memory_max: settings.waf.body_memory,
+        },
         upstreams,
         Arc::new(telemetry),
     )?)

@@ -72,7 +72,8 @@ fn places_of_reloads(settings: &Settings) -> WritablePlaces {
     let mut places = WritablePlaces::default();
     let logs = &settings.logs;
     let access = logs.access.as_ref().map(|access| &access.sink);
-    for sink in access.into_iter().chain(&logs.decisions) {
+    let audit = logs.audit.as_ref().map(|audit| &audit.sink);
+    for sink in access.into_iter().chain(&logs.decisions).chain(audit) {
         if let Sink::File(path) = sink {
             places.add_file(path);
         }

@@ -185,7 +185,11 @@ impl Reloader {
         settings.geo = Arc::new(settings.geo.or_last_good(&old.snapshot.geo));
         let telemetry = old.telemetry.reloaded(&settings.logs)?;
         let number = old.number + 1;
-        let generation = assembly::generation(number, &settings, &old.upstreams, telemetry)?;
+        let kept = assembly::Old {
+            upstreams: &old.upstreams,
+            rule_sets: &old.rule_sets,
+        };
+        let generation = assembly::generation(number, &settings, kept, telemetry)?;
         let rest = lapi_change(&self.crowdsec, &settings.crowdsec, |crowdsec| {
             feed::poller(crowdsec, shared, report)
         })

@@ -50,6 +50,8 @@ impl Workers {
         for number in 0..count {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
+                // Where long bodies are judged, one at a time.
+                .max_blocking_threads(1)
                 .build()
                 .context("can't make a runtime")?;
             let worker = Worker {

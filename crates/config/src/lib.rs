@@ -22,5 +22,5 @@ pub use environment::EnvironmentError;
 pub use load::{LoadError, Loaded};
 pub use problem::{Location, Problem, Problems, Severity};
 pub use reference::{json_schema, reference};
-pub use settings::{AdminSettings, MetricsSettings, Places, Settings};
+pub use settings::{AdminSettings, MetricsSettings, Places, Settings, WafSettings};
 pub use source::{Source, SourceHash, Sources};

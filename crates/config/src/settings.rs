@@ -10,6 +10,8 @@ use palisade_geo::GeoDatabases;
 use palisade_proxy::settings::{ListenerSettings, ShutdownSettings};
 use palisade_telemetry::LogSettings;
 use palisade_upstream::PoolSettings;
+use palisade_vocabulary::ByteSize;
+use palisade_waf::RuleSets;
 
 use crate::problem::Location;
 
@@ -35,6 +37,8 @@ pub struct Settings {
     /// Block lists, allow lists, and the lists of access rules that servers have; each name of a
     /// purpose once.
     pub lists: Vec<ListSettings>,
+    /// The rules in ModSecurity's language.
+    pub waf: WafSettings,
     /// The metrics door; `None` = there is none.
     pub metrics: Option<MetricsSettings>,
     /// The admin door; `None` = there is none.
@@ -63,6 +67,15 @@ pub struct Places {
     pub state_directory: Location,
     /// Whether the process gives up what it has no use for.
     pub sandbox: Location,
+}
+
+/// The rules in ModSecurity's language, compiled, and what they may take.
+#[derive(Clone, Debug)]
+pub struct WafSettings {
+    /// What guards each site, in the order of `gate.sites`.
+    pub rule_sets: RuleSets,
+    /// The most memory that bodies take that are held until they are judged.
+    pub body_memory: ByteSize,
 }
 
 /// The metrics door: `/metrics`, `/healthz`, `/readyz`.

@@ -123,6 +123,12 @@ impl<'a> Exchange<'a> {
         self.obeys_decisions
     }
 
+    /// Whether SecLang rules look at the request, for all that the checks know of it: an `allow` rule may say
+    /// that they don't.
+    pub fn goes_to_waf(&mut self) -> bool {
+        !self.skips(SkippableCheck::Waf)
+    }
+
     /// What the checks want the operator to know, though the request went on.
     #[must_use]
     pub fn into_records(self) -> SmallVec<[Record; 1]> {

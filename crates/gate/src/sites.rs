@@ -11,6 +11,8 @@ use crate::settings::{HostPattern, RouteSettings, SiteSettings};
 /// A site, compiled.
 #[derive(Debug)]
 pub struct Site {
+    /// Its place among all sites, from 0.
+    pub number: usize,
     /// What the operator chose.
     pub settings: SiteSettings,
     /// Its own access rules, after the global ones.
@@ -20,11 +22,12 @@ pub struct Site {
 }
 
 impl Site {
-    fn build(settings: SiteSettings) -> Result<Self, Vec<BuildError>> {
+    fn build(number: usize, settings: SiteSettings) -> Result<Self, Vec<BuildError>> {
         let access = Rules::build(settings.rules.clone())?;
         let mut routes = settings.routes.clone();
         routes.sort_by_key(|route| std::cmp::Reverse(route.path_prefix.len()));
         Ok(Self {
+            number,
             settings,
             access,
             routes,
@@ -65,8 +68,8 @@ impl Sites {
     /// All that keeps rules from being compiled together.
     pub fn build(settings: Vec<SiteSettings>) -> Result<Self, Vec<BuildError>> {
         let mut built = Self::default();
-        for site in settings {
-            let site = Arc::new(Site::build(site)?);
+        for (number, site) in settings.into_iter().enumerate() {
+            let site = Arc::new(Site::build(number, site)?);
             if site.settings.hosts.is_empty() {
                 built.default = Some(Arc::clone(&site));
             }
@@ -164,7 +167,7 @@ mod tests {
                 upstream: prefix.into(),
             });
         }
-        let built = Site::build(settings).unwrap();
+        let built = Site::build(0, settings).unwrap();
         assert_eq!(
             built.upstream(path.as_bytes()).map(|u| &**u),
             Some(expected),

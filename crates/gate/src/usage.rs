@@ -28,11 +28,13 @@ pub enum OwnOrigin {
     Hygiene,
     /// Decisions that are too old to go by.
     Stale,
+    /// SecLang rules.
+    Waf,
 }
 
 impl OwnOrigin {
     /// All of them; `ALL[origin as usize]` is `origin`.
-    pub const ALL: [Self; 3] = [Self::Access, Self::Hygiene, Self::Stale];
+    pub const ALL: [Self; 4] = [Self::Access, Self::Hygiene, Self::Stale, Self::Waf];
 
     /// The name beside those of CrowdSec's origins.
     #[must_use]
@@ -41,6 +43,7 @@ impl OwnOrigin {
             Self::Access => "palisade-access",
             Self::Hygiene => "palisade-hygiene",
             Self::Stale => "palisade-stale",
+            Self::Waf => "palisade-waf",
         }
     }
 }
@@ -74,6 +77,11 @@ impl Usage {
             Cause::Hygiene(_) => OwnOrigin::Hygiene,
             Cause::DecisionsStale => OwnOrigin::Stale,
         };
+        self.count_dropped_by(client, own);
+    }
+
+    /// Counts what something refused that is no cause of a check's. Hot path: as [`Self::count_processed`].
+    pub fn count_dropped_by(&self, client: Ip, own: OwnOrigin) {
         if let Some(counts) = self.own.get(own as usize) {
             add(counts, client);
         }

@@ -7,6 +7,8 @@ mod again;
 mod answer;
 mod ask;
 mod duplex;
+mod inspect_answer;
+mod read_ahead;
 
 use std::time::{Duration, Instant};
 
@@ -14,12 +16,16 @@ use h2::Reason;
 use palisade_client_address::Endpoint;
 use palisade_gate::Cause;
 use palisade_hygiene::RefusalReason;
+use palisade_seclang::InterruptionAction;
 use palisade_upstream::{AcquireError, Acquired, Attempt, InFlight, Need, ProxySource};
 
 use self::again::{Lost, Tries};
 use self::ask::AskError;
+pub(crate) use self::read_ahead::ReadAhead;
+use self::read_ahead::Reading;
 use crate::body::BodyFailure;
 use crate::downstream::{Downstream, Gone, WriteAnswer};
+use crate::inspect::Inspected;
 use crate::observe::Ending;
 use crate::request::{Context, Permit};
 use crate::shared::Backend;
@@ -31,6 +37,8 @@ pub(crate) async fn forward(
     context: &Context<'_>,
     upstream: &str,
     target: Option<&[u8]>,
+    body: ReadAhead,
+    inspected: &mut Inspected,
     downstream: &mut Downstream<'_>,
 ) -> Ending {
     let Some(backend) = context.generation.backend(upstream) else {
@@ -40,51 +48,46 @@ pub(crate) async fn forward(
         context,
         backend,
         target,
+        inspected,
         begun: Instant::now(),
         answered_after: None,
         sent_whole: false,
         body_begun: false,
         has_answered: false,
     };
-    let result = forwarding.run(downstream).await;
-    let mut ending = match result {
+    let mut ending = match forwarding.run(body, downstream).await {
         Ok(done) => Ending::forwarded(done),
-        Err(Failure::ClientGone(sent)) => Ending::client_gone(sent),
-        Err(Failure::Evicted(sent)) => {
-            context.facts.shared.metrics.connections.request_evicted();
-            downstream.abort(Reason::ENHANCE_YOUR_CALM);
-            Ending::cut_off((sent.status, sent.bytes))
-        }
-        Err(Failure::Banned(sent, cause)) => {
-            downstream.abort(Reason::INTERNAL_ERROR);
-            Ending::banned(sent, cause)
-        }
-        Err(Failure::Body(reason)) => {
-            let headers = downstream.headers();
-            let pages = context.generation.pages();
-            let answer = pages.error(reason.status(), context.begun.id, headers);
-            Ending::body_refused(reason, context.answer(answer, downstream).await)
-        }
-        Err(Failure::Backend { status }) => {
-            let answered = context.error(status, downstream).await;
-            answered.by_failed_backend()
-        }
-        Err(Failure::Unavailable) => {
-            let answered = context.unavailable(downstream).await;
-            answered.by_failed_backend()
-        }
-        Err(Failure::AnswerBroken(sent, error)) => {
-            forwarding.count_reset(error);
-            downstream.abort(error.reset_reason());
-            Ending::broken(sent)
-        }
-        Err(Failure::BodyTooLate(sent, reason)) => {
-            downstream.abort(Reason::PROTOCOL_ERROR);
-            Ending::body_refused(reason, (sent.status, sent.bytes))
+        Err(failure) => {
+            if let Failure::AnswerBroken(_, error) = &failure {
+                forwarding.count_reset(*error);
+            }
+            failure.end(context, downstream).await
         }
     };
     ending.set_upstream(backend.name(), forwarding.answered_after);
     ending
+}
+
+/// Reads a request's body, or its beginning, before a backend is asked for; `looked_at`: how many bytes of it
+/// rules look at, if any do.
+pub(crate) async fn read_ahead(
+    context: &Context<'_>,
+    upstream: &str,
+    looked_at: Option<u64>,
+    downstream: &mut Downstream<'_>,
+) -> Result<ReadAhead, Box<Ending>> {
+    let Some(backend) = context.generation.backend(upstream) else {
+        return Err(Box::new(context.error(503, downstream).await));
+    };
+    let reading = Reading {
+        context,
+        backend,
+        looked_at,
+    };
+    match reading.read(downstream).await {
+        Ok(body) => Ok(body),
+        Err(failure) => Err(Box::new(failure.end(context, downstream).await)),
+    }
 }
 
 /// What the client got of a backend's answer.
@@ -114,6 +117,49 @@ enum Failure {
     AnswerBroken(Sent, UpstreamError),
     /// The request's body broke a rule when the client had some of the answer.
     BodyTooLate(Sent, RefusalReason),
+    /// SecLang rules refuse the answer, of which the client has nothing.
+    RefusedByRules(InterruptionAction),
+}
+
+impl Failure {
+    /// Answers what can be answered still.
+    async fn end(self, context: &Context<'_>, downstream: &mut Downstream<'_>) -> Ending {
+        match self {
+            Self::ClientGone(sent) => Ending::client_gone(sent),
+            Self::Evicted(sent) => {
+                context.facts.shared.metrics.connections.request_evicted();
+                downstream.abort(Reason::ENHANCE_YOUR_CALM);
+                Ending::cut_off((sent.status, sent.bytes))
+            }
+            Self::Banned(sent, cause) => {
+                downstream.abort(Reason::INTERNAL_ERROR);
+                Ending::banned(sent, cause)
+            }
+            Self::Body(reason) => {
+                let headers = downstream.headers();
+                let pages = context.generation.pages();
+                let answer = pages.error(reason.status(), context.begun.id, headers);
+                Ending::body_refused(reason, context.answer(answer, downstream).await)
+            }
+            Self::Backend { status } => {
+                let answered = context.error(status, downstream).await;
+                answered.by_failed_backend()
+            }
+            Self::Unavailable => {
+                let answered = context.unavailable(downstream).await;
+                answered.by_failed_backend()
+            }
+            Self::AnswerBroken(sent, error) => {
+                downstream.abort(error.reset_reason());
+                Ending::broken(sent)
+            }
+            Self::BodyTooLate(sent, reason) => {
+                downstream.abort(Reason::PROTOCOL_ERROR);
+                Ending::body_refused(reason, (sent.status, sent.bytes))
+            }
+            Self::RefusedByRules(action) => context.refuse_by_rules(action, downstream).await,
+        }
+    }
 }
 
 impl From<Gone> for Failure {
@@ -135,6 +181,7 @@ struct Forwarding<'a> {
     context: &'a Context<'a>,
     backend: &'a Backend,
     target: Option<&'a [u8]>,
+    inspected: &'a mut Inspected,
     begun: Instant,
     answered_after: Option<Duration>,
     /// Whether the backend has the request to its end: only then can the connection have another.
@@ -146,8 +193,11 @@ struct Forwarding<'a> {
 }
 
 impl Forwarding<'_> {
-    async fn run(&mut self, downstream: &mut Downstream<'_>) -> Result<Sent, Failure> {
-        let mut body = self.read_ahead(downstream).await?;
+    async fn run(
+        &mut self,
+        mut body: ReadAhead,
+        downstream: &mut Downstream<'_>,
+    ) -> Result<Sent, Failure> {
         let facts = self.context.facts;
         let source = ProxySource {
             source: Endpoint::from(&self.context.judged.client),

@@ -60,6 +60,8 @@ pub struct Judged {
     pub ruling: Ruling,
     /// Whether a decision that comes later ends a long answer.
     pub obeys_decisions: bool,
+    /// Whether SecLang rules look at it, where its site has any: not at what comes from trusted clients.
+    pub goes_to_waf: bool,
     /// What the operator shall know though the request went on.
     pub records: SmallVec<[Record; 1]>,
 }
@@ -131,6 +133,7 @@ pub fn judge(
         site,
         ruling: said.ruling,
         obeys_decisions: said.obeys_decisions,
+        goes_to_waf: said.goes_to_waf,
         records: said.records,
     }
 }
@@ -138,6 +141,7 @@ pub fn judge(
 struct Said {
     ruling: Ruling,
     obeys_decisions: bool,
+    goes_to_waf: bool,
     records: SmallVec<[Record; 1]>,
 }
 
@@ -146,6 +150,7 @@ impl Said {
         Self {
             ruling,
             obeys_decisions: false,
+            goes_to_waf: false,
             records: SmallVec::new(),
         }
     }
@@ -191,23 +196,30 @@ fn judge_for(
     witness.view(&view);
     let gate = &mut scratch.gate;
     let mut exchange = Exchange::new(snapshot, state, &decisions, site, view, now, gate);
+    let mut is_trusted = false;
     for (name, check) in CHECKS {
         let said = check(&mut exchange);
         witness.check(name, &said);
         match said {
             ControlFlow::Continue(()) => {}
-            ControlFlow::Break(Verdict::Trusted) => break,
+            ControlFlow::Break(Verdict::Trusted) => {
+                is_trusted = true;
+                break;
+            }
             ControlFlow::Break(Verdict::Refuse(refusal)) => {
                 return Said {
                     ruling: Ruling::Refuse(refusal),
                     obeys_decisions: true,
+                    goes_to_waf: false,
                     records: exchange.into_records(),
                 };
             }
         }
     }
+    let goes_to_waf = !is_trusted && exchange.goes_to_waf();
     Said {
         ruling: passed(case, site, &path),
+        goes_to_waf,
         obeys_decisions: exchange.obeys_decisions(),
         records: exchange.into_records(),
     }

@@ -5,6 +5,7 @@
 //! or `http2` (heads, judged by hygiene).
 
 mod body;
+mod body_memory;
 mod certificates;
 mod clock;
 mod connection;
@@ -14,6 +15,7 @@ pub mod frames;
 mod http1;
 mod http2;
 mod http2_floods;
+mod inspect;
 pub mod judge;
 mod listener;
 mod listeners;
@@ -31,8 +33,9 @@ mod upstream;
 mod waiting;
 mod watched;
 
+pub use body_memory::BodyMemory;
 pub use certificates::TlsError;
 pub use clock::Clock;
 pub use listener::{ListenError, Listener};
 pub use listeners::{ListenerChange, Listeners};
-pub use shared::{Generation, Shared};
+pub use shared::{Generation, Rules, RulesState, Shared};

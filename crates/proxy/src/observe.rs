@@ -1,19 +1,23 @@
 //! What is told of a request when it is over. Observes, never influences.
 
+mod rules;
+
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, header};
-use palisade_gate::{Cause as GateCause, Record, RecordKind, Refusal};
+use palisade_gate::{Cause as GateCause, OwnOrigin, Record, RecordKind, Refusal};
 use palisade_hygiene::RefusalReason;
 use palisade_telemetry::{
     AccessEvent, Cause, Check, DecisionEvent, DecisionMode, MatchedDecision, Outcome, RequestLine,
-    Subject,
+    Subject, Telemetry,
 };
 use palisade_vocabulary::RequestId;
+use palisade_waf::Inspection;
 
 use crate::clock::wall_time;
 use crate::connection::ConnectionFacts;
 use crate::forward::Sent;
+use crate::inspect::{self, Inspected};
 use crate::judge::Ruling;
 use crate::request::Context;
 
@@ -63,6 +67,10 @@ impl Ending {
             body_reason: Some(reason),
             ..Self::new(Outcome::Refused(Check::Body), answered)
         }
+    }
+
+    pub(crate) fn refused_by_rules(answered: (u16, u64)) -> Self {
+        Self::new(Outcome::Refused(Check::Waf), answered)
     }
 
     pub(crate) fn redirected(answered: (u16, u64)) -> Self {
@@ -128,6 +136,7 @@ pub(crate) fn finished(
     context: &Context<'_>,
     headers: &HeaderMap,
     ending: &Ending,
+    inspected: Inspected,
     checks_duration: Duration,
 ) {
     let request = RequestLine::Parsed {
@@ -165,10 +174,23 @@ pub(crate) fn finished(
         site,
         outcome: ending.outcome,
     });
+    if let Some(inspection) = inspected {
+        tell_inspected(context, inspection, subject, ending.status, checks_duration);
+    }
     count_usage(context, ending);
     for record in &context.judged.records {
         tell_record(context, record, subject, checks_duration);
     }
+    tell_refusal(context, ending, subject, checks_duration);
+}
+
+/// Tells why a request was refused, or its answer ended.
+fn tell_refusal(
+    context: &Context<'_>,
+    ending: &Ending,
+    subject: Subject<'_>,
+    checks_duration: Duration,
+) {
     if let Ruling::Refuse(refusal) = &context.judged.ruling {
         tell_cause(
             context,
@@ -201,6 +223,30 @@ pub(crate) fn finished(
     }
 }
 
+/// Runs phase 5, and tells what rules say.
+fn tell_inspected(
+    context: &Context<'_>,
+    mut inspection: Box<Inspection>,
+    subject: Subject<'_>,
+    status: u16,
+    checks_duration: Duration,
+) {
+    inspection.log();
+    let told = rules::Told {
+        telemetry: &context.generation.telemetry,
+        id: context.begun.id,
+        client: &context.judged.client,
+        peer: context.facts.peer,
+        local: context.facts.local,
+        status,
+        subject,
+        duration: context.begun.at.elapsed(),
+        checks_duration,
+    };
+    told.tell(&inspection);
+    inspection.finish();
+}
+
 /// Counts what CrowdSec wants to know. Hot path: runs per request, allocates nothing.
 fn count_usage(context: &Context<'_>, ending: &Ending) {
     let usage = &context.facts.shared.state.usage;
@@ -212,6 +258,8 @@ fn count_usage(context: &Context<'_>, ending: &Ending) {
         usage.count_dropped(client, cause);
     } else if let Some(reason) = ending.body_reason {
         usage.count_dropped(client, &GateCause::Hygiene(reason));
+    } else if ending.outcome == Outcome::Refused(Check::Waf) {
+        usage.count_dropped_by(client, OwnOrigin::Waf);
     }
 }
 
@@ -326,6 +374,11 @@ pub(crate) fn refused_head(
     usage.count_processed(facts.client.ip);
     usage.count_dropped(facts.client.ip, &GateCause::Hygiene(reason));
     let telemetry = &facts.shared.generation.load().telemetry;
+    if let Some(mut inspection) = inspect::for_the_record(facts, &id, received) {
+        inspection.log();
+        for_the_record(facts, telemetry, reason, id, request, &inspection);
+        inspection.finish();
+    }
     let time = wall_time();
     telemetry.observe_request(&AccessEvent {
         time,
@@ -363,6 +416,36 @@ pub(crate) fn refused_head(
         },
         checks_duration: Duration::ZERO,
     });
+}
+
+/// Tells what rules say of a head that was refused before any of them.
+fn for_the_record(
+    facts: &ConnectionFacts,
+    telemetry: &Telemetry,
+    reason: RefusalReason,
+    id: RequestId,
+    request: RequestLine<'_>,
+    inspection: &Inspection,
+) {
+    let told = rules::Told {
+        telemetry,
+        id,
+        client: &facts.client,
+        peer: facts.peer,
+        local: facts.local,
+        status: reason.status(),
+        subject: Subject::Request {
+            id,
+            host: "",
+            site: "",
+            request,
+            user_agent: &[],
+            status: Some(reason.status()),
+        },
+        duration: Duration::ZERO,
+        checks_duration: Duration::ZERO,
+    };
+    told.tell(inspection);
 }
 
 /// Tells of what was refused when there was not even a head to show.

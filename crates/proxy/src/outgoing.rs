@@ -295,11 +295,7 @@ pub(crate) fn answer_head(context: &Context<'_>, head: &mut ResponseHeader) -> b
             let _ = head.insert_header(header::STRICT_TRANSPORT_SECURITY, value);
         }
     }
-    let has_body = incoming.method != "HEAD"
-        && !matches!(
-            head.status,
-            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
-        );
+    let has_body = answer_has_body(context, head.status);
     if head.status == StatusCode::NO_CONTENT {
         head.remove_header(&header::CONTENT_LENGTH);
     }
@@ -310,6 +306,12 @@ pub(crate) fn answer_head(context: &Context<'_>, head: &mut ResponseHeader) -> b
         let _ = head.insert_header(header::TRANSFER_ENCODING, "chunked");
     }
     has_body
+}
+
+/// Whether a body follows the head of an answer (RFC 9112 section 6.3).
+pub(crate) fn answer_has_body(context: &Context<'_>, status: StatusCode) -> bool {
+    let has_none = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    context.incoming.method != "HEAD" && !has_none
 }
 
 /// The head of a `101` answer: the fields that `remove_hop_by_hop` takes belong to it.

@@ -8,21 +8,26 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use h2::Reason;
 use http::{HeaderMap, HeaderValue};
 use palisade_gate::{Cause, Exchange, Verdict};
 use palisade_hygiene::h1::{Head, Upgrade};
 use palisade_hygiene::h2::H2Head;
 use palisade_hygiene::{Framing, Target};
+use palisade_seclang::InterruptionAction;
 use palisade_vocabulary::{HttpVersion, RequestId, Scheme};
+use palisade_waf::Finding;
 use tokio::time::sleep;
 
 use crate::connection::ConnectionFacts;
 use crate::downstream::{Downstream, Gone, WriteAnswer};
+use crate::forward::ReadAhead;
+use crate::inspect::Inspected;
 use crate::judge::{Case, Court, Judged, Ruling, Scratch, judge};
 use crate::observe::{self, Ending};
 use crate::respond::{Answer, X_REQUEST_ID, insert, redirect};
 use crate::shared::Generation;
-use crate::{forward, outgoing};
+use crate::{forward, inspect, outgoing, respond};
 
 /// The checks, in their order. Each is a method of [`Exchange`], and says whether the request goes
 /// on.
@@ -52,7 +57,6 @@ pub(crate) async fn serve(
     let generation = facts.shared.generation.load_full();
     downstream.set_pace(facts.listener.settings.answer_pace());
     let judged = decide(facts, &generation, incoming, downstream, &begun);
-    let checks_duration = begun.at.elapsed();
     let context = Context {
         facts,
         generation: &generation,
@@ -61,22 +65,43 @@ pub(crate) async fn serve(
         judged: &judged,
         begun: &begun,
     };
+    let (inspected, finding) = inspect::head(&context, downstream.headers());
     let mut ends = Ends {
         context: &context,
         downstream,
-        checks_duration,
+        inspected,
+        checks_duration: begun.at.elapsed(),
         ending: None,
     };
-    ends.ending = Some(answer(&context, ends.downstream).await);
+    let Ends {
+        downstream,
+        inspected,
+        ..
+    } = &mut ends;
+    let ending = answer(&context, finding, inspected, downstream).await;
+    ends.ending = Some(ending);
 }
 
-/// Answers a request that was judged.
-async fn answer(context: &Context<'_>, downstream: &mut Downstream<'_>) -> Ending {
+/// Answers a request that was judged; `finding`: what rules made of its head.
+async fn answer(
+    context: &Context<'_>,
+    finding: Finding,
+    inspected: &mut Inspected,
+    downstream: &mut Downstream<'_>,
+) -> Ending {
     let (judged, begun) = (context.judged, context.begun);
     match &judged.ruling {
         Ruling::Forward { upstream, target } => {
+            let body = match inspect_rest(context, upstream, finding, inspected, downstream).await {
+                Ok(body) => body,
+                Err(ending) => return *ending,
+            };
             let target = target.as_deref();
-            forward::forward(Permit(()), context, upstream, target, downstream).await
+            let permit = Permit(());
+            forward::forward(
+                permit, context, upstream, target, body, inspected, downstream,
+            )
+            .await
         }
         Ruling::Refuse(refusal) => {
             let headers = downstream.headers();
@@ -93,11 +118,34 @@ async fn answer(context: &Context<'_>, downstream: &mut Downstream<'_>) -> Endin
     }
 }
 
+/// Reads the body, and lets rules judge it, whose `finding` of the head is known; what was read of it.
+async fn inspect_rest(
+    context: &Context<'_>,
+    upstream: &str,
+    mut finding: Finding,
+    inspected: &mut Inspected,
+    downstream: &mut Downstream<'_>,
+) -> Result<ReadAhead, Box<Ending>> {
+    if finding == Finding::Pass {
+        finding = inspect::declared_length(context, inspected);
+    }
+    if let Finding::Refuse(action) = finding {
+        return Err(Box::new(context.refuse_by_rules(action, downstream).await));
+    }
+    let looked_at = inspect::looked_at(inspected);
+    let body = forward::read_ahead(context, upstream, looked_at, downstream).await?;
+    match inspect::body(inspected, downstream.headers(), body.bytes()).await {
+        Finding::Pass => Ok(body),
+        Finding::Refuse(action) => Err(Box::new(context.refuse_by_rules(action, downstream).await)),
+    }
+}
+
 /// Tells of a request when it is over, also when it never came to its own end: whatever is still
 /// under way when the time to drain is over is dropped as it is.
 struct Ends<'a, 'd> {
     context: &'a Context<'a>,
     downstream: &'a mut Downstream<'d>,
+    inspected: Inspected,
     checks_duration: Duration,
     ending: Option<Ending>,
 }
@@ -114,7 +162,14 @@ impl Drop for Ends<'_, '_> {
             self.context.facts.shared.metrics.connections.stalled();
         }
         let headers = self.downstream.headers();
-        observe::finished(self.context, headers, &ending, self.checks_duration);
+        let inspected = self.inspected.take();
+        observe::finished(
+            self.context,
+            headers,
+            &ending,
+            inspected,
+            self.checks_duration,
+        );
     }
 }
 
@@ -157,6 +212,8 @@ pub(crate) struct Incoming<'a> {
     pub(crate) target: Target<'a>,
     /// The target as it stood in the request line or `:path`.
     pub(crate) target_as_sent: &'a [u8],
+    /// All of the head as it was sent; empty over HTTP/2.
+    pub(crate) head_as_sent: &'a [u8],
     pub(crate) version: HttpVersion,
     /// `None` only on HTTP/1.0.
     pub(crate) host: Option<IncomingHost<'a>>,
@@ -181,6 +238,7 @@ impl<'a> Incoming<'a> {
             method: head.method,
             target: head.target,
             target_as_sent: words.nth(1).unwrap_or_default(),
+            head_as_sent: sent,
             version: head.version,
             host: head.host.as_ref().map(|host| IncomingHost {
                 name: host.name(),
@@ -201,6 +259,7 @@ impl<'a> Incoming<'a> {
             method: head.method,
             target: head.target,
             target_as_sent: target.as_bytes(),
+            head_as_sent: b"",
             version: HttpVersion::Http2,
             host: Some(IncomingHost {
                 name: head.host.name(),
@@ -308,6 +367,29 @@ impl Context<'_> {
             Ok(()) => (status, bytes),
             Err(Gone) => (status, 0),
         }
+    }
+
+    /// Does what rules want done with a request that they refuse.
+    pub(crate) async fn refuse_by_rules(
+        &self,
+        action: InterruptionAction,
+        downstream: &mut Downstream<'_>,
+    ) -> Ending {
+        let id = self.begun.id;
+        let answer = match action {
+            InterruptionAction::Drop => {
+                downstream.abort(Reason::CANCEL);
+                return Ending::refused_by_rules((0, 0));
+            }
+            InterruptionAction::Redirect { status, location } => {
+                respond::redirect_by_rule(status, &location, id)
+            }
+            InterruptionAction::Deny(status) => {
+                let pages = self.generation.pages();
+                pages.refusal(status, id, downstream.headers())
+            }
+        };
+        Ending::refused_by_rules(self.answer(answer, downstream).await)
     }
 
     /// Sends the page of a service that is not there for now, and may be in a moment.

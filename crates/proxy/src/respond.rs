@@ -76,6 +76,15 @@ pub(crate) fn page(status: u16, id: RequestId, form: PageForm) -> Answer {
     answer(status, id, form, body)
 }
 
+/// A redirect that a rule wants, of whatever bytes it made the address of.
+pub(crate) fn redirect_by_rule(status: u16, location: &[u8], id: RequestId) -> Answer {
+    let mut answer = page(status, id, PageForm::Text);
+    if let Ok(location) = HeaderValue::from_bytes(location) {
+        insert(&mut answer.head, header::LOCATION, location);
+    }
+    answer
+}
+
 /// A redirect to another address.
 pub(crate) fn redirect(location: HeaderValue, id: RequestId) -> Answer {
     // 308 keeps method and body (RFC 9110 section 15.4.9).

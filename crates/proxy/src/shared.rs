@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use palisade_gate::{Snapshot, State};
+use palisade_seclang::{CollectionLimits, Collections};
 use palisade_telemetry::{Metrics, MetricsError, Telemetry, UpstreamMetrics};
 use palisade_upstream::{Pool, Upstreams};
+use palisade_vocabulary::ByteSize;
+use palisade_waf::RuleSets;
 use tokio::sync::watch;
 
-use crate::Clock;
 use crate::respond::Pages;
 use crate::settings::ShutdownSettings;
+use crate::{BodyMemory, Clock};
 
 /// What all connections of a process share.
 pub struct Shared {
@@ -19,6 +22,8 @@ pub struct Shared {
     pub generation: ArcSwap<Generation>,
     /// What survives a reload.
     pub state: Arc<State>,
+    /// What SecLang rules keep beyond a request.
+    pub rules: RulesState,
     /// The metrics, which survive it too.
     pub metrics: Arc<Metrics>,
     /// The time.
@@ -35,12 +40,57 @@ pub struct Generation {
     pub number: u64,
     /// What the checks read.
     pub snapshot: Snapshot,
+    /// The SecLang rules that guard each site.
+    pub rule_sets: RuleSets,
+    /// The most memory that bodies take that are held until they are judged.
+    pub body_memory_max: ByteSize,
     /// The backends.
     pub upstreams: Upstreams,
     /// Where events go.
     pub telemetry: Arc<Telemetry>,
     backends: HashMap<Arc<str>, Backend, ahash::RandomState>,
     pages: Pages,
+}
+
+/// What SecLang rules keep beyond a request, and beyond a reload.
+#[derive(Debug)]
+pub struct RulesState {
+    /// Records of collections.
+    pub collections: Arc<Collections>,
+    /// The memory of bodies that are held until they are judged.
+    pub body_memory: Arc<BodyMemory>,
+}
+
+impl Default for RulesState {
+    fn default() -> Self {
+        Self {
+            collections: Arc::new(Collections::new(CollectionLimits::default())),
+            body_memory: Arc::default(),
+        }
+    }
+}
+
+/// SecLang rules, and what they may take.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// Those that guard each site.
+    pub rule_sets: RuleSets,
+    /// The most memory that bodies take that are held until they are judged.
+    pub body_memory_max: ByteSize,
+}
+
+impl Rules {
+    /// What such bodies may take where nothing is said of it.
+    pub const BODY_MEMORY_MAX_DEFAULT: ByteSize = ByteSize::mib(256);
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            rule_sets: RuleSets::default(),
+            body_memory_max: Self::BODY_MEMORY_MAX_DEFAULT,
+        }
+    }
 }
 
 /// A pool with its metrics.
@@ -57,6 +107,7 @@ impl Generation {
     pub fn new(
         number: u64,
         snapshot: Snapshot,
+        rules: Rules,
         upstreams: Upstreams,
         telemetry: Arc<Telemetry>,
     ) -> Result<Self, MetricsError> {
@@ -72,6 +123,8 @@ impl Generation {
             backends: backends.collect::<Result<_, MetricsError>>()?,
             pages: Pages::new(snapshot.blocking.page.clone()),
             snapshot,
+            rule_sets: rules.rule_sets,
+            body_memory_max: rules.body_memory_max,
             upstreams,
             telemetry,
         })

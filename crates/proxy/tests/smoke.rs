@@ -14,7 +14,7 @@ use palisade_gate::settings::{GateSettings, SiteSettings};
 use palisade_gate::{Snapshot, State};
 use palisade_geo::GeoDatabases;
 use palisade_proxy::settings::{Deadlines, Limits, ListenerSettings, ShutdownSettings};
-use palisade_proxy::{Clock, Generation, Listener, Shared};
+use palisade_proxy::{Clock, Generation, Listener, Rules, RulesState, Shared};
 use palisade_telemetry::{LogSettings, MetricLabels, Metrics, OperatorLog, Sink, Telemetry};
 use palisade_upstream::{PoolSettings, ServerSettings, Servers, Upstreams, Weight};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -79,9 +79,17 @@ async fn proxy(backend: std::net::SocketAddr) -> (std::net::SocketAddr, watch::S
     let (drain, draining) = watch::channel(false);
     let shared = Arc::new(Shared {
         generation: ArcSwap::from_pointee(
-            Generation::new(1, snapshot, upstreams, Arc::new(telemetry)).unwrap(),
+            Generation::new(
+                1,
+                snapshot,
+                Rules::default(),
+                upstreams,
+                Arc::new(telemetry),
+            )
+            .unwrap(),
         ),
         state: Arc::new(State::new(Arc::new(DecisionTable::new()))),
+        rules: RulesState::default(),
         metrics,
         clock: Clock::start(),
         draining,

@@ -105,6 +105,7 @@ fn open(access: Option<Sink>) -> Result<Telemetry, Box<dyn std::error::Error>> {
             format: AccessFormat::Combined,
         }),
         decisions: None,
+        audit: None,
     };
     Ok(Telemetry::open(
         &settings,

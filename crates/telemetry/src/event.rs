@@ -130,16 +130,19 @@ pub enum Check {
     Access,
     /// The limits of a request's body.
     Body,
+    /// SecLang rules.
+    Waf,
 }
 
 impl Check {
     /// All of them.
-    pub const ALL: [Check; 5] = [
+    pub const ALL: [Check; 6] = [
         Self::Proxy,
         Self::Hygiene,
         Self::Decisions,
         Self::Access,
         Self::Body,
+        Self::Waf,
     ];
 
     /// Its name in logs and metrics.
@@ -151,6 +154,7 @@ impl Check {
             Self::Decisions => "decisions",
             Self::Access => "access",
             Self::Body => "body",
+            Self::Waf => "waf",
         }
     }
 }
@@ -226,6 +230,8 @@ pub enum Cause<'a> {
         /// Which, as a short name from a fixed set.
         reason: &'static str,
     },
+    /// SecLang rules.
+    Waf(WafCause<'a>),
 }
 
 impl Cause<'_> {
@@ -238,8 +244,26 @@ impl Cause<'_> {
             Self::Decision(_) | Self::DecisionsStale => Check::Decisions,
             Self::Rule { .. } => Check::Access,
             Self::Body { .. } => Check::Body,
+            Self::Waf(_) => Check::Waf,
         }
     }
+}
+
+/// What SecLang rules have against a request or its answer.
+#[derive(Clone, Copy, Debug)]
+pub struct WafCause<'a> {
+    /// The rule that ended it, or would have; 0 where the limit of a body did, or a failure.
+    pub rule: u64,
+    /// What the rule says of it; empty where nothing.
+    pub message: &'a [u8],
+    /// The phase in which it did, 1 to 5.
+    pub phase: u8,
+    /// OWASP CRS's anomaly score; empty where no rule keeps one.
+    pub score: &'a [u8],
+    /// The rules that matched, each once, in order.
+    pub rules: &'a [u64],
+    /// Why it couldn't be judged to the end, as a short name from a fixed set; none where it was.
+    pub failure: Option<&'static str>,
 }
 
 /// A decision that a client falls under.

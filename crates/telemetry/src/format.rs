@@ -6,6 +6,7 @@
 //! that no client can start a line of its own, end a field, or reach an operator's terminal. Every
 //! field has a bound; what is longer is cut, and `...` stands in its place.
 
+mod audit;
 mod caddy;
 mod combined;
 mod decision;
@@ -13,7 +14,7 @@ mod escape;
 mod json;
 mod json_object;
 
-use crate::{AccessEvent, AccessFormat, DecisionEvent};
+use crate::{AccessEvent, AccessFormat, AuditEvent, AuditFormat, DecisionEvent};
 
 /// The longest line, in bytes: a target and two header fields of bytes that take six each.
 pub const LINE_BYTES_MAX: usize =
@@ -44,6 +45,19 @@ impl DecisionEvent<'_> {
     pub fn write_line(&self, out: &mut Vec<u8>) {
         decision::write(self, out);
         out.push(b'\n');
+    }
+}
+
+impl AuditEvent<'_> {
+    /// Appends its line, or its lines, each with its line feed.
+    pub(crate) fn write(&self, format: AuditFormat, out: &mut Vec<u8>) {
+        match format {
+            AuditFormat::Json => {
+                audit::write_json(self, out);
+                out.push(b'\n');
+            }
+            AuditFormat::ErrorLog => audit::write_error_log(self, out),
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 //! - [`Metrics`]: typed handles, and their text for Prometheus.
 //! - [`OperatorLog`]: starts, reloads and changes of state, on standard error.
 
+mod audit;
 mod event;
 mod format;
 mod metrics;
@@ -17,9 +18,10 @@ mod sink;
 mod telemetry;
 mod time;
 
+pub use audit::{AuditEvent, AuditMessage, AuditOutcome};
 pub use event::{
     AccessEvent, Cause, Check, DecisionEvent, DecisionMode, MatchedDecision, Outcome, RequestLine,
-    Subject,
+    Subject, WafCause,
 };
 pub use format::LINE_BYTES_MAX;
 pub use metrics::{
@@ -28,7 +30,9 @@ pub use metrics::{
     SlotRefusal, SnapshotMetrics, StreamRefusal, UpstreamMetrics,
 };
 pub use report::{Fields, Level, OperatorLog, Report};
-pub use settings::{AccessFormat, AccessLogSettings, LogSettings, Sink};
+pub use settings::{
+    AccessFormat, AccessLogSettings, AuditFormat, AuditLogSettings, LogSettings, Sink,
+};
 pub use sink::{LogWriter, NotFlushed, SinkError};
 pub use telemetry::{Telemetry, TelemetryError};
 pub use time::WallTime;

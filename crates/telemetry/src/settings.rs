@@ -11,6 +11,27 @@ pub struct LogSettings {
     pub access: Option<AccessLogSettings>,
     /// One JSON object a refused or would-be-refused request or connection.
     pub decisions: Option<Sink>,
+    /// One line a request that SecLang rules had something to say of.
+    pub audit: Option<AuditLogSettings>,
+}
+
+/// The audit log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditLogSettings {
+    /// Where its lines go.
+    pub sink: Sink,
+    /// What its lines look like.
+    pub format: AuditFormat,
+}
+
+/// What a line of the audit log looks like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AuditFormat {
+    /// A JSON object with every rule that matched.
+    #[default]
+    Json,
+    /// The error log of ModSecurity 2: a line for each rule that matched.
+    ErrorLog,
 }
 
 /// The access log.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::metrics::{Metrics, MetricsError};
 use crate::report::Report;
 use crate::sink::{LogWriter, NotFlushed, SinkError};
-use crate::{AccessEvent, AccessFormat, DecisionEvent, LogSettings, Sink};
+use crate::{AccessEvent, AccessFormat, AuditEvent, AuditFormat, DecisionEvent, LogSettings, Sink};
 
 /// Why logs can't be opened.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +27,7 @@ pub struct Telemetry {
     reporter: Arc<dyn Report>,
     access: Option<(AccessFormat, Arc<LogWriter>)>,
     decisions: Option<Arc<LogWriter>>,
+    audit: Option<(AuditFormat, Arc<LogWriter>)>,
 }
 
 impl Telemetry {
@@ -44,6 +45,7 @@ impl Telemetry {
             reporter,
             access: None,
             decisions: None,
+            audit: None,
         };
         nothing.reloaded(settings)
     }
@@ -64,11 +66,16 @@ impl Telemetry {
             Some(sink) => Some(self.writer(&mut writers, sink)?),
             None => None,
         };
+        let audit = match &settings.audit {
+            Some(audit) => Some((audit.format, self.writer(&mut writers, &audit.sink)?)),
+            None => None,
+        };
         Ok(Self {
             metrics: Arc::clone(&self.metrics),
             reporter: Arc::clone(&self.reporter),
             access,
             decisions,
+            audit,
         })
     }
 
@@ -90,7 +97,8 @@ impl Telemetry {
 
     fn writers(&self) -> impl Iterator<Item = &Arc<LogWriter>> {
         let access = self.access.iter().map(|(_, writer)| writer);
-        access.chain(&self.decisions)
+        let audit = self.audit.iter().map(|(_, writer)| writer);
+        access.chain(&self.decisions).chain(audit)
     }
 
     /// Where the logs go.
@@ -119,6 +127,19 @@ impl Telemetry {
         self.metrics.decisions.observe(event);
         if let Some(writer) = &self.decisions {
             submit(writer, |line| event.write_line(line));
+        }
+    }
+
+    /// What lines of the audit log look like; `None` where there is none, for which no event need be made.
+    #[must_use]
+    pub fn audit_format(&self) -> Option<AuditFormat> {
+        self.audit.as_ref().map(|(format, _)| *format)
+    }
+
+    /// Writes what SecLang rules had to say of a request into the audit log.
+    pub fn observe_audit(&self, event: &AuditEvent<'_>) {
+        if let Some((format, writer)) = &self.audit {
+            submit(writer, |line| event.write(*format, line));
         }
     }
 

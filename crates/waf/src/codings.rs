@@ -18,14 +18,41 @@ pub(crate) fn without_codings<'b>(
     if content_encoding.is_empty() {
         return Ok(Cow::Borrowed(body.bytes));
     }
+    let mut decoded = Vec::new();
+    decode(content_encoding, body, limit, &mut decoded)?;
+    Ok(Cow::Owned(decoded))
+}
+
+/// The same of an answer's body, as far as that can be undone, and whether it is only a beginning; as it was
+/// sent where nothing can.
+pub(crate) fn beginning_without_codings<'b>(
+    content_encoding: &[u8],
+    body: Body<'b>,
+    limit: Option<u64>,
+) -> (Cow<'b, [u8]>, bool) {
+    if content_encoding.is_empty() {
+        return (Cow::Borrowed(body.bytes), body.is_partial);
+    }
+    let mut decoded = Vec::new();
+    match decode(content_encoding, body, limit, &mut decoded) {
+        Ok(()) => (Cow::Owned(decoded), body.is_partial),
+        Err(_) if decoded.is_empty() => (Cow::Borrowed(body.bytes), body.is_partial),
+        Err(_) => (Cow::Owned(decoded), true),
+    }
+}
+
+fn decode(
+    content_encoding: &[u8],
+    body: Body<'_>,
+    limit: Option<u64>,
+    decoded: &mut Vec<u8>,
+) -> Result<(), CodingError> {
     let limits = Limits {
         decoded_bytes: limit
             .and_then(|limit| usize::try_from(limit).ok())
             .unwrap_or(Limits::default().decoded_bytes),
         ..Limits::default()
     };
-    let mut decoded = Vec::new();
     let mut scratch = Scratch::new();
-    content_coding::decode(content_encoding, body, &limits, &mut scratch, &mut decoded)?;
-    Ok(Cow::Owned(decoded))
+    content_coding::decode(content_encoding, body, &limits, &mut scratch, decoded)
 }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use palisade_body::Body;
-use palisade_seclang::syntax::{EngineMode, Phase};
+use palisade_seclang::syntax::Phase;
 use palisade_seclang::{
     Collections, Connection, Interruption, InterruptionAction, MatchReport, Outcome, RequestHead,
     ResponseHead, Transaction, Verdict, Worker,
@@ -14,7 +14,7 @@ use palisade_seclang::{
 use palisade_vocabulary::FailurePolicy;
 
 use crate::RuleSet;
-use crate::codings::without_codings;
+use crate::codings::{beginning_without_codings, without_codings};
 use crate::workers::{Panicked, with_worker};
 
 /// The status of a refusal for what the engine couldn't judge.
@@ -102,6 +102,12 @@ impl Inspection {
         self.for_the_record = true;
     }
 
+    /// Whether it is.
+    #[must_use]
+    pub fn is_for_the_record(&self) -> bool {
+        self.for_the_record
+    }
+
     /// The rules that look at it.
     #[must_use]
     pub fn rules(&self) -> &Arc<RuleSet> {
@@ -118,9 +124,9 @@ impl Inspection {
     #[must_use]
     pub fn refuses_long_bodies(&self) -> bool {
         let settings = self.rules.program().settings();
-        !self.rules.only_detects()
-            && settings.engine == EngineMode::On
-            && !settings.request_body.is_partial_processed
+        let transaction = self.transaction.as_ref();
+        let refuses = transaction.is_some_and(|it| it.refuses_long_request_body(settings));
+        refuses && !self.rules.only_detects()
     }
 
     /// Phase 2, with the body as it was sent, or its beginning. `content_encoding`: the values of its fields,
@@ -161,14 +167,13 @@ impl Inspection {
         self.transaction.as_ref()?.response_body_limit(settings)
     }
 
-    /// Phase 4, with the body as it was sent, or its beginning; one whose codings can't be undone is looked
-    /// at as it is.
+    /// Phase 4, with the body as it was sent, or its beginning; what of its codings can't be undone is
+    /// looked at as it is.
     pub fn response_body(&mut self, content_encoding: &[u8], body: Body<'_>) -> Finding {
         let limit = self.response_body_limit();
         self.phase(Phase::ResponseBody, |worker, transaction| {
-            let decoded = without_codings(content_encoding, body, limit);
-            let bytes = decoded.as_deref().unwrap_or(body.bytes);
-            let is_partial = body.is_partial;
+            let beginning = beginning_without_codings(content_encoding, body, limit);
+            let (bytes, is_partial) = (beginning.0.as_ref(), beginning.1);
             transaction.response_body(worker, Body { bytes, is_partial })
         })
     }

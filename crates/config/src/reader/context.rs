@@ -158,40 +158,40 @@ impl<'a> Context<'a> {
         read
     }
 
-    /// The files that `pattern` names: itself, or what matches it in its folder, sorted by name.
-    ///
-    /// `*`, `?` and `[...]` may stand in the last part of the path. A pattern that nothing matches
-    /// is a warning: an empty folder of site files is no mistake.
+    /// As [`Self::try_matching_files`]. A pattern that nothing matches is a warning: an empty folder of site
+    /// files is no mistake.
     pub(crate) fn matching_files(
         &self,
         pattern: &Path,
         location: &Location,
     ) -> Option<Vec<PathBuf>> {
+        let paths = self.accept(self.try_matching_files(pattern), location)?;
+        if paths.is_empty() {
+            self.warning(location, format!("no file matches {}", pattern.display()));
+        }
+        Some(paths)
+    }
+
+    /// The files that `pattern` names: itself, or what matches it in its folder, sorted by name.
+    ///
+    /// `*`, `?` and `[...]` may stand in the last part of the path.
+    pub(crate) fn try_matching_files(&self, pattern: &Path) -> Result<Vec<PathBuf>, String> {
         let name = pattern
             .file_name()
             .and_then(|name| name.to_str())
             .unwrap_or_default();
         if !has_wildcard(name) {
-            return Some(vec![pattern.to_owned()]);
+            return Ok(vec![pattern.to_owned()]);
         }
-        let glob = match glob::Pattern::new(name) {
-            Ok(glob) => glob,
-            Err(error) => {
-                self.error(
-                    location,
-                    format!("{name} is not a pattern for file names: {}", error.msg),
-                );
-                return None;
-            }
-        };
+        let glob = glob::Pattern::new(name)
+            .map_err(|error| format!("{name} is not a pattern for file names: {}", error.msg))?;
         let folder = pattern.parent().unwrap_or(Path::new(""));
         let stamp = self.files.stamp(folder);
         let names = match self.files.list(folder) {
             Ok(names) => names,
             Err(error) => {
                 self.sources.borrow_mut().add(Source::unread(folder, stamp));
-                self.error(location, format!("{}: {error}", folder.display()));
-                return None;
+                return Err(format!("{}: {error}", folder.display()));
             }
         };
         self.sources
@@ -202,10 +202,7 @@ impl<'a> Context<'a> {
             .filter(|name| glob.matches(name))
             .map(|name| folder.join(name))
             .collect();
-        if paths.is_empty() {
-            self.warning(location, format!("no file matches {}", pattern.display()));
-        }
-        Some(paths)
+        Ok(paths)
     }
 
     /// Whether an error has been reported so far.

@@ -2,17 +2,21 @@
 
 use std::path::PathBuf;
 
-use palisade_telemetry::{AccessFormat, AccessLogSettings, LogSettings, Sink};
+use palisade_telemetry::{
+    AccessFormat, AccessLogSettings, AuditFormat, AuditLogSettings, LogSettings, Sink,
+};
 
-use crate::reader::{Choice, Defaulted, Key, Later, LogPath, Optional, Required, Table, TableInfo};
+use crate::reader::{Choice, Defaulted, Key, LogPath, Optional, Required, Table, TableInfo};
 
 pub(super) const LOGS: Table<LogSettings> = Table {
     info: &INFO,
     lower: |fields| {
         let (access, decisions) = (fields.get(&ACCESS), fields.get(&DECISIONS));
+        let audit = fields.get(&AUDIT);
         Some(LogSettings {
             access: access?,
             decisions: decisions?,
+            audit: audit?,
         })
     },
 };
@@ -20,11 +24,8 @@ pub(super) const LOGS: Table<LogSettings> = Table {
 static INFO: TableInfo = TableInfo {
     name: "logs",
     about: "What is written. A log that is not named is not written.",
-    keys: &[&ACCESS, &DECISIONS],
-    later: &[Later {
-        key: "audit",
-        what: "the audit log of the WAF",
-    }],
+    keys: &[&ACCESS, &DECISIONS, &AUDIT],
+    later: &[],
 };
 
 static ACCESS: Key<Table<AccessLogSettings>, Optional> = Key::new(
@@ -38,6 +39,44 @@ static DECISIONS: Key<Table<Sink>, Optional> = Key::new(
     DECISIONS_TABLE,
     Optional,
     "One JSON object a refused or would-be-refused request: which check, rule or decision, and why.",
+);
+
+static AUDIT: Key<Table<AuditLogSettings>, Optional> = Key::new(
+    "audit",
+    AUDIT_TABLE,
+    Optional,
+    "What SecLang rules had to say: one line a request that matched a rule which is for a log, with all of these rules. `SecAuditEngine` is not asked.",
+);
+
+const AUDIT_TABLE: Table<AuditLogSettings> = Table {
+    info: &AUDIT_INFO,
+    lower: |fields| {
+        let (path, format) = (fields.get(&PATH), fields.get(&AUDIT_FORMAT));
+        Some(AuditLogSettings {
+            sink: sink(path?),
+            format: format?,
+        })
+    },
+};
+
+static AUDIT_INFO: TableInfo = TableInfo {
+    name: "logs.audit",
+    about: "The audit log.",
+    keys: &[&PATH, &AUDIT_FORMAT],
+    later: &[],
+};
+
+static AUDIT_FORMAT: Key<Choice<AuditFormat>, Defaulted> = Key::new(
+    "format",
+    Choice {
+        words: &[
+            ("json", AuditFormat::Json),
+            ("error_log", AuditFormat::ErrorLog),
+        ],
+        later: &["modsecurity"],
+    },
+    Defaulted("json"),
+    "`json`: an object with every rule that matched. `error_log`: a line for each rule, as ModSecurity writes into Apache's error log, for tools that read that.",
 );
 
 const ACCESS_TABLE: Table<AccessLogSettings> = Table {

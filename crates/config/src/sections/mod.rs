@@ -19,17 +19,20 @@ mod logs;
 mod matchers;
 mod path_forms;
 mod routes;
+mod rule_files;
 mod rules;
 mod shutdown;
 mod sites;
 mod upstream_health;
 mod upstreams;
+mod waf;
 
 use std::sync::Arc;
 
 use palisade_feeds::ListSettings;
 use palisade_gate::settings::{BlockingSettings, GateSettings};
 use palisade_geo::GeoDatabases;
+use palisade_proxy::Rules;
 use palisade_proxy::settings::ShutdownSettings;
 use palisade_telemetry::LogSettings;
 use palisade_vocabulary::Mode;
@@ -40,7 +43,7 @@ use crate::reader::{
     Choice, Context, Defaulted, EachOf, Fields, FilePath, Flag, Key, Kind, Later, Named, OneOrList,
     Optional, Ranges, Required, Table, TableInfo, WithLocation,
 };
-use crate::settings::{Places, Settings};
+use crate::settings::{Places, Settings, WafSettings};
 use cross_checks::Together;
 
 pub(crate) use access::YAML_BYTES_MAX;
@@ -78,6 +81,7 @@ static INFO: TableInfo = TableInfo {
         &ACCESS,
         &GEO,
         &CROWDSEC,
+        &WAF,
         &BLOCKING,
         &METRICS,
         &ADMIN,
@@ -88,11 +92,7 @@ static INFO: TableInfo = TableInfo {
 };
 
 /// Checks that a later version has, everywhere that they can be asked for.
-pub(super) static LATER_CHECKS: [Later; 6] = [
-    Later {
-        key: "waf",
-        what: "SecLang rules",
-    },
+pub(super) static LATER_CHECKS: [Later; 5] = [
     Later {
         key: "limits",
         what: "rate limits",
@@ -215,6 +215,12 @@ static CROWDSEC: Key<Table<crowdsec::ReadCrowdSec>, Optional> = Key::new(
     Optional,
     "Decisions of a CrowdSec LAPI. Absent: none are asked for.",
 );
+static WAF: Key<Table<waf::ReadGlobalWaf>, Optional> = Key::new(
+    "waf",
+    waf::WAF,
+    Optional,
+    "Rules in ModSecurity's language (SecLang), such as OWASP CRS, for all sites. Absent: those of `sites.waf` alone.",
+);
 static BLOCKING: Key<Table<BlockingSettings>, Defaulted> = Key::new(
     "blocking",
     blocking::BLOCKING,
@@ -276,6 +282,7 @@ fn lower(fields: &Fields<'_>) -> Option<Settings> {
     let (metrics, admin, logs) = (fields.get(&METRICS), fields.get(&ADMIN), fields.get(&LOGS));
     let (sandbox, shutdown) = (fields.get(&SANDBOX), fields.get(&SHUTDOWN));
     let lists = all_lists(fields);
+    let waf = read_waf(fields, sites.as_deref(), geo.as_deref());
     Together {
         fields,
         upstream_names: crate::reader::names(fields.node(&UPSTREAMS)),
@@ -319,11 +326,26 @@ fn lower(fields: &Fields<'_>) -> Option<Settings> {
         geo: geo?,
         crowdsec: crowdsec.map(|crowdsec| crowdsec.stream),
         lists: lists?,
+        waf: waf?,
         metrics: metrics.map(|metrics| metrics.settings),
         admin: admin.map(|admin| admin.settings),
         shutdown: shutdown?,
         logs: logs?,
         places,
+    })
+}
+
+/// The SecLang rules of all sites, which are compiled once the sites are known.
+fn read_waf(
+    fields: &Fields<'_>,
+    sites: Option<&[sites::ReadSite]>,
+    geo: Option<&GeoDatabases>,
+) -> Option<WafSettings> {
+    let global = fields.get(&WAF)?;
+    let sites = sites.unwrap_or_default();
+    Some(WafSettings {
+        rule_sets: waf::rule_sets(global.as_ref(), sites, geo, fields.context()),
+        body_memory: global.map_or(Rules::BODY_MEMORY_MAX_DEFAULT, |waf| waf.body_memory),
     })
 }
 

@@ -12,6 +12,7 @@ use super::listeners::BODY_SIZE;
 use super::path_forms::{PATH_FORM, PathForm, path_policy};
 use super::routes::{ROUTE, ReadRoute, report_routes_twice};
 use super::rules::{RULES, ReadRule};
+use super::waf::{ReadWaf, SITE_WAF};
 use crate::Location;
 use crate::problem::quoted;
 use crate::reader::{
@@ -34,6 +35,7 @@ pub(super) const SITES: EachOf<Table<ReadSite>> = EachOf(ListOf {
 pub(super) struct ReadSite {
     pub(super) settings: SiteSettings,
     pub(super) rules: Vec<ReadRule>,
+    pub(super) waf: Option<ReadWaf>,
     pub(super) location: Location,
     pub(super) hosts: Vec<Located<HostPattern>>,
     /// Every upstream that the site names.
@@ -63,6 +65,7 @@ static INFO: TableInfo = TableInfo {
         &HSTS_MAX_AGE,
         &HEADERS,
         &ACCESS,
+        &WAF,
         &FORWARD_PATH,
         &ALLOWED_PATH_FORMS,
         &BODY_BYTES,
@@ -129,6 +132,12 @@ static ACCESS: Key<Table<Vec<ReadRule>>, Optional> = Key::new(
     Optional,
     "This site's own access rules. They run after the global ones and can't undo a global block.",
 );
+static WAF: Key<Table<ReadWaf>, Optional> = Key::new(
+    "waf",
+    SITE_WAF,
+    Optional,
+    "What is different here from `waf`.",
+);
 static FORWARD_PATH: Key<Choice<ForwardPath>, Defaulted> = Key::new(
     "forward_path",
     Choice {
@@ -179,6 +188,7 @@ fn lower(fields: &Fields<'_>) -> Option<ReadSite> {
     );
     let (mode, https) = (fields.get(&MODE), read_https(fields));
     let (headers, rules) = (fields.get(&HEADERS), fields.get(&ACCESS));
+    let waf = fields.get(&WAF);
     let (forward_path, forms) = (fields.get(&FORWARD_PATH), fields.get(&ALLOWED_PATH_FORMS));
     let (body_bytes, misdirected) = (fields.get(&BODY_BYTES), fields.get(&MISDIRECTED));
 
@@ -219,6 +229,7 @@ fn lower(fields: &Fields<'_>) -> Option<ReadSite> {
             .then(|| fields.location_of(&HTTPS).clone()),
         settings,
         rules: rules?.unwrap_or_default(),
+        waf: waf?,
         location: fields.location().clone(),
         hosts,
         upstreams,

@@ -75,9 +75,9 @@ fn variables_are_replaced_and_can_not_change_the_shape() {
 #[test]
 fn later_checks_are_told_apart_from_typos() {
     check_problems(
-        "waf: {mode: block}\nlimits: []\nlistenrs: []\n",
+        "appsec: {mode: block}\nlimits: []\nlistenrs: []\n",
         &[
-            "4:1: error: `waf` (SecLang rules): this version can't do it yet; remove it",
+            "4:1: error: `appsec` (CrowdSec AppSec): this version can't do it yet; remove it",
             "5:1: error: `limits` (rate limits): this version can't do it yet; remove it",
             "6:1: error: unknown key \"listenrs\"; did you mean \"listeners\"?",
         ],

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use palisade_config::files::Memory;
-use palisade_telemetry::{AccessFormat, Sink};
+use palisade_telemetry::{AccessFormat, AuditFormat, Sink};
 
 use crate::support::{self, BASE, check_problems};
 
@@ -75,7 +75,7 @@ fn admin_is_for_this_machine_alone() {
 #[test]
 fn logs() {
     let settings = support::settings(
-        "logs: {access: {path: \"-\", format: caddy}, decisions: {path: log/d.jsonl}}\n",
+        "logs: {access: {path: \"-\", format: caddy}, decisions: {path: log/d.jsonl}, audit: {path: a}}\n",
     );
     let access = settings.logs.access.unwrap();
     assert_eq!(
@@ -86,12 +86,17 @@ fn logs() {
         settings.logs.decisions,
         Some(Sink::File("log/d.jsonl".into()))
     );
+    let audit = settings.logs.audit.unwrap();
+    assert_eq!(
+        (audit.sink, audit.format),
+        (Sink::File("a".into()), AuditFormat::Json)
+    );
     check_problems(
-        "logs: {access: {format: xml}, audit: {path: a}}\n",
+        "logs: {access: {format: xml}, audit: {path: a, format: modsecurity}}\n",
         &[
             "4:16: error: `path` is missing here; expected the path of a file, or \"-\" for standard output",
             "4:25: error: \"xml\" is not known here; expected combined, json, caddy",
-            "4:31: error: `audit` (the audit log of the WAF): this version can't do it yet; remove it",
+            "4:56: error: \"modsecurity\": this version can't do it yet; expected json, error_log",
         ],
     );
 }

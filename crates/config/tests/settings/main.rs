@@ -23,3 +23,4 @@ mod sites;
 mod support;
 mod together;
 mod upstreams;
+mod waf;

@@ -66,6 +66,13 @@ impl Shipped {
                 )
                 .with(repository_path(&format!("{folder}/sites/none.yaml")), "")
                 .with(
+                    repository_path(&format!("{folder}/crs/crs-setup.conf")),
+                    "SecRuleEngine On\n",
+                )
+                .with(repository_path(&format!("{folder}/crs/rules/a.conf")), "")
+                .with(repository_path(&format!("{folder}/waf/before.conf")), "")
+                .with(repository_path(&format!("{folder}/waf/after.conf")), "")
+                .with(
                     repository_path(&format!("{folder}/geo/country.mmdb")),
                     country,
                 );
@@ -147,7 +154,9 @@ fn the_default_settings_with_everything_on_are_right() {
         asn.display()
     );
     let unfetched = "there is no copy of this list yet: it is empty until its server answers";
-    check_warnings(&loaded, &[unfetched, &missing]);
+    // The site only detects.
+    let wins = "this wins over the rule files, which say SecRuleEngine On";
+    check_warnings(&loaded, &[wins, unfetched, &missing]);
 }
 
 #[test]

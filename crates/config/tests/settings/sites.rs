@@ -210,7 +210,7 @@ fn redirects_need_something_to_redirect_to() {
 #[test]
 fn what_comes_later_is_told_apart_from_typos() {
     check(
-        "{upstream: app, waf: {mode: block}}",
-        &["1:25: error: `waf` (SecLang rules): this version can't do it yet; remove it"],
+        "{upstream: app, limits: {mode: block}}",
+        &["1:25: error: `limits` (rate limits): this version can't do it yet; remove it"],
     );
 }

@@ -4,7 +4,7 @@
 use palisade_upstream::{InFlight, Need, Server};
 
 use super::Forwarding;
-use super::ask::ReadAhead;
+use super::read_ahead::ReadAhead;
 use crate::upstream::UpstreamError;
 
 /// How often a request is sent at most, but for [`GOAWAYS_MAX`]. Over HTTP/1 it is twice: the second

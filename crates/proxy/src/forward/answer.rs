@@ -7,8 +7,9 @@ use http::{HeaderMap, StatusCode};
 use palisade_upstream::InFlight;
 use tokio::task::unconstrained;
 
-use super::ask::ReadAhead;
 use super::duplex::Activity;
+use super::inspect_answer::Beginning;
+use super::read_ahead::ReadAhead;
 use super::{Failure, Forwarding, Sent};
 use crate::downstream::{Downstream, Gone, WriteAnswer};
 use crate::request::RECHECK_INTERVAL;
@@ -19,7 +20,7 @@ use crate::{outgoing, tunnel};
 impl Forwarding<'_> {
     /// Passes the answer on, from its head to its end.
     pub(super) async fn pass_on(
-        &self,
+        &mut self,
         mut upstream: Upstream,
         mut body: ReadAhead,
         server: InFlight,
@@ -51,15 +52,24 @@ impl Forwarding<'_> {
                 None => Ok(sent),
             };
         }
-        let has_body = outgoing::answer_head(self.context, &mut head);
-        let ends = !has_body || upstream.body_done();
+        let has_body = outgoing::answer_has_body(self.context, head.status);
+        let beginning = match self.inspected {
+            Some(_) => {
+                // Boxed, so that the future of a request that no rule looks at stays small.
+                let judged = self.inspect_answer(&mut upstream, &head, has_body, downstream);
+                Box::pin(judged).await?
+            }
+            None => Beginning::default(),
+        };
+        outgoing::answer_head(self.context, &mut head);
+        let ends = !has_body || (upstream.body_done() && beginning.bytes.is_empty());
         self.context.end_if_draining(downstream);
         if downstream.send_head(head, ends).await.is_err() {
             return Err(Failure::ClientGone(sent));
         }
         let mut trailers = None;
         if has_body {
-            let passed = self.pass_rest_on(&mut upstream, body, downstream, &mut sent);
+            let passed = self.pass_rest_on(&mut upstream, beginning, body, downstream, &mut sent);
             let passed = passed.await;
             if let Err(Failure::AnswerBroken(_, error)) = &passed {
                 self.note_broken(upstream.told_once(*error), &server);
@@ -78,15 +88,24 @@ impl Forwarding<'_> {
         }
     }
 
-    /// Passes on what follows the answer's head; its trailers.
+    /// Passes on what follows the answer's head, of which the beginning was read already; its trailers.
     async fn pass_rest_on(
         &self,
         upstream: &mut Upstream,
+        beginning: Beginning,
         body: ReadAhead,
         downstream: &mut Downstream<'_>,
         sent: &mut Sent,
     ) -> Result<Option<HeaderMap>, Failure> {
-        self.pass_body_on(upstream, body, downstream, sent).await?;
+        if !beginning.bytes.is_empty() {
+            let mut recheck_at = Instant::now() + RECHECK_INTERVAL;
+            self.give(&beginning.bytes, downstream, sent, &mut recheck_at)
+                .await?;
+        }
+        if !beginning.is_whole {
+            drop(beginning);
+            self.pass_body_on(upstream, body, downstream, sent).await?;
+        }
         let trailers = upstream.read_trailers().await;
         let trailers = trailers.map_err(|error| Failure::AnswerBroken(sent.clone(), error))?;
         Ok(trailers.and_then(|trailers| outgoing::answer_trailers(self.context, trailers)))

@@ -1,68 +1,15 @@
 //! The request, from what the client has sent of it to the head of the backend's answer.
 
-use std::pin::pin;
-
-use bytes::{Bytes, BytesMut};
-use futures_util::FutureExt;
+use bytes::Bytes;
 use http::{HeaderMap, header};
-use palisade_hygiene::Framing;
-use palisade_upstream::{Channel, Protocol};
+use palisade_upstream::Channel;
 use palisade_vocabulary::Scheme;
 
-use super::{Failure, Forwarding, Sent};
-use crate::body::BodyReader;
+use super::read_ahead::{ReadAhead, passes_body_as_it_comes, request_trailers};
+use super::{Failure, Forwarding};
 use crate::downstream::{Downstream, Gone, WriteAnswer};
 use crate::outgoing::{self, OutgoingBody};
 use crate::upstream::{AnswerKind, Http1, Http2, Upstream, UpstreamError};
-use crate::waiting::Evicted;
-
-/// How much of a body is read before a backend is asked for. A body that fits is judged to its last
-/// byte first: a malformed one never reaches a backend, and the request can be tried again.
-const READ_AHEAD_BYTES: usize = 64 * 1024;
-
-/// The part of a request's body that was read before a backend was asked for.
-#[derive(Default)]
-pub(super) struct ReadAhead {
-    bytes: Bytes,
-    /// What reads the rest of the body, until it is sent.
-    pub(super) rest: Option<BodyReader>,
-    /// Whether there was no rest.
-    is_whole: bool,
-    /// Whether some of the rest was read: that can't be sent once more.
-    is_touched: bool,
-    /// What came after a whole body.
-    pub(super) trailers: Option<HeaderMap>,
-}
-
-impl ReadAhead {
-    fn whole(bytes: Bytes, trailers: Option<HeaderMap>) -> Self {
-        Self {
-            bytes,
-            rest: None,
-            is_whole: true,
-            is_touched: false,
-            trailers,
-        }
-    }
-
-    pub(super) fn is_whole(&self) -> bool {
-        self.is_whole
-    }
-
-    /// Whether the body can be sent from its beginning.
-    pub(super) fn is_untouched(&self) -> bool {
-        !self.is_touched
-    }
-
-    /// Whether nothing follows the head.
-    fn is_nothing(&self) -> bool {
-        self.is_whole && self.bytes.is_empty() && self.trailers.is_none()
-    }
-
-    fn whole_length(&self) -> Option<u64> {
-        self.is_whole.then_some(self.bytes.len() as u64)
-    }
-}
 
 /// Why there is no answer to a request.
 pub(super) enum AskError {
@@ -98,88 +45,6 @@ enum Passed {
 }
 
 impl Forwarding<'_> {
-    /// Reads the body, or the beginning of a long one; of one that is to be passed on as it comes,
-    /// what has come. Whoever has to judge bodies first says so here.
-    pub(super) async fn read_ahead(
-        &self,
-        downstream: &mut Downstream<'_>,
-    ) -> Result<ReadAhead, Failure> {
-        let incoming = self.context.incoming;
-        if incoming.framing == Framing::None {
-            return Ok(ReadAhead::whole(Bytes::new(), None));
-        }
-        let mut reader = self.body_reader()?;
-        if incoming.expects_continue {
-            downstream.send_continue().await?;
-        }
-        let waits = !self.passes_body_as_it_comes();
-        let mut bytes = BytesMut::new();
-        let is_whole = match waits {
-            true => {
-                self.await_beginning(&mut reader, &mut bytes, downstream)
-                    .await?
-            }
-            false => {
-                let read = reader.read_into(&mut bytes, READ_AHEAD_BYTES, downstream);
-                read.now_or_never().transpose()?.unwrap_or(false)
-            }
-        };
-        // However small the client's chunks were, the backend gets them in one write.
-        let bytes = bytes.freeze();
-        if is_whole {
-            let trailers = self.request_trailers(downstream);
-            return Ok(ReadAhead::whole(bytes, trailers));
-        }
-        Ok(ReadAhead {
-            bytes,
-            rest: Some(reader),
-            is_whole: false,
-            is_touched: false,
-            trailers: None,
-        })
-    }
-
-    /// Waits for the beginning of a body; whether that is all of it. Until it is there, the request holds
-    /// its memory and its connection no more firmly than an idle client does.
-    async fn await_beginning(
-        &self,
-        reader: &mut BodyReader,
-        bytes: &mut BytesMut,
-        downstream: &mut Downstream<'_>,
-    ) -> Result<bool, Failure> {
-        let read = pin!(reader.read_into(bytes, READ_AHEAD_BYTES, downstream));
-        let facts = self.context.facts;
-        let read = pin!(facts.slot.wait(read));
-        match facts.wait_with_memory(read).await {
-            Ok(Ok(read)) => Ok(read?),
-            Ok(Err(Evicted)) | Err(Evicted) => Err(Failure::Evicted(Sent::default())),
-        }
-    }
-
-    /// A body without a declared length may be one half of a conversation: its sender may wait for
-    /// the answer to begin. HTTP/2 carries such.
-    fn passes_body_as_it_comes(&self) -> bool {
-        let protocol = self.backend.pool().settings().protocol;
-        protocol != Protocol::Http1 && self.context.incoming.framing == Framing::Chunked
-    }
-
-    pub(super) fn request_trailers(&self, downstream: &mut Downstream<'_>) -> Option<HeaderMap> {
-        let trailers = downstream.take_trailers()?;
-        outgoing::request_trailers(self.context, trailers)
-    }
-
-    fn body_reader(&self) -> Result<BodyReader, Failure> {
-        let settings = &self.context.facts.listener.settings;
-        let limits = &settings.limits;
-        let site_max = self.context.judged.site.as_ref();
-        let site_max = site_max.and_then(|site| site.settings.body_bytes_max);
-        // A site can lower the listener's limit, not raise it.
-        let bytes_max = site_max.map_or(limits.body_bytes, |max| max.min(limits.body_bytes));
-        let framing = self.context.incoming.framing;
-        BodyReader::new(framing, bytes_max.as_u64(), &settings.deadlines, limits)
-            .map_err(Failure::Body)
-    }
-
     /// Sends the request and waits for the head of the final answer.
     pub(super) async fn ask(
         &mut self,
@@ -202,7 +67,7 @@ impl Forwarding<'_> {
     /// request changes nothing before.
     fn allow_pauses(&self, body: &mut ReadAhead, headers: &HeaderMap) {
         if let Some(rest) = &mut body.rest
-            && self.passes_body_as_it_comes()
+            && passes_body_as_it_comes(self.context, self.backend)
             && is_call(headers)
         {
             rest.allow_pauses(self.context.facts.listener.settings.deadlines.idle);
@@ -255,7 +120,7 @@ impl Forwarding<'_> {
         }
         if body.rest.is_some() {
             match self.send_rest(upstream, body, downstream).await? {
-                Passed::Whole => trailers = self.request_trailers(downstream),
+                Passed::Whole => trailers = request_trailers(self.context, downstream),
                 Passed::Answered => return Ok(false),
                 Passed::Broken => return Ok(true),
             }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use palisade_hygiene::RefusalReason;
 
-use super::ask::ReadAhead;
+use super::read_ahead::ReadAhead;
 use super::{Failure, Forwarding, Sent};
 use crate::body::{BodyFailure, BodyReader};
 use crate::downstream::{self, Downstream, RequestReader, WriteAnswer};

@@ -154,6 +154,13 @@ impl Transaction {
         is_looked_at.then_some(controls.request_body_limit)
     }
 
+    /// Whether a body that is longer than the limit is refused, so that none of it need be read. To be asked
+    /// after phase 1.
+    #[must_use]
+    pub fn refuses_long_request_body(&self, settings: &Settings) -> bool {
+        self.state.controls.engine == EngineMode::On && !settings.request_body.is_partial_processed
+    }
+
     /// Phase 2. `body` without content codings, and no longer than the limit: one that was cut there is
     /// [`Body::partial`], and is refused with 413 before rules see it, unless `SecRequestBodyLimitAction`
     /// says otherwise.

@@ -3,14 +3,17 @@
 
 use palisade_vocabulary::ClientAddr;
 
+use super::escape::push_number;
 use super::json_object::Object;
 use super::{HOST_BYTES_MAX, SHORT_BYTES_MAX};
-use crate::{Cause, DecisionEvent, MatchedDecision, RequestLine, Subject};
+use crate::{Cause, DecisionEvent, MatchedDecision, RequestLine, Subject, WafCause};
 
 /// Bytes of a path. The access log has more of it.
 const PATH_BYTES_MAX: usize = 1024;
 /// Bytes of a user agent.
 const USER_AGENT_BYTES_MAX: usize = 512;
+/// Rules that matched. The audit log has all of them.
+const WAF_RULES_MAX: usize = 100;
 
 pub(super) fn write(event: &DecisionEvent<'_>, out: &mut Vec<u8>) {
     let mut line = Object::open(out);
@@ -57,7 +60,27 @@ fn write_cause(line: &mut Object<'_>, cause: &Cause<'_>) {
             rule.plain("id", id.as_str());
             rule.bytes_if_any("reason", reason.as_bytes(), SHORT_BYTES_MAX);
         }),
+        Cause::Waf(waf) => line.object("waf", |object| write_waf(object, waf)),
     }
+}
+
+fn write_waf(object: &mut Object<'_>, waf: &WafCause<'_>) {
+    match waf.failure {
+        Some(failure) => object.plain("failure", failure),
+        None => object.number("rule", waf.rule),
+    }
+    object.bytes_if_any("message", waf.message, SHORT_BYTES_MAX);
+    object.number("phase", waf.phase);
+    object.bytes_if_any("score", waf.score, SHORT_BYTES_MAX);
+    let out = object.value("rules");
+    out.push(b'[');
+    for (number, rule) in waf.rules.iter().take(WAF_RULES_MAX).enumerate() {
+        if number > 0 {
+            out.push(b',');
+        }
+        push_number(out, *rule);
+    }
+    out.push(b']');
 }
 
 fn write_decision(object: &mut Object<'_>, decision: &MatchedDecision<'_>) {

@@ -10,6 +10,7 @@ label!(Check {
     Decisions => "decisions",
     Access => "access",
     Body => "body",
+    Waf => "waf",
 });
 
 /// [`Outcome`] without the check.

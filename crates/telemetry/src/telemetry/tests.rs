@@ -26,6 +26,7 @@ fn metrics() -> Arc<Metrics> {
 
 fn settings(access: Option<&Path>, decisions: Option<&Path>) -> LogSettings {
     LogSettings {
+        audit: None,
         access: access.map(|path| AccessLogSettings {
             sink: Sink::File(path.to_owned()),
             format: AccessFormat::Json,
@@ -117,7 +118,7 @@ fn refusals_by_decision_stay_out_of_the_access_log() {
     let decisions = fs::read_to_string(&decisions).unwrap();
     assert!(decisions.contains(r#""check":"decisions""#), "{decisions}");
     let metrics = text(&telemetry);
-    assert!(metrics.contains(r#"palisade_requests_total{outcome="refused",status="4xx"} 5"#));
+    assert!(metrics.contains(r#"palisade_requests_total{outcome="refused",status="4xx"} 6"#));
     assert!(metrics.contains(r#"palisade_refusals_total{check="decisions"} 1"#));
 }
 

@@ -73,6 +73,32 @@ fn heads_and_bodies_are_judged() {
 }
 
 #[test]
+fn long_bodies_are_refused_unread_where_they_are_refused() {
+    let check = |mode, more: &str, expected: bool| {
+        let settings = RuleSetSettings {
+            mode: Some(mode),
+            ..RuleSetSettings::default()
+        };
+        let rules = format!("{RULES}\n{more}");
+        let (inspection, _) = begin(&rule_set(settings, &rules), "/");
+        assert_eq!(
+            inspection.refuses_long_bodies(),
+            expected,
+            "{mode:?} {more}"
+        );
+    };
+    check(Mode::Block, "", true);
+    check(Mode::Detect, "", false);
+    check(
+        Mode::Block,
+        "SecRequestBodyLimitAction ProcessPartial",
+        false,
+    );
+    let off = "SecAction id:9,phase:1,pass,ctl:ruleEngine=DetectionOnly";
+    check(Mode::Block, off, false);
+}
+
+#[test]
 fn in_detect_mode_nothing_is_refused_and_what_would_be_is_known() {
     let check = |target: &str, body: Body<'_>, expected: Option<u64>| {
         let (mut inspection, head) = begin(&with_mode(Mode::Detect), target);

@@ -1,0 +1,259 @@
+//! `waf`, of all sites and of one.
+
+use std::sync::Arc;
+
+use palisade_config::files::Memory;
+use palisade_config::{Loaded, Settings};
+use palisade_vocabulary::FailurePolicy;
+use palisade_waf::RuleSet;
+
+use crate::support::{self, BASE, problems};
+
+const ALL: &str = "SecRuleEngine On\nSecAction id:1,phase:1,pass\n";
+
+fn files(yaml: &str) -> Memory {
+    Memory::default()
+        .with("palisade.yaml", yaml)
+        .with("all.conf", ALL)
+        .with(
+            "folder/a.conf",
+            "SecRuleEngine On\nSecAction id:2,phase:1,pass",
+        )
+        .with("folder/b.conf", "Include more/*.conf")
+        .with(
+            "folder/more/c.conf",
+            "SecRule ARGS \"@pmFromFile d.data\" id:3,phase:1,pass",
+        )
+        .with("folder/more/d.data", "evil")
+        .with("before.conf", "SecAction id:10,phase:1,pass")
+        .with("after.conf", "SecRuleRemoveById 1")
+        .with("silent.conf", "SecAction id:20,phase:1,pass")
+        .with(
+            "detect.conf",
+            "SecRuleEngine DetectionOnly\nSecAction id:21,phase:1,pass",
+        )
+        .with(
+            "broken.conf",
+            "SecRuleEngine On\nSecRule ARGS \"@rx (\" id:5,phase:1,deny\nSecBanana On",
+        )
+}
+
+fn load(yaml: &str) -> Result<Loaded, String> {
+    support::load(&files(yaml))
+}
+
+#[track_caller]
+fn settings(yaml: &str) -> Settings {
+    load(yaml)
+        .unwrap_or_else(|problems| panic!("{problems}"))
+        .settings
+}
+
+/// Settings whose sites these are.
+fn with_sites(waf: &str, sites: &[&str]) -> String {
+    let sites: Vec<String> = sites
+        .iter()
+        .enumerate()
+        .map(|(number, site)| format!("  - {{upstream: app, hosts: h{number}, {site}}}\n"))
+        .collect();
+    format!(
+        "listeners: [{{address: 127.0.0.1:8000}}]
+upstreams: {{app: {{servers: [127.0.0.1:9000]}}}}
+sites:\n{}{waf}",
+        sites.concat()
+    )
+}
+
+/// The ids of the rules that guard each site; `-` where none does.
+#[track_caller]
+fn check_sites(waf: &str, sites: &[&str], expected: &[&str]) {
+    let settings = settings(&with_sites(waf, sites));
+    let rules = (0..sites.len()).map(|site| shown(settings.waf.rule_sets.of_site(site)));
+    let rules: Vec<String> = rules.collect();
+    assert_eq!(rules, expected, "{waf} {sites:?}");
+}
+
+fn shown(set: Option<&Arc<RuleSet>>) -> String {
+    let Some(set) = set else {
+        return "-".to_owned();
+    };
+    let mode = if set.only_detects() {
+        "detect"
+    } else {
+        "block"
+    };
+    let ids: Vec<String> = set
+        .program()
+        .rules()
+        .map(|rule| rule.id().to_string())
+        .collect();
+    format!("{mode} {}", ids.join(","))
+}
+
+#[test]
+fn a_site_has_the_rules_of_all_unless_it_says_otherwise() {
+    let waf = "waf: {rules: all.conf}\n";
+    check_sites(
+        waf,
+        &[
+            "mode: block",
+            "waf: {rules_before: before.conf}",
+            "waf: {rules_before: before.conf, rules_after: [after.conf]}",
+            "waf: {rules: folder/*.conf}",
+            "waf: {mode: detect}",
+            "waf: {mode: off}",
+            "mode: detect",
+            "mode: off",
+            "mode: detect, waf: {mode: block}",
+        ],
+        &[
+            "block 1",
+            "block 10,1",
+            "block 10",
+            "block 2,3",
+            "detect 1",
+            "-",
+            "detect 1",
+            "-",
+            "detect 1",
+        ],
+    );
+    check_sites(
+        "",
+        &["mode: block", "waf: {rules: all.conf}"],
+        &["-", "block 1"],
+    );
+    check_sites(
+        "waf: {mode: off, rules: all.conf}\n",
+        &["mode: block", "waf: {mode: block}"],
+        &["-", "block 1"],
+    );
+}
+
+#[test]
+fn what_is_the_same_is_compiled_once() {
+    let yaml = with_sites(
+        "waf: {rules: all.conf}\n",
+        &[
+            "mode: block",
+            "waf: {rules: [all.conf]}",
+            "waf: {paranoia: 2}",
+            "waf: {paranoia: 2}",
+        ],
+    );
+    let sets = settings(&yaml).waf.rule_sets;
+    assert_eq!(sets.distinct().len(), 2);
+    let of = |site| Arc::as_ptr(sets.of_site(site).unwrap());
+    assert_eq!((of(0), of(2)), (of(1), of(3)));
+    // What is for no site is looked at by the rules of all.
+    assert_eq!(Arc::as_ptr(sets.of_no_site().unwrap()), of(0));
+}
+
+#[test]
+fn everything_can_be_set() {
+    let yaml = format!(
+        "{BASE}waf:
+  mode: block
+  rules: [all.conf, folder/*.conf]
+  paranoia: 3
+  thresholds: {{inbound: 7, outbound: 8}}
+  on_failure: open
+  body_memory: 1GiB\n"
+    );
+    let waf = settings(&yaml).waf;
+    let set = waf.rule_sets.of_site(0).unwrap();
+    assert_eq!(set.on_failure(), FailurePolicy::Open);
+    assert_eq!(waf.body_memory.as_u64(), 1 << 30);
+    // The settings' own rule stands first.
+    assert_eq!(shown(Some(set)), "block 99000000,1,2,3");
+    let default = settings(&format!("{BASE}waf: {{rules: all.conf}}\n")).waf;
+    let set = default.rule_sets.of_site(0).unwrap();
+    assert_eq!(set.on_failure(), FailurePolicy::Closed);
+    assert_eq!(default.body_memory.as_u64(), 256 << 20);
+}
+
+#[test]
+fn rule_files_are_sources() {
+    let loaded = load(&format!("{BASE}waf: {{rules: folder/*.conf}}\n")).unwrap();
+    let paths: Vec<String> = loaded
+        .sources
+        .iter()
+        .map(|source| source.path.display().to_string())
+        .collect();
+    for path in [
+        "folder",
+        "folder/a.conf",
+        "folder/more",
+        "folder/more/c.conf",
+        "folder/more/d.data",
+    ] {
+        assert!(
+            paths.iter().any(|known| known == path),
+            "{path} of {paths:?}"
+        );
+    }
+}
+
+#[track_caller]
+fn check(waf: &str, expected: &[&str]) {
+    let told = problems(&load(&format!("{BASE}waf: {waf}\n")));
+    let told: Vec<&str> = told.lines().collect();
+    assert_eq!(told, expected, "{waf}");
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_place() {
+    check("{rules: all.conf}", &[]);
+    check(
+        "{}",
+        &["palisade.yaml:4:6: error: `waf` without `rules`; name the files, or say `mode: off`"],
+    );
+    check("{mode: off}", &[]);
+    check(
+        "{rules: [none/*.conf]}",
+        &["palisade.yaml:4:15: error: none: there is no such file"],
+    );
+    check(
+        "{rules: [folder/*.rules]}",
+        &["palisade.yaml:4:15: error: no file matches folder/*.rules"],
+    );
+    check(
+        "{rules: none.conf}",
+        &["none.conf: error: none.conf: there is no such file"],
+    );
+    check(
+        "{rules: all.conf, paranoia: 5}",
+        &["palisade.yaml:4:34: error: \"5\" is out of bounds; expected a number from 1 to 4"],
+    );
+    let told = problems(&load(&format!("{BASE}waf: {{rules: broken.conf}}\n")));
+    assert!(
+        told.contains("broken.conf:2:") && told.contains("rule 5"),
+        "{told}"
+    );
+    assert!(
+        told.contains("broken.conf:3:") && told.contains("SecBanana"),
+        "{told}"
+    );
+}
+
+#[test]
+fn it_is_told_where_modes_differ() {
+    check(
+        "{mode: block, rules: detect.conf}",
+        &[
+            "palisade.yaml:4:13: warning: this wins over the rule files, which say SecRuleEngine DetectionOnly",
+        ],
+    );
+    check(
+        "{mode: detect, rules: all.conf}",
+        &["palisade.yaml:4:13: warning: this wins over the rule files, which say SecRuleEngine On"],
+    );
+    check("{mode: detect, rules: detect.conf}", &[]);
+    check("{mode: block, rules: silent.conf}", &[]);
+    check(
+        "{rules: silent.conf}",
+        &[
+            "palisade.yaml:4:6: warning: no rule runs: SecRuleEngine is Off, as it is where no file says otherwise; say `mode: block` or `mode: detect`",
+        ],
+    );
+}

@@ -1,0 +1,215 @@
+//! What is told of a request that SecLang rules have looked at.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use palisade_seclang::syntax::Phase;
+use palisade_seclang::{MatchReport, Transaction};
+use palisade_telemetry::{
+    AuditEvent, AuditFormat, AuditMessage, AuditOutcome, Cause, DecisionEvent, DecisionMode,
+    RequestLine, Subject, Telemetry, WafCause,
+};
+use palisade_vocabulary::{ClientAddr, Ip, RequestId};
+use palisade_waf::{Inspection, InspectionFailure, LogContext, Objection, append_log_line};
+
+use crate::clock::wall_time;
+
+/// Variables in which OWASP CRS keeps its scores: of requests and of answers, of CRS 4 and CRS 3.
+const INBOUND_SCORES: [&str; 2] = ["blocking_inbound_anomaly_score", "anomaly_score"];
+const OUTBOUND_SCORES: [&str; 2] = ["blocking_outbound_anomaly_score", "outbound_anomaly_score"];
+
+/// What there is to tell beside what rules say.
+#[derive(Clone, Copy)]
+pub(super) struct Told<'a> {
+    pub(super) telemetry: &'a Telemetry,
+    pub(super) id: RequestId,
+    pub(super) client: &'a ClientAddr,
+    pub(super) peer: Ip,
+    pub(super) local: SocketAddr,
+    pub(super) status: u16,
+    pub(super) subject: Subject<'a>,
+    pub(super) duration: Duration,
+    pub(super) checks_duration: Duration,
+}
+
+impl Told<'_> {
+    /// Tells what rules say, once phase 5 is over.
+    pub(super) fn tell(&self, inspection: &Inspection) {
+        if inspection.matches().next().is_none() && inspection.failure().is_none() {
+            return;
+        }
+        let refused = inspection.refused_for();
+        let would_be = inspection.would_be_refused_for();
+        if let Some(objection) = &refused {
+            self.tell_decision(inspection, DecisionMode::Refused, objection);
+        } else if let Some(objection) = &would_be {
+            self.tell_decision(inspection, DecisionMode::WouldRefuse, objection);
+        } else if let Some(failure) = inspection.failure() {
+            let objection = Objection::Failure(failure);
+            self.tell_decision(inspection, DecisionMode::Logged, &objection);
+        }
+        let outcome = match () {
+            () if inspection.is_for_the_record() => AuditOutcome::ForTheRecord,
+            () if refused.is_some() => AuditOutcome::Refused,
+            () if would_be.is_some() => AuditOutcome::WouldRefuse,
+            () => AuditOutcome::Passed,
+        };
+        self.tell_audit(inspection, outcome);
+    }
+
+    fn tell_decision(
+        &self,
+        inspection: &Inspection,
+        mode: DecisionMode,
+        objection: &Objection<'_>,
+    ) {
+        let mut rules: Vec<u64> = Vec::new();
+        for one in inspection.matches() {
+            let id = one.rule.id();
+            if !rules.contains(&id) {
+                rules.push(id);
+            }
+        }
+        let (rule, phase, failure) = match objection {
+            Objection::Rule(interruption) => (interruption.rule, interruption.phase, None),
+            Objection::Failure(failure) => {
+                let (InspectionFailure::BudgetSpent(phase) | InspectionFailure::Panicked(phase)) =
+                    *failure;
+                (0, phase, Some(failure.label()))
+            }
+        };
+        let ended = inspection.matches().find(|one| one.rule.id() == rule);
+        let score = score(inspection, phase).unwrap_or_default();
+        let cause = Cause::Waf(WafCause {
+            rule,
+            message: ended.map_or(&[][..], |one| one.message),
+            phase: number(phase),
+            score: &score,
+            rules: &rules,
+            failure,
+        });
+        self.telemetry.observe_decision(&DecisionEvent {
+            time: wall_time(),
+            mode,
+            cause,
+            client: self.client,
+            peer: self.peer,
+            subject: self.subject,
+            checks_duration: self.checks_duration,
+        });
+    }
+
+    fn tell_audit(&self, inspection: &Inspection, outcome: AuditOutcome) {
+        let Some(format) = self.telemetry.audit_format() else {
+            return;
+        };
+        let logged: Vec<MatchReport<'_>> =
+            inspection.matches().filter(|one| one.is_logged).collect();
+        if logged.is_empty() {
+            return;
+        }
+        let lines: Vec<Vec<u8>> = match format {
+            AuditFormat::Json => Vec::new(),
+            AuditFormat::ErrorLog => logged.iter().map(|one| self.error_log_line(one)).collect(),
+        };
+        let messages = logged.iter().enumerate().map(|(at, one)| {
+            let line = lines.get(at).map_or(&[][..], Vec::as_slice);
+            message(one, line)
+        });
+        let messages: Vec<AuditMessage<'_>> = messages.collect();
+        let transaction = inspection.transaction();
+        let body_error = transaction.and_then(Transaction::body_error);
+        let body_error = body_error.map(|error| error.to_string());
+        let score = score(inspection, Phase::RequestBody).unwrap_or_default();
+        let (host, site, request) = self.parts();
+        self.telemetry.observe_audit(&AuditEvent {
+            time: wall_time(),
+            request_id: self.id,
+            client: self.client,
+            local: self.local,
+            host: host.as_bytes(),
+            site,
+            request,
+            status: self.status,
+            outcome,
+            messages: &messages,
+            messages_left_out: transaction.map_or(0, Transaction::matches_left_out),
+            body_error: body_error.as_deref().unwrap_or_default(),
+            score: &score,
+            duration: self.duration,
+        });
+    }
+
+    /// The request's host, the name of its site, and what it asked for.
+    fn parts(&self) -> (&str, &str, RequestLine<'_>) {
+        match self.subject {
+            Subject::Request {
+                host,
+                site,
+                request,
+                ..
+            } => (host, site, request),
+            Subject::Connection => ("", "", RequestLine::Malformed(b"")),
+        }
+    }
+
+    fn error_log_line(&self, one: &MatchReport<'_>) -> Vec<u8> {
+        let (host, _, request) = self.parts();
+        let target = match request {
+            RequestLine::Parsed { target, .. } => target,
+            RequestLine::Malformed(_) => b"",
+        };
+        let context = LogContext {
+            client: self.client.ip.as_std(),
+            hostname: host.as_bytes(),
+            uri: target
+                .split(|byte| *byte == b'?')
+                .next()
+                .unwrap_or_default(),
+            unique_id: self.id.as_str(),
+        };
+        let mut line = Vec::new();
+        append_log_line(one, &context, &mut line);
+        line
+    }
+}
+
+fn message<'a>(one: &MatchReport<'a>, error_log_line: &'a [u8]) -> AuditMessage<'a> {
+    let place = one.rule.place();
+    AuditMessage {
+        id: one.rule.id(),
+        phase: number(one.rule.phase()),
+        message: one.message,
+        data: one.data,
+        name: one.name,
+        value: one.value,
+        severity: one.rule.severity(),
+        tags: one.rule.tags().collect(),
+        version: one.rule.version().unwrap_or_default(),
+        place: (&place.file, place.line),
+        has_interrupted: one.has_interrupted,
+        error_log_line,
+    }
+}
+
+fn score(inspection: &Inspection, phase: Phase) -> Option<Vec<u8>> {
+    let names = match phase {
+        Phase::ResponseHeaders | Phase::ResponseBody => OUTBOUND_SCORES,
+        _ => INBOUND_SCORES,
+    };
+    let transaction = inspection.transaction()?;
+    let program = inspection.rules().program();
+    names
+        .into_iter()
+        .find_map(|name| transaction.tx(program, name))
+}
+
+fn number(phase: Phase) -> u8 {
+    match phase {
+        Phase::RequestHeaders => 1,
+        Phase::RequestBody => 2,
+        Phase::ResponseHeaders => 3,
+        Phase::ResponseBody => 4,
+        Phase::Logging => 5,
+    }
+}
