@@ -134,6 +134,9 @@ pub(crate) struct Explain {
     /// A header field; may be given again
     #[arg(long = "header", short = 'H', value_name = "'N: V'")]
     pub(crate) headers: Vec<String>,
+    /// A file with the request's body, for SecLang rules; say its type with --header
+    #[arg(long, value_name = "FILE")]
+    pub(crate) body: Option<PathBuf>,
     /// The listener that it comes in on [default: the first one]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) listener: Option<SocketAddr>,

@@ -3,6 +3,8 @@
 //! Runs what the proxy runs: hygiene's check of the head, then `judge`, with a witness that writes
 //! each step down.
 
+mod rules;
+
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -88,7 +90,12 @@ pub(crate) fn explain(arguments: &Explain) -> Result<Exit> {
     for record in &judged.records {
         say(&format!("recorded           {}", shown_record(record)));
     }
-    say(&format!("\n=> {}", shown_ruling(&judged.ruling)));
+    let by_rules = match judged.goes_to_waf {
+        true => rules::explain(settings, &judged, &listener.address, &request)?,
+        false => None,
+    };
+    let ruling = by_rules.unwrap_or_else(|| shown_ruling(&judged.ruling));
+    say(&format!("\n=> {ruling}"));
     Ok(Exit::Done)
 }
 
@@ -138,6 +145,7 @@ struct Request {
     head: Vec<u8>,
     headers: HeaderMap,
     scheme: Scheme,
+    body: Vec<u8>,
 }
 
 impl Request {
@@ -154,6 +162,13 @@ impl Request {
         if !headers.contains_key(http::header::HOST) {
             headers.insert(http::header::HOST, HeaderValue::from_str(url.host)?);
         }
+        let body = match &arguments.body {
+            Some(path) => crate::waf::read_message(path)?,
+            None => Vec::new(),
+        };
+        if !body.is_empty() && !headers.contains_key(http::header::CONTENT_LENGTH) {
+            headers.insert(http::header::CONTENT_LENGTH, body.len().into());
+        }
         let mut head = format!("{} {} HTTP/1.1\r\n", arguments.method, url.target).into_bytes();
         for (name, value) in &headers {
             head.extend_from_slice(name.as_str().as_bytes());
@@ -166,6 +181,7 @@ impl Request {
             head,
             headers,
             scheme: url.scheme,
+            body,
         })
     }
 }

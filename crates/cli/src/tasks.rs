@@ -1,4 +1,4 @@
-//! How many tasks the runtimes have, for the metrics: what is forgotten in one shows there.
+//! How many tasks the runtimes have and what bodies hold, for the metrics: what is forgotten shows there.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,5 +23,7 @@ pub(crate) async fn count(mut runtimes: Vec<Handle>, shared: Arc<Shared>) {
             .iter()
             .map(|runtime| runtime.metrics().num_alive_tasks());
         shared.metrics.set_tasks(tasks.sum());
+        let held = shared.rules.body_memory.bytes();
+        shared.metrics.rules.set_body_memory(held);
     }
 }

@@ -232,6 +232,11 @@ fn tell_inspected(
     checks_duration: Duration,
 ) {
     inspection.log();
+    let metrics = &context.facts.shared.metrics.rules;
+    metrics.inspected();
+    if let Some(failure) = inspection.failure() {
+        metrics.failed(failure.label());
+    }
     let told = rules::Told {
         telemetry: &context.generation.telemetry,
         id: context.begun.id,

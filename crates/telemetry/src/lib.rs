@@ -26,8 +26,8 @@ pub use event::{
 pub use format::LINE_BYTES_MAX;
 pub use metrics::{
     BackendProtocol, ConnectionMetrics, DecisionCount, GeoDatabase, GeoMetrics, HandshakeFailure,
-    LapiMetrics, ListReading, MetricLabels, Metrics, MetricsError, ServerGauges, SinkMetrics,
-    SlotRefusal, SnapshotMetrics, StreamRefusal, UpstreamMetrics,
+    LapiMetrics, ListReading, MetricLabels, Metrics, MetricsError, RuleMetrics, ServerGauges,
+    SinkMetrics, SlotRefusal, SnapshotMetrics, StreamRefusal, UpstreamMetrics,
 };
 pub use report::{Fields, Level, OperatorLog, Report};
 pub use settings::{

@@ -10,6 +10,7 @@ mod labels;
 mod lapi;
 mod lists;
 mod requests;
+mod rules;
 mod snapshot;
 mod upstreams;
 
@@ -28,6 +29,7 @@ pub use lapi::LapiMetrics;
 use lists::ListFamilies;
 pub use lists::ListReading;
 pub(crate) use requests::RequestMetrics;
+pub use rules::RuleMetrics;
 pub use snapshot::{GeoMetrics, SnapshotMetrics};
 pub use upstreams::{BackendProtocol, ServerGauges, UpstreamMetrics};
 
@@ -71,6 +73,8 @@ pub struct Metrics {
     pub(crate) decisions: DecisionMetrics,
     /// Connections of clients.
     pub connections: ConnectionMetrics,
+    /// SecLang rules.
+    pub rules: RuleMetrics,
     /// The settings in use.
     pub snapshot: SnapshotMetrics,
     /// The geo databases.
@@ -120,6 +124,7 @@ impl Metrics {
             requests: RequestMetrics::register(&registrar)?,
             decisions: DecisionMetrics::register(&registrar, labels)?,
             connections: ConnectionMetrics::register(&registrar)?,
+            rules: RuleMetrics::register(&registrar)?,
             snapshot: SnapshotMetrics::register(&registrar)?,
             geo: GeoMetrics::register(&registrar)?,
             registry: registrar.into_registry(),

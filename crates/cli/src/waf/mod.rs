@@ -12,6 +12,10 @@ mod test;
 
 use anyhow::Result;
 
+pub(crate) use message::read as read_message;
+pub(crate) use story::ending;
+pub(crate) use terminal::shown;
+
 use crate::Exit;
 use crate::arguments::{Waf, WafAction};
 

@@ -221,7 +221,7 @@ fn headline(rule: &Rule) -> String {
 }
 
 /// `refused by rule 949110 with status 403 in phase 2`
-fn ending(interruption: &Interruption) -> String {
+pub(crate) fn ending(interruption: &Interruption) -> String {
     let Interruption {
         rule,
         phase,

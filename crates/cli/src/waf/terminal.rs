@@ -2,7 +2,7 @@
 
 /// The text with what isn't printable escaped: control characters and those that turn text around as
 /// `\u{1b}`, bytes that are no UTF-8 as `\x80`, and `\` as `\\`.
-pub(super) fn shown(bytes: &[u8]) -> String {
+pub(crate) fn shown(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {

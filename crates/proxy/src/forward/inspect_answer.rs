@@ -85,6 +85,7 @@ impl Forwarding<'_> {
             let is_whole = part.is_none();
             bytes.extend_from_slice(part.unwrap_or_default());
             if bytes.len() > UNASKED_BYTES && !held.grow_to(bytes.len(), memory_max) {
+                shared.metrics.rules.body_memory_was_full();
                 return Err(Failure::Unavailable);
             }
             if is_whole || bytes.len() as u64 > looked_at {

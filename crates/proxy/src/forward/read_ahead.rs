@@ -145,6 +145,8 @@ impl Reading<'_> {
         loop {
             let is_held = step <= READ_AHEAD_BYTES || held.grow_to(step, self.memory_max());
             if !is_held {
+                let metrics = &self.context.facts.shared.metrics;
+                metrics.rules.body_memory_was_full();
                 return Err(Failure::Unavailable);
             }
             let is_whole = self

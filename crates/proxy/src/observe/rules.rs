@@ -83,7 +83,7 @@ impl Told<'_> {
         let cause = Cause::Waf(WafCause {
             rule,
             message: ended.map_or(&[][..], |one| one.message),
-            phase: number(phase),
+            phase: phase.number(),
             score: &score,
             rules: &rules,
             failure,
@@ -178,7 +178,7 @@ fn message<'a>(one: &MatchReport<'a>, error_log_line: &'a [u8]) -> AuditMessage<
     let place = one.rule.place();
     AuditMessage {
         id: one.rule.id(),
-        phase: number(one.rule.phase()),
+        phase: one.rule.phase().number(),
         message: one.message,
         data: one.data,
         name: one.name,
@@ -202,14 +202,4 @@ fn score(inspection: &Inspection, phase: Phase) -> Option<Vec<u8>> {
     names
         .into_iter()
         .find_map(|name| transaction.tx(program, name))
-}
-
-fn number(phase: Phase) -> u8 {
-    match phase {
-        Phase::RequestHeaders => 1,
-        Phase::RequestBody => 2,
-        Phase::ResponseHeaders => 3,
-        Phase::ResponseBody => 4,
-        Phase::Logging => 5,
-    }
 }
