@@ -487,6 +487,7 @@ fn update_actions(actions: &mut Vec<Placed<Action>>, new: Vec<Placed<Action>>) {
                 | Action::Transform(_)
                 | Action::NoTransformations
                 | Action::Ctl(_)
+                | Action::IgnoredCtl { .. }
                 | Action::ExpireVar { .. }
                 | Action::InitCollection { .. }
                 | Action::SetEnv { .. }

@@ -152,6 +152,13 @@ pub enum Action {
     },
     /// `ctl`
     Ctl(Ctl),
+    /// `ctl` with an option that means nothing here, such as how much ModSecurity tells its debug log.
+    IgnoredCtl {
+        /// The option.
+        name: &'static str,
+        /// Why it means nothing.
+        why: &'static str,
+    },
     /// `sanitiseArg`, `sanitiseRequestHeader`, `sanitiseResponseHeader`, `sanitiseMatched`,
     /// `sanitiseMatchedBytes`: what is not to be in the audit log.
     Sanitise(Sanitise),

@@ -256,7 +256,7 @@ fn with_value(name: &[u8], value: &[u8], written: &Written) -> Result<Action, Wr
         b"setuid" => keyed(b"user", value, written)?,
         b"setrsc" => keyed(b"resource", value, written)?,
         b"setenv" => set_env(value, written)?,
-        b"ctl" => Action::Ctl(ctl(value, written.value_at)?),
+        b"ctl" => ctl(value, written.value_at)?,
         b"sanitisearg" | b"sanitizearg" => Action::Sanitise(Sanitise::Argument(value.to_vec())),
         b"sanitiserequestheader" | b"sanitizerequestheader" => {
             Action::Sanitise(Sanitise::RequestHeader(value.to_vec()))

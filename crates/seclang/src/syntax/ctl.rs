@@ -2,6 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use super::absent;
+use super::action::Action;
 use super::targets::{Target, Wrong, targets, wrong};
 
 /// What a rule changes for the rest of its transaction.
@@ -164,13 +166,21 @@ fn id_range(word: &[u8], at: usize) -> Result<RangeInclusive<u64>, Wrong> {
 }
 
 /// `OPTION=VALUE`; `at` is where it stands in the text of actions.
-pub(super) fn ctl(text: &[u8], at: usize) -> Result<Ctl, Wrong> {
+pub(super) fn ctl(text: &[u8], at: usize) -> Result<Action, Wrong> {
     let Some(equals) = memchr::memchr(b'=', text) else {
         return Err(wrong(at, "expected an option, `=` and its value"));
     };
     let name = text.get(..equals).unwrap_or_default().trim_ascii();
     let value = text.get(equals + 1..).unwrap_or_default().trim_ascii();
-    let value_at = at + equals + 1;
+    if let Some(absent) = absent::ctl(name) {
+        absent.judge(value).map_err(|message| wrong(at, message))?;
+        let (name, why) = (absent.name, absent.why);
+        return Ok(Action::IgnoredCtl { name, why });
+    }
+    option(name, at, value, at + equals + 1).map(Action::Ctl)
+}
+
+fn option(name: &[u8], at: usize, value: &[u8], value_at: usize) -> Result<Ctl, Wrong> {
     Ok(match name.to_ascii_lowercase().as_slice() {
         b"ruleengine" => Ctl::RuleEngine(engine_mode(value, value_at)?),
         b"auditengine" => Ctl::AuditEngine(audit_mode(value, value_at)?),

@@ -2,6 +2,7 @@
 //!
 //! What a directive means for others is not known here: that is for `compile`.
 
+mod absent;
 mod action;
 mod action_values;
 mod actions;
@@ -10,6 +11,7 @@ mod directive;
 mod lines;
 mod parse;
 mod place;
+mod sections;
 mod settings;
 mod targets;
 mod variable_name;

@@ -10,6 +10,7 @@ use super::directive::{
 };
 use super::lines::{LINE_BYTES_MAX, Line, Lines};
 use super::place::{Place, Problem, Problems, Severity};
+use super::sections::{self, Sections};
 use super::settings::setting;
 use super::targets::{Target, Wrong, targets, wrong};
 use super::words::{Word, WordError, words};
@@ -17,6 +18,7 @@ use super::words::{Word, WordError, words};
 /// The directives of a file, in order. What is wrong is added to `problems`, and left out.
 pub fn parse(text: &[u8], file: &Arc<str>, problems: &mut Problems) -> Vec<Placed<Directive>> {
     let mut directives = Vec::new();
+    let mut sections = Sections::default();
     for line in Lines::of(text) {
         let mut reader = LineReader {
             line: &line,
@@ -24,7 +26,19 @@ pub fn parse(text: &[u8], file: &Arc<str>, problems: &mut Problems) -> Vec<Place
             problems,
             rule: None,
         };
-        directives.extend(reader.directive());
+        if sections::is_section(&line.text) {
+            reader.section(&mut sections);
+        } else {
+            directives.extend(reader.directive());
+        }
+    }
+    for (place, message) in sections.unclosed() {
+        problems.add(Problem {
+            place,
+            severity: Severity::Error,
+            rule: None,
+            message,
+        });
     }
     directives
 }
@@ -39,6 +53,15 @@ struct LineReader<'a> {
 }
 
 impl LineReader<'_> {
+    /// `<IfModule ...>`, `</IfModule>`: takes note of it.
+    fn section(&mut self, sections: &mut Sections) {
+        let indent = self.line.text.len() - self.line.text.trim_ascii_start().len();
+        let place = self.place(indent);
+        if let Err(message) = sections.take(self.line.text.trim_ascii(), place) {
+            self.error(indent, message);
+        }
+    }
+
     fn directive(&mut self) -> Option<Placed<Directive>> {
         if self.line.text.len() > LINE_BYTES_MAX {
             self.error(0, format!("the line is longer than {LINE_BYTES_MAX} bytes"));

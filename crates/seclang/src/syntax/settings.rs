@@ -1,5 +1,6 @@
 //! Directives that set something.
 
+use super::absent;
 use super::ctl::{audit_mode, count, engine_mode, id_ranges, on_or_off};
 use super::directive::Directive;
 use super::targets::Wrong;
@@ -7,73 +8,15 @@ use super::targets::Wrong;
 /// Which argument is wrong, and why.
 type WrongArgument = (usize, String);
 
-/// Directives of where and how ModSecurity keeps things, which mean nothing here.
-const IGNORED: &[(&str, &str)] = &[
-    ("SecAuditLog", "`logs.audit` of the settings says where"),
-    ("SecAuditLog2", "`logs.audit` of the settings says where"),
-    (
-        "SecAuditLogDirMode",
-        "`logs.audit` of the settings says where",
-    ),
-    (
-        "SecAuditLogFileMode",
-        "`logs.audit` of the settings says where",
-    ),
-    ("SecAuditLogFormat", "`logs.audit` of the settings says how"),
-    (
-        "SecAuditLogStorageDir",
-        "`logs.audit` of the settings says where",
-    ),
-    ("SecAuditLogType", "`logs.audit` of the settings says how"),
-    ("SecCookieFormat", "cookies are read as RFC 6265 has them"),
-    ("SecDataDir", "collections are kept in memory"),
-    ("SecDebugLog", "`palisade waf explain` tells what rules do"),
-    (
-        "SecDebugLogLevel",
-        "`palisade waf explain` tells what rules do",
-    ),
-    ("SecGeoLookupDb", "`geo` of the settings names the database"),
-    (
-        "SecPcreMatchLimit",
-        "expressions are matched in linear time",
-    ),
-    (
-        "SecPcreMatchLimitRecursion",
-        "expressions are matched in linear time",
-    ),
-    (
-        "SecRequestBodyInMemoryLimit",
-        "bodies are kept in memory, up to their limit",
-    ),
-    (
-        "SecRuleInheritance",
-        "a site's rules come after the global ones",
-    ),
-    ("SecRulePerfTime", "metrics tell what rules cost"),
-    (
-        "SecServerSignature",
-        "remove or set the Server header in the settings",
-    ),
-    ("SecStatusEngine", "nothing is reported to anybody"),
-    ("SecTmpDir", "no temporary files are made"),
-    (
-        "SecTmpSaveUploadedFiles",
-        "uploads are not written to files",
-    ),
-    ("SecUploadDir", "uploads are not written to files"),
-    ("SecUploadFileMode", "uploads are not written to files"),
-    ("SecUploadKeepFiles", "uploads are not written to files"),
-    ("SecXmlExternalEntity", "external entities are never read"),
-];
-
 /// The directive of that name, in lower case, with its arguments; nothing where there is none.
 pub(super) fn setting(
     lower: &[u8],
     arguments: &[&[u8]],
 ) -> Result<Option<Directive>, WrongArgument> {
-    let is_it =
-        |(name, _): &&(&'static str, &'static str)| name.as_bytes().eq_ignore_ascii_case(lower);
-    if let Some((name, why)) = IGNORED.iter().find(is_it) {
+    if let Some(absent) = absent::directive(lower) {
+        let value = arguments.first().copied().unwrap_or_default();
+        absent.judge(value).map_err(|message| (0, message))?;
+        let (name, why) = (absent.name, absent.why);
         return Ok(Some(Directive::Ignored { name, why }));
     }
     match lower {

@@ -199,6 +199,11 @@ pub(super) const UNAVAILABLE: &[(&str, &str)] = &[
     ),
     ("REMOTE_IDENT", "RFC 1413 is not spoken"),
     ("SDBM_DELETE_ERROR", "there is no SDBM"),
+    (
+        "STREAM_INPUT_BODY",
+        "use REQUEST_BODY, with ctl:forceRequestBodyVariable=On where it is no form",
+    ),
+    ("STREAM_OUTPUT_BODY", "use RESPONSE_BODY"),
 ];
 
 impl VariableName {

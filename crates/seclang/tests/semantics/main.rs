@@ -10,6 +10,7 @@
     reason = "a test may panic, and tables are long"
 )]
 
+mod absent;
 mod audit;
 mod bodies;
 mod countries;

@@ -358,6 +358,7 @@ fn is_effect(action: &Action) -> bool {
         | Action::AuditLog(_)
         | Action::MultiMatch
         | Action::NoTransformations
-        | Action::Transform(_) => false,
+        | Action::Transform(_)
+        | Action::IgnoredCtl { .. } => false,
     }
 }

@@ -5,7 +5,7 @@ use crate::MacroText;
 use crate::compile::assembly::{Draft, Drafts};
 use crate::compile::tx_sources::canonical_integer;
 use crate::program::{Change, Effect, Operand, Outcome, Source};
-use crate::syntax::{self, Action, Disruptive, Place, VariableName};
+use crate::syntax::{self, Action, Disruptive, Place, Severity, VariableName};
 
 /// `deny` without `status` (reference manual, "status").
 const STATUS_DENY: u16 = 403;
@@ -124,6 +124,11 @@ impl Lowering<'_> {
                 self.optional_text(value.as_ref(), place)?,
             ),
             Action::Ctl(ctl) => Effect::Ctl(self.ctl(ctl, place, drafts)?),
+            Action::IgnoredCtl { name, why } => {
+                let message = format!("ctl:{name} means nothing here: {why}");
+                self.add(place, Severity::Warning, message);
+                return Some(None);
+            }
             Action::Sanitise(what) => Effect::Sanitise(what.clone()),
             _ => return Some(None),
         }))
