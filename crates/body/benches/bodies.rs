@@ -195,6 +195,7 @@ fn counted(sample: &Sample, limits: &Limits, kept: &mut Kept) -> Outcome {
         body,
         content_type: b"multipart/form-data; boundary=0000",
         separator: form::SEPARATOR,
+        elements: palisade_body::xml::Elements::Untold,
     };
     let (scratch, arena) = (&mut kept.scratch, &mut kept.arena);
     sample.processor.parse(source, limits, scratch, arena)

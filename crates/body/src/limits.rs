@@ -12,6 +12,8 @@ pub struct Limits {
     /// Bytes of the names of a JSON body's arguments together (1 MiB). A name repeats the keys
     /// around it, so without this a small body could have huge names.
     pub json_names_bytes: usize,
+    /// Bytes of the names of an XML document's arguments together (1 MiB), for the same reason.
+    pub xml_names_bytes: usize,
     /// How deep the elements of an XML document may nest (256, as in libxml2).
     pub xml_depth: usize,
     /// Attributes of an XML document (10,000).
@@ -37,6 +39,7 @@ impl Default for Limits {
             arguments: 1_000,
             json_depth: 512,
             json_names_bytes: 1024 * 1024,
+            xml_names_bytes: 1024 * 1024,
             xml_depth: 256,
             xml_attributes: 10_000,
             upload_files: 100,

@@ -1,6 +1,7 @@
 //! Which parser a body is for.
 
-use crate::{Body, Limits, Outcome, Scratch, Sink, form, json, multipart, xml};
+use crate::xml::{self, Elements};
+use crate::{Body, Limits, Outcome, Scratch, Sink, form, json, multipart};
 
 /// Which parser a body is for: what `REQBODY_PROCESSOR` says and `ctl:requestBodyProcessor` sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,6 +27,8 @@ pub struct Source<'a> {
     pub content_type: &'a [u8],
     /// What separates the pairs of a form: [`form::SEPARATOR`], or as `SecArgumentSeparator` says.
     pub separator: u8,
+    /// Whether elements of XML are arguments, as `SecParseXmlIntoArgs` says.
+    pub elements: Elements,
 }
 
 impl Processor {
@@ -89,7 +92,7 @@ impl Processor {
             Self::Urlencoded => form::parse(body, source.separator, limits, scratch, sink),
             Self::Multipart => multipart::parse(body, source.content_type, limits, scratch, sink),
             Self::Json => json::parse(body, limits, scratch, sink),
-            Self::Xml => xml::parse(body, limits, scratch, sink),
+            Self::Xml => xml::parse(body, source.elements, limits, scratch, sink),
             Self::Raw => Outcome::of(body, Ok(())),
         }
     }
@@ -142,6 +145,7 @@ mod tests {
                 body: Body::whole(bytes),
                 content_type: b"multipart/form-data; boundary=0000",
                 separator: form::SEPARATOR,
+                elements: Elements::Untold,
             };
             let mut sink = TestSink::default();
             let limits = Limits::default();

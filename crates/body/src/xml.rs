@@ -11,7 +11,8 @@
 //!   let a backend read text that rules never saw. What sends XML to servers has no use for them, and
 //!   SOAP forbids them.
 //! * `xmlns` and `xmlns:*` are no attributes to XPath, and not told.
-//! * Comments, processing instructions and the names of elements and attributes are not told.
+//! * Comments, processing instructions and the names of elements and attributes are not told, but for
+//!   names of elements that are asked for as arguments ([`Elements::Arguments`]).
 //! * UTF-8, and UTF-16 with a byte order mark or an XML declaration; where the declaration says so
 //!   ISO-8859-1, ISO-8859-15, Windows-1252 and US-ASCII, all told as UTF-8. Others are an error.
 //!
@@ -19,6 +20,7 @@
 
 mod encoding;
 mod error;
+mod leaves;
 mod markup;
 #[cfg(test)]
 mod tests;
@@ -29,6 +31,8 @@ use std::ops::Range;
 use crate::{Body, Error, Limits, Outcome, Scratch, Sink};
 use encoding::Document;
 pub use error::XmlError;
+pub use leaves::Elements;
+use leaves::{LeafScratch, Leaves};
 
 /// The most attributes of one element: each name is compared with all before it.
 const ATTRIBUTES_OF_ELEMENT_MAX: usize = 128;
@@ -42,20 +46,22 @@ pub(crate) struct XmlScratch {
     open: Vec<Range<usize>>,
     /// The names of an element's attributes.
     names: Vec<Range<usize>>,
+    leaves: LeafScratch,
 }
 
 impl XmlScratch {
     pub(crate) fn bytes(&self) -> usize {
         let ranges = self.open.capacity() + self.names.capacity();
-        self.document.capacity() + ranges * size_of::<Range<usize>>()
+        self.document.capacity() + ranges * size_of::<Range<usize>>() + self.leaves.bytes()
     }
 }
 
-/// Tells `sink` the character data and the attributes of an XML document.
+/// Tells `sink` the character data and the attributes of an XML document, and `elements` as arguments.
 ///
 /// Hot path: one pass, after one that checks its characters; what needs no replacing isn't copied.
 pub fn parse<S: Sink>(
     body: Body<'_>,
+    elements: Elements,
     limits: &Limits,
     scratch: &mut Scratch,
     sink: &mut S,
@@ -78,10 +84,14 @@ pub fn parse<S: Sink>(
         value: &mut scratch.value,
         attributes_left: limits.xml_attributes,
         limits,
+        leaves: match elements {
+            Elements::Untold => None,
+            Elements::Arguments => Some(Leaves::new(&mut scratch.xml.leaves, limits)),
+        },
         sink,
     };
-    let result = parser.document();
-    Outcome::of(body, result.map_err(Error::from))
+    let result = parser.document().map_err(Error::from);
+    Outcome::of(body, parser.with_leaves(result))
 }
 
 struct Parser<'a, S> {
@@ -97,6 +107,8 @@ struct Parser<'a, S> {
     value: &'a mut Vec<u8>,
     attributes_left: usize,
     limits: &'a Limits,
+    /// Where elements are arguments.
+    leaves: Option<Leaves<'a>>,
     sink: &'a mut S,
 }
 
@@ -109,6 +121,21 @@ impl<S: Sink> Parser<'_, S> {
             self.content()?;
         }
         self.epilog()
+    }
+
+    /// What was read of an element that the body's cut ends is told; and why not all of them were.
+    fn with_leaves(&mut self, result: Result<(), Error>) -> Result<(), Error> {
+        let Some(leaves) = &mut self.leaves else {
+            return result;
+        };
+        let is_cut = self.is_partial && result.is_err_and(|error| error.is_early_end());
+        if is_cut {
+            leaves.tell(self.at, self.limits, self.sink);
+        }
+        match leaves.error() {
+            Some(error) if is_cut || result.is_ok() => Err(error),
+            _ => result,
+        }
     }
 
     /// Up to the root element: comments, processing instructions, and one document type.

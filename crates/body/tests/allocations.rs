@@ -73,6 +73,7 @@ fn parse(processor: Processor, bytes: &[u8], scratch: &mut Scratch) -> (Outcome,
         body: Body::whole(bytes),
         content_type: b"multipart/form-data; boundary=0000",
         separator: form::SEPARATOR,
+        elements: palisade_body::xml::Elements::Untold,
     };
     let mut sink = Counted::default();
     let outcome = processor.parse(source, &Limits::default(), scratch, &mut sink);

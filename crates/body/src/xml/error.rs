@@ -71,6 +71,14 @@ pub enum XmlError {
         /// What is one too deep.
         at: usize,
     },
+    /// The names of elements that are arguments are too long together.
+    #[error("names of more than {limit} bytes in all at offset {at}")]
+    NamesTooLong {
+        /// The most bytes.
+        limit: usize,
+        /// Where one would have been too long.
+        at: usize,
+    },
     /// Too many attributes.
     #[error("more than {limit} attributes in an element or the document at offset {at}")]
     TooManyAttributes {

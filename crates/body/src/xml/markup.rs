@@ -92,7 +92,12 @@ impl<S: Sink> Parser<'_, S> {
                     self.at += 1;
                     return self.open_element(name, at);
                 }
-                Some(b'/') => return self.expect(b"/>", "'/>'"),
+                Some(b'/') => {
+                    self.expect(b"/>", "'/>'")?;
+                    self.leaf_begins(name.clone());
+                    self.leaf_ends(name);
+                    return Ok(());
+                }
                 Some(_) if has_space => self.attribute()?,
                 Some(got) => return Err(self.unexpected(*got, "white space, '/>' or '>'")),
             }
@@ -104,8 +109,22 @@ impl<S: Sink> Parser<'_, S> {
         if self.open.len() == limit {
             return Err(XmlError::TooDeep { limit, at });
         }
+        self.leaf_begins(name.clone());
         self.open.push(name);
         Ok(())
+    }
+
+    fn leaf_begins(&mut self, name: Range<usize>) {
+        if let Some(leaves) = &mut self.leaves {
+            leaves.open(self.text.get(name).unwrap_or_default());
+        }
+    }
+
+    fn leaf_ends(&mut self, name: Range<usize>) {
+        if let Some(leaves) = &mut self.leaves {
+            let name = self.text.get(name).unwrap_or_default();
+            leaves.close(name, self.at, self.limits, self.sink);
+        }
     }
 
     fn attribute(&mut self) -> Result<(), XmlError> {
@@ -134,10 +153,11 @@ impl<S: Sink> Parser<'_, S> {
         self.at += b"</".len();
         let name = self.name("an element's name")?;
         let innermost = self.open.last().cloned().unwrap_or_default();
-        if self.text.get(name) != self.text.get(innermost) {
+        if self.text.get(name.clone()) != self.text.get(innermost) {
             return Err(XmlError::EndTag { at });
         }
         self.open.pop();
+        self.leaf_ends(name);
         self.skip_space();
         self.expect(b">", "'>'")
     }

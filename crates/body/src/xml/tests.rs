@@ -1,3 +1,5 @@
+mod leaves;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -5,8 +7,12 @@ use crate::Byte;
 use crate::test_sink::{Found, TestSink, shown};
 
 fn read_with(body: Body<'_>, limits: &Limits) -> (Vec<Found>, Outcome) {
+    read_elements(body, Elements::Untold, limits)
+}
+
+fn read_elements(body: Body<'_>, elements: Elements, limits: &Limits) -> (Vec<Found>, Outcome) {
     let mut sink = TestSink::default();
-    let outcome = parse(body, limits, &mut Scratch::new(), &mut sink);
+    let outcome = parse(body, elements, limits, &mut Scratch::new(), &mut sink);
     (sink.found, outcome)
 }
 

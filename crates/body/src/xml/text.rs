@@ -21,8 +21,7 @@ impl<S: Sink> Parser<'_, S> {
                 Some(b'&') => {
                     let character = self.reference()?;
                     let mut buffer = [0; 4];
-                    self.sink
-                        .text(character.encode_utf8(&mut buffer).as_bytes());
+                    self.tell_text(character.encode_utf8(&mut buffer).as_bytes());
                 }
                 Some(b'\r') => self.carriage_return(),
                 Some(_) => return Ok(()),
@@ -79,14 +78,21 @@ impl<S: Sink> Parser<'_, S> {
     fn carriage_return(&mut self) {
         self.at += 1;
         if self.text.get(self.at) != Some(&b'\n') {
-            self.sink.text(b"\n");
+            self.tell_text(b"\n");
         }
     }
 
     fn tell(&mut self, start: usize, end: usize) {
         let text = self.text.get(start..end).unwrap_or_default();
         if !text.is_empty() {
-            self.sink.text(text);
+            self.tell_text(text);
+        }
+    }
+
+    fn tell_text(&mut self, text: &[u8]) {
+        self.sink.text(text);
+        if let Some(leaves) = &mut self.leaves {
+            leaves.text(text);
         }
     }
 

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use super::choice::Choice;
 use super::rule_files::{Beside, RuleFiles};
 use super::settings::set;
+use super::updates::{update, update_actions};
 use crate::program::{RelevantStatus, Settings};
 use crate::syntax::{
     self, Action, Condition, Directive, Phase, Place, Placed, Problem, Problems, Rule, RuleChoice,
-    Severity, Target, TargetUse, UpdatedTargets,
+    Severity, UpdatedTargets,
 };
 use crate::{UnicodeMap, UnicodeMapError};
 
@@ -209,7 +210,11 @@ impl<'a> Assembly<'a> {
                 self.add(&place, Severity::Warning, None, message);
             }
             Directive::AuditRelevantStatus(pattern) => self.relevant_status(&pattern, &place),
-            setting => set(&mut self.drafts.settings, setting),
+            setting => {
+                if let Some(warning) = set(&mut self.drafts.settings, setting) {
+                    self.add(&place, Severity::Warning, None, warning.to_owned());
+                }
+            }
         }
     }
 
@@ -462,40 +467,5 @@ impl<'a> Assembly<'a> {
             rule,
             message,
         });
-    }
-}
-
-/// Exclusions are for all links of a chain, what is to be looked at for its first.
-fn update(targets: &mut Vec<Target>, updated: &UpdatedTargets, is_starter: bool) {
-    targets.retain(|target| !updated.replaced.contains(target));
-    for target in &updated.added {
-        let is_meant = is_starter || target.use_ == TargetUse::Exclude;
-        if is_meant && !targets.contains(target) {
-            targets.push(target.clone());
-        }
-    }
-}
-
-/// What there can be one of is replaced; the rest is added.
-fn update_actions(actions: &mut Vec<Placed<Action>>, new: Vec<Placed<Action>>) {
-    for action in new {
-        let kind = std::mem::discriminant(&action.value);
-        let is_cumulative = matches!(
-            action.value,
-            Action::SetVar(_)
-                | Action::Tag(_)
-                | Action::Transform(_)
-                | Action::NoTransformations
-                | Action::Ctl(_)
-                | Action::IgnoredCtl { .. }
-                | Action::ExpireVar { .. }
-                | Action::InitCollection { .. }
-                | Action::SetEnv { .. }
-                | Action::Sanitise(_)
-        );
-        if !is_cumulative {
-            actions.retain(|old| std::mem::discriminant(&old.value) != kind);
-        }
-        actions.push(action);
     }
 }

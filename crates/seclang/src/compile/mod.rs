@@ -14,6 +14,7 @@ mod settings;
 mod skips;
 mod target_sets;
 mod tx_sources;
+mod updates;
 
 pub use rule_files::RuleFiles;
 

@@ -1,10 +1,15 @@
 //! Directives that set something.
 
 use crate::program::Settings;
-use crate::syntax::Directive;
+use crate::syntax::{Directive, XmlArguments};
 
-/// Sets what a directive says; one that says something else is passed over.
-pub(super) fn set(settings: &mut Settings, directive: Directive) {
+/// What `OnlyArgs` leaves out.
+pub(super) const ONLY_ARGUMENTS: &str =
+    "with OnlyArgs no rule sees attributes, nor text beside elements: write On where they matter";
+
+/// Sets what a directive says; one that says something else is passed over. Returns what there is to warn
+/// of.
+pub(super) fn set(settings: &mut Settings, directive: Directive) -> Option<&'static str> {
     match directive {
         Directive::RuleEngine(mode) => settings.engine = mode,
         Directive::RequestBodyAccess(is_on) => settings.request_body.is_on = is_on,
@@ -24,6 +29,10 @@ pub(super) fn set(settings: &mut Settings, directive: Directive) {
             settings.response_body_mime_types.extend(lower);
         }
         Directive::ResponseBodyMimeTypesClear => settings.response_body_mime_types.clear(),
+        Directive::XmlArguments(mode) => {
+            settings.xml_arguments = mode;
+            return (mode == XmlArguments::Only).then_some(ONLY_ARGUMENTS);
+        }
         Directive::ArgumentsLimit(limit) => settings.arguments_limit = limit,
         Directive::ArgumentSeparator(separator) => settings.argument_separator = separator,
         Directive::UploadFileLimit(limit) => settings.upload_file_limit = limit,
@@ -34,4 +43,5 @@ pub(super) fn set(settings: &mut Settings, directive: Directive) {
         Directive::AuditLogParts(parts) => settings.audit.parts = parts,
         _ => {}
     }
+    None
 }

@@ -10,7 +10,7 @@ use super::target::{Exclusion, Pick};
 use super::{Program, Slot};
 use crate::MacroText;
 use crate::macro_text::Lookup;
-use crate::syntax::{AllowScope, AuditMode, EngineMode, Sanitise};
+use crate::syntax::{AllowScope, AuditMode, EngineMode, Sanitise, XmlArguments};
 
 /// The most rules that one `ctl` is shown to leave out; further ones are counted.
 const SHOWN_IDS_MAX: usize = 8;
@@ -139,6 +139,7 @@ impl Program {
             CtlEffect::RequestBodyLimit(limit) => format!("requestBodyLimit={limit}"),
             CtlEffect::ResponseBodyLimit(limit) => format!("responseBodyLimit={limit}"),
             CtlEffect::Processor(processor) => format!("requestBodyProcessor={}", processor.name()),
+            CtlEffect::XmlArguments(mode) => format!("parseXmlIntoArgs={}", xml_arguments(*mode)),
             CtlEffect::ForceRequestBody(is_on) => {
                 format!("forceRequestBodyVariable={}", on_off(*is_on))
             }
@@ -202,6 +203,14 @@ const fn engine_mode(mode: EngineMode) -> &'static str {
         EngineMode::On => "On",
         EngineMode::Off => "Off",
         EngineMode::DetectionOnly => "DetectionOnly",
+    }
+}
+
+const fn xml_arguments(mode: XmlArguments) -> &'static str {
+    match mode {
+        XmlArguments::On => "On",
+        XmlArguments::Off => "Off",
+        XmlArguments::Only => "OnlyArgs",
     }
 }
 
@@ -327,11 +336,12 @@ mod tests {
     #[test]
     fn controls() {
         check(
-            "pass,ctl:ruleEngine=DetectionOnly,ctl:requestBodyProcessor=JSON,ctl:requestBodyAccess=off",
+            "pass,ctl:ruleEngine=DetectionOnly,ctl:requestBodyProcessor=JSON,ctl:parseXmlIntoArgs=onlyargs,ctl:requestBodyAccess=off",
             &[
                 "pass",
                 "ctl:ruleEngine=DetectionOnly",
                 "ctl:requestBodyProcessor=JSON",
+                "ctl:parseXmlIntoArgs=OnlyArgs",
                 "ctl:requestBodyAccess=Off",
             ],
         );

@@ -6,7 +6,7 @@ use super::source::Source;
 use super::target::Exclusion;
 use super::tx_names::Slot;
 use crate::MacroText;
-use crate::syntax::{AuditMode, EngineMode, Sanitise, VariableName};
+use crate::syntax::{AuditMode, EngineMode, Sanitise, VariableName, XmlArguments};
 
 /// One action that isn't disruptive.
 #[derive(Clone, Debug)]
@@ -65,6 +65,7 @@ pub(crate) enum CtlEffect {
     RequestBodyLimit(u64),
     ResponseBodyLimit(u64),
     Processor(Processor),
+    XmlArguments(XmlArguments),
     ForceRequestBody(bool),
     ForceResponseBody(bool),
     RemoveRules(RuleSet),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::relevant_status::RelevantStatus;
-use crate::syntax::{AuditMode, EngineMode};
+use crate::syntax::{AuditMode, EngineMode, XmlArguments};
 
 /// What directives say beside rules. The defaults are ModSecurity 2's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct Settings {
     pub request_body_no_files_limit: u64,
     /// `SecRequestBodyJsonDepthLimit`: 10,000 by default in ModSecurity 2, 512 here.
     pub json_depth_limit: u64,
+    /// `SecParseXmlIntoArgs`: off by default.
+    pub xml_arguments: XmlArguments,
     /// `SecArgumentsLimit`: 1,000 by default.
     pub arguments_limit: u64,
     /// `SecArgumentSeparator`
@@ -71,6 +73,7 @@ impl Default for Settings {
             },
             request_body_no_files_limit: 1_048_576,
             json_depth_limit: 512,
+            xml_arguments: XmlArguments::Off,
             arguments_limit: 1_000,
             argument_separator: b'&',
             upload_file_limit: 100,

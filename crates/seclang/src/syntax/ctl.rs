@@ -25,6 +25,8 @@ pub enum Ctl {
     ResponseBodyLimit(u64),
     /// `requestBodyProcessor`
     RequestBodyProcessor(BodyProcessor),
+    /// `parseXmlIntoArgs`
+    XmlArguments(XmlArguments),
     /// `forceRequestBodyVariable`
     ForceRequestBodyVariable(bool),
     /// `forceResponseBodyVariable`
@@ -63,6 +65,17 @@ pub enum AuditMode {
     Off,
     /// Those that a rule has matched, or whose status is relevant.
     RelevantOnly,
+}
+
+/// `SecParseXmlIntoArgs`: what rules see of an XML body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum XmlArguments {
+    /// `XML`
+    Off,
+    /// `XML`, and elements that hold no others as arguments.
+    On,
+    /// Such elements alone.
+    Only,
 }
 
 /// What parses a body.
@@ -114,6 +127,15 @@ pub(super) fn engine_mode(value: &[u8], at: usize) -> Result<EngineMode, Wrong> 
         b"off" => Ok(EngineMode::Off),
         b"detectiononly" => Ok(EngineMode::DetectionOnly),
         _ => Err(wrong(at, "expected On, Off or DetectionOnly")),
+    }
+}
+
+pub(super) fn xml_arguments(value: &[u8], at: usize) -> Result<XmlArguments, Wrong> {
+    match value.to_ascii_lowercase().as_slice() {
+        b"on" => Ok(XmlArguments::On),
+        b"off" => Ok(XmlArguments::Off),
+        b"onlyargs" => Ok(XmlArguments::Only),
+        _ => Err(wrong(at, "expected On, Off or OnlyArgs")),
     }
 }
 
@@ -190,6 +212,7 @@ fn option(name: &[u8], at: usize, value: &[u8], value_at: usize) -> Result<Ctl, 
         b"requestbodylimit" => Ctl::RequestBodyLimit(count(value, value_at)?),
         b"responsebodylimit" => Ctl::ResponseBodyLimit(count(value, value_at)?),
         b"requestbodyprocessor" => Ctl::RequestBodyProcessor(processor(value, value_at)?),
+        b"parsexmlintoargs" => Ctl::XmlArguments(xml_arguments(value, value_at)?),
         b"forcerequestbodyvariable" => Ctl::ForceRequestBodyVariable(on_or_off(value, value_at)?),
         b"forceresponsebodyvariable" => Ctl::ForceResponseBodyVariable(on_or_off(value, value_at)?),
         b"ruleremovebyid" => Ctl::RemoveById(id_ranges(value, value_at)?),

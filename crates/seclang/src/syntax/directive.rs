@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::action::Action;
-use super::ctl::{AuditMode, EngineMode};
+use super::ctl::{AuditMode, EngineMode, XmlArguments};
 use super::place::Place;
 use super::targets::Target;
 
@@ -58,6 +58,8 @@ pub enum Directive {
     RequestBodyNoFilesLimit(u64),
     /// `SecRequestBodyLimitAction`: whether the part within the limit is looked at and the rest passes.
     RequestBodyProcessPartial(bool),
+    /// `SecParseXmlIntoArgs`
+    XmlArguments(XmlArguments),
     /// `SecRequestBodyJsonDepthLimit`
     JsonDepthLimit(u64),
     /// `SecResponseBodyLimit`, in bytes.

@@ -18,7 +18,7 @@ mod variable_name;
 mod words;
 
 pub use action::{Action, AllowScope, Change, Disruptive, Phase, Sanitise, SetVar, VariablePath};
-pub use ctl::{AuditMode, BodyProcessor, Ctl, EngineMode};
+pub use ctl::{AuditMode, BodyProcessor, Ctl, EngineMode, XmlArguments};
 pub use directive::{
     ArgumentPlace, Condition, Directive, Placed, Rule, RuleChoice, UpdatedTargets,
 };

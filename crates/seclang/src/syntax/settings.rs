@@ -1,7 +1,7 @@
 //! Directives that set something.
 
 use super::absent;
-use super::ctl::{audit_mode, count, engine_mode, id_ranges, on_or_off};
+use super::ctl::{audit_mode, count, engine_mode, id_ranges, on_or_off, xml_arguments};
 use super::directive::Directive;
 use super::targets::Wrong;
 
@@ -83,6 +83,7 @@ fn single<'a>(
         }
         b"secrequestbodylimitaction" => Directive::RequestBodyProcessPartial(partial(one()?)?),
         b"secresponsebodylimitaction" => Directive::ResponseBodyProcessPartial(partial(one()?)?),
+        b"secparsexmlintoargs" => Directive::XmlArguments(xml_arguments(one()?, 0).map_err(of(0))?),
         b"secauditengine" => Directive::AuditEngine(audit_mode(one()?, 0).map_err(of(0))?),
         b"secauditlogparts" => Directive::AuditLogParts(one()?.to_vec()),
         b"secauditlogrelevantstatus" => Directive::AuditRelevantStatus(one()?.to_vec()),

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use palisade_body::xml::Elements;
 use palisade_body::{Body, File, Limits, Processor, Sink, Source, cookies, form};
 
 use super::arena::Arena;
@@ -9,12 +10,15 @@ use super::lookup::{XML_ATTRIBUTES, XML_TEXT};
 use super::state::{Kind, State};
 use super::{RequestHead, ResponseHead};
 use crate::program::Settings;
+use crate::syntax::XmlArguments;
 
 /// Takes arguments, up to a limit (`SecArgumentsLimit`).
 struct Arguments<'s> {
     state: &'s mut State,
     kind: Kind,
     left: usize,
+    /// Whether text and attributes of XML are variables too.
+    has_xml: bool,
 }
 
 impl Sink for Arguments<'_> {
@@ -44,11 +48,15 @@ impl Sink for Arguments<'_> {
 
     fn text(&mut self, text: &[u8]) {
         // One value, however many chunks.
-        self.state.xml_text.extend_from_slice(text);
+        if self.has_xml {
+            self.state.xml_text.extend_from_slice(text);
+        }
     }
 
     fn attribute(&mut self, value: &[u8]) {
-        self.state.add(Kind::XmlAttributes, XML_ATTRIBUTES, value);
+        if self.has_xml {
+            self.state.add(Kind::XmlAttributes, XML_ATTRIBUTES, value);
+        }
     }
 }
 
@@ -81,6 +89,7 @@ pub(super) fn request_head(
                 // There are as many as a head has room for: one that isn't looked at would get by.
                 left: usize::MAX,
                 kind: Kind::Cookies,
+                has_xml: false,
                 state,
             };
             let _ = cookies::parse(value, &mut sink);
@@ -162,6 +171,7 @@ fn arguments(
     let mut sink = Arguments {
         left: limits.arguments,
         kind: Kind::ArgsGet,
+        has_xml: false,
         state,
     };
     let body = Body::whole(query);
@@ -243,21 +253,27 @@ pub(super) fn request_body(
     if body.bytes.is_empty() {
         return;
     }
+    let xml = state.controls.xml_arguments;
     let taken = state.entries(Kind::ArgsGet).len();
     let limits = limits(settings, taken);
     let mut sink = Arguments {
         left: limits.arguments,
         kind: Kind::ArgsPost,
+        has_xml: xml != XmlArguments::Only,
         state,
     };
     let source = Source {
         body,
         content_type: &content_type,
         separator: settings.argument_separator,
+        elements: match xml {
+            XmlArguments::Off => Elements::Untold,
+            XmlArguments::On | XmlArguments::Only => Elements::Arguments,
+        },
     };
     let outcome = processor.parse(source, &limits, scratch, &mut sink);
     let text = std::mem::take(&mut state.xml_text);
-    if processor == Processor::Xml {
+    if processor == Processor::Xml && xml != XmlArguments::Only {
         state.add(Kind::XmlText, XML_TEXT, &text);
     }
     state.xml_text = text;

@@ -201,6 +201,7 @@ impl Run<'_> {
             CtlEffect::RequestBodyLimit(limit) => controls.request_body_limit = *limit,
             CtlEffect::ResponseBodyLimit(limit) => controls.response_body_limit = *limit,
             CtlEffect::Processor(processor) => controls.processor = Some(*processor),
+            CtlEffect::XmlArguments(mode) => controls.xml_arguments = *mode,
             CtlEffect::ForceRequestBody(is_on) => controls.forces_request_body = *is_on,
             CtlEffect::ForceResponseBody(is_on) => controls.forces_response_body = *is_on,
             CtlEffect::RemoveRules(rules) => {

@@ -11,7 +11,7 @@ use super::strings::StringId;
 use super::tx_values::TxValues;
 use super::{Interruption, Outcome};
 use crate::program::Program;
-use crate::syntax::{AllowScope, AuditMode, EngineMode, VariableName};
+use crate::syntax::{AllowScope, AuditMode, EngineMode, VariableName, XmlArguments};
 
 /// What a collection holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +93,7 @@ pub(super) struct Controls {
     pub(super) request_body_limit: u64,
     pub(super) response_body_limit: u64,
     pub(super) processor: Option<Processor>,
+    pub(super) xml_arguments: XmlArguments,
     pub(super) forces_request_body: bool,
     pub(super) forces_response_body: bool,
 }
@@ -174,6 +175,7 @@ impl State {
                 request_body_limit: 0,
                 response_body_limit: 0,
                 processor: None,
+                xml_arguments: XmlArguments::Off,
                 forces_request_body: false,
                 forces_response_body: false,
             },
@@ -238,6 +240,7 @@ impl State {
             request_body_limit: settings.request_body.limit,
             response_body_limit: settings.response_body.limit,
             processor: None,
+            xml_arguments: settings.xml_arguments,
             forces_request_body: false,
             forces_response_body: false,
         };

@@ -142,6 +142,51 @@ fn point_20_xml_is_its_text_and_its_attributes() {
     );
 }
 
+/// `SecParseXmlIntoArgs` of ModSecurity 2.9.8 and 3.0.15.
+#[test]
+fn leaves_of_xml_are_arguments_where_that_is_asked_for() {
+    let body = "<a x='1'>0<b>two</b><s:c xmlns:s='urn:s'><d>three</d></s:c></a>";
+    let xml = Request::post("text/xml", body).to("/?q=1");
+    let targets = "ARGS|&ARGS|ARGS_POST_NAMES|XML:/*|XML://@*";
+    let on = [
+        "ARGS:q=1",
+        "ARGS:xml.a.b=two",
+        "ARGS:xml.a.c.d=three",
+        "&ARGS=3",
+        "ARGS_POST_NAMES:xml.a.b=xml.a.b",
+        "ARGS_POST_NAMES:xml.a.c.d=xml.a.c.d",
+        "XML=0twothree",
+        "XML=1",
+    ];
+    let off = ["ARGS:q=1", "&ARGS=1", "XML=0twothree", "XML=1"];
+    check("", targets, &xml, &off);
+    check("SecParseXmlIntoArgs Off", targets, &xml, &off);
+    check("SecParseXmlIntoArgs on", targets, &xml, &on);
+    check("SecParseXmlIntoArgs OnlyArgs", targets, &xml, &on[..6]);
+    let later =
+        |mode: &str| format!("SecAction id:9,phase:1,pass,nolog,ctl:parseXmlIntoArgs={mode}");
+    check(&later("On"), targets, &xml, &on);
+    check(&later("OnlyArgs"), targets, &xml, &on[..6]);
+    check(
+        &format!("SecParseXmlIntoArgs On\n{}", later("off")),
+        targets,
+        &xml,
+        &off,
+    );
+    // Those of the query count; what is beyond the limit is seen as text.
+    check(
+        "SecParseXmlIntoArgs On\nSecArgumentsLimit 2",
+        "ARGS|XML:/*|REQBODY_ERROR",
+        &xml,
+        &[
+            "ARGS:q=1",
+            "ARGS:xml.a.b=two",
+            "XML=0twothree",
+            "REQBODY_ERROR=1",
+        ],
+    );
+}
+
 #[test]
 fn point_21_multipart_is_read_strictly() {
     let request = multipart(

@@ -1,6 +1,6 @@
 //! Directives and actions.
 
-use palisade_seclang::syntax::{AuditMode, EngineMode};
+use palisade_seclang::syntax::{AuditMode, EngineMode, XmlArguments};
 use palisade_seclang::{AuditSettings, BodyAccess, CompileOptions, RelevantStatus, Settings};
 
 use crate::memory::{MAIN, Memory};
@@ -384,6 +384,7 @@ fn settings_are_read() {
         SecResponseBodyLimitAction ProcessPartial
         SecResponseBodyMimeTypesClear
         SecResponseBodyMimeType text/HTML application/json
+        SecParseXmlIntoArgs On
         SecArgumentsLimit 5
         SecArgumentSeparator ;
         SecUploadFileLimit 6
@@ -409,6 +410,7 @@ fn settings_are_read() {
         json_depth_limit: 3,
         response_body: body(4),
         response_body_mime_types: vec![b"text/html".into(), b"application/json".into()],
+        xml_arguments: XmlArguments::On,
         arguments_limit: 5,
         argument_separator: b';',
         upload_file_limit: 6,

@@ -250,6 +250,10 @@ fn settings_and_defaults() {
         &["main.conf:1:15: error: expected On, Off or DetectionOnly"],
     );
     check(
+        "SecParseXmlIntoArgs Yes",
+        &["main.conf:1:21: error: expected On, Off or OnlyArgs"],
+    );
+    check(
         "SecRequestBodyLimit many",
         &["main.conf:1:21: error: expected a number"],
     );
@@ -312,6 +316,15 @@ fn what_may_not_mean_what_its_author_thinks() {
     check_warnings(
         "SecRule RULE:severity 2 id:1",
         &["main.conf:1:9: warning: rule 1: RULE is for macros: as a target it has no values"],
+    );
+    let only = "with OnlyArgs no rule sees attributes, nor text beside elements: write On where they matter";
+    check_warnings(
+        "SecParseXmlIntoArgs OnlyArgs",
+        &[&format!("main.conf:1:1: warning: {only}")],
+    );
+    check_warnings(
+        "SecAction id:1,ctl:parseXmlIntoArgs=OnlyArgs",
+        &[&format!("main.conf:1:16: warning: rule 1: {only}")],
     );
     check_warnings(
         "SecDataDir /tmp",

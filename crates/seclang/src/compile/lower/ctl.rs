@@ -6,8 +6,9 @@ use super::Lowering;
 use crate::compile::assembly::Drafts;
 use crate::compile::choice::Choice;
 use crate::compile::rule_files::Beside;
+use crate::compile::settings::ONLY_ARGUMENTS;
 use crate::program::{CtlEffect, RuleSet, TargetRemoval};
-use crate::syntax::{BodyProcessor, Ctl, Place, RuleChoice, Target};
+use crate::syntax::{BodyProcessor, Ctl, Place, RuleChoice, Severity, Target, XmlArguments};
 
 impl Lowering<'_> {
     /// What it changes; `None` is a problem.
@@ -26,6 +27,12 @@ impl Lowering<'_> {
                 BodyProcessor::Xml => Processor::Xml,
                 BodyProcessor::Json => Processor::Json,
             }),
+            Ctl::XmlArguments(mode) => {
+                if *mode == XmlArguments::Only {
+                    self.add(place, Severity::Warning, ONLY_ARGUMENTS.to_owned());
+                }
+                CtlEffect::XmlArguments(*mode)
+            }
             Ctl::ForceRequestBodyVariable(is_on) => CtlEffect::ForceRequestBody(*is_on),
             Ctl::ForceResponseBodyVariable(is_on) => CtlEffect::ForceResponseBody(*is_on),
             Ctl::RemoveById(ids) => self.remove(&RuleChoice::Ids(ids.clone()), place, drafts)?,
