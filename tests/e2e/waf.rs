@@ -3,6 +3,7 @@
 mod check;
 mod crs;
 mod explain;
+mod recommended;
 mod test;
 
 use std::io::Write as _;
