@@ -1,6 +1,7 @@
 //! Text with macros: `%{tx.score}`, in arguments of operators, `setvar`, `msg`, `logdata`.
 
 use std::convert::Infallible;
+use std::ops::Range;
 
 /// The most bytes that one text expands to; what is beyond is cut off. A rule that adds a variable to
 /// itself would double it with each value that matches.
@@ -67,7 +68,12 @@ impl MacroText {
     /// Whether there is a macro in `text`.
     #[must_use]
     pub fn is_in(text: &[u8]) -> bool {
-        next_macro(text, 0).is_some()
+        Self::first_in(text).is_some()
+    }
+
+    /// Where the first macro in `text` is.
+    pub(crate) fn first_in(text: &[u8]) -> Option<Range<usize>> {
+        next_macro(text, 0).map(|(start, _, end)| start..end)
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(super) mod actions;
 mod ctl;
+mod doubts;
 
 use actions::Singles;
 
@@ -312,7 +313,7 @@ impl<'a> Lowering<'a> {
         );
         match added {
             Ok(operator) => {
-                self.warn_of_countries(operator, &condition.operator_place);
+                self.warn_of_operator(operator, condition);
                 Some(operator)
             }
             Err(Refusal::TooManyNames) => {
@@ -329,15 +330,6 @@ impl<'a> Lowering<'a> {
                 self.error(&place, format!("@{}: {}", error.operator, error.problem));
                 None
             }
-        }
-    }
-
-    fn warn_of_countries(&mut self, operator: u32, place: &Place) {
-        let compiled = self.operators.get(operator);
-        let asks = compiled.is_some_and(|one| matches!(one.operator, Operator::GeoLookup));
-        if asks && !self.options.has_countries {
-            let message = "@geoLookup never matches: there is no database of countries".to_owned();
-            self.add(place, Severity::Warning, message);
         }
     }
 

@@ -333,6 +333,54 @@ fn what_may_not_mean_what_its_author_thinks() {
 }
 
 #[test]
+fn macros_that_operators_do_not_expand() {
+    let told = |operator: &str, written: &str| {
+        format!(
+            "@{operator} expands no macros and takes {written} for these very characters, as in ModSecurity: use an operator that does, like @within or @contains"
+        )
+    };
+    check_warnings(
+        "SecRule ARGS \"@pm a %{tx.a} b\" id:1",
+        &[&format!(
+            "main.conf:1:21: warning: rule 1: {}",
+            told("pm", "%{tx.a}")
+        )],
+    );
+    check_warnings(
+        "SecRule ARGS x \"id:1,chain\"\n SecRule ARGS \\\n  \"!@strMatch x%{tx.a}%{tx.b}\"",
+        &[&format!(
+            "main.conf:3:16: warning: rule 1: {}",
+            told("strMatch", "%{tx.a}")
+        )],
+    );
+    let files = Memory::new("SecRule ARGS \"@pmFromFile %{tx.a}\" id:1").with("%{tx.a}", b"word");
+    let expected = format!(
+        "main.conf:1:27: warning: rule 1: {}",
+        told("pmFromFile", "%{tx.a}")
+    );
+    assert_eq!(problems(&files), (true, vec![expected]));
+    // Taken for what they are, or no macros.
+    for argument in [
+        "@within %{tx.a}",
+        "@contains %{tx.a}",
+        "@eq %{tx.a}",
+        "@pm %{",
+        "@pm %a {b}",
+    ] {
+        check_warnings(&format!("SecRule ARGS \"{argument}\" id:1"), &[]);
+    }
+    // An error with a place already.
+    check_begins(
+        "SecRule ARGS \"@rx %{tx.a}\" id:1",
+        "main.conf:1:19: error: rule 1: @rx: ",
+    );
+    check_begins(
+        "SecRule ARGS \"@ipMatch %{tx.a}\" id:1",
+        "main.conf:1:24: error: rule 1: @ipMatch: ",
+    );
+}
+
+#[test]
 fn statuses_for_the_audit_log() {
     check(
         "\nSecAuditLogRelevantStatus \"^4(?<!0)\"",
