@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::memory::Memory;
-use crate::random::{Written, request, what_came, written};
+use crate::random::{Written, cases, request, what_came, written};
 use crate::site::{Ran, Request, Site};
 
 const UNFOLDED: CompileOptions = CompileOptions {
@@ -168,7 +168,7 @@ fn variables(ran: &Ran) -> [Option<String>; 5] {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+    #![proptest_config(cases(20_000))]
 
     #[test]
     fn what_is_folded_changes_nothing(rules in rules(), requests in prop::collection::vec((request(), phases()), 1..4)) {

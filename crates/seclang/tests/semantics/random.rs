@@ -198,7 +198,18 @@ pub(crate) fn what_came(
     (ran.matches(), ran.messages(), ran.end(), ran.would_be(), tx)
 }
 
+/// So many cases, since one in thousands shows what rules do to each other; `PROPTEST_CASES` says otherwise.
+pub(crate) fn cases(cases: u32) -> ProptestConfig {
+    let config = ProptestConfig::default();
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => config,
+        None => ProptestConfig { cases, ..config },
+    }
+}
+
 proptest! {
+    #![proptest_config(cases(12_000))]
+
     #[test]
     fn what_spares_work_changes_nothing(rules in rules(), requests in prop::collection::vec(request(), 1..4)) {
         let files = Memory::new(&rules);
