@@ -7,9 +7,9 @@ use super::arena::Span;
 use super::evaluate::{LOGGED_VALUE_BYTES_MAX, Run};
 use super::matched::{MatchedRule, Member, Name, Text};
 use super::state::{Kind, State};
-use crate::MacroText;
 use crate::program::{CAPTURE_SLOTS, Program, Rule, Source};
 use crate::syntax::{Sanitise, VariableName};
+use crate::{MacroText, Transformation, UnicodeMap};
 
 /// The most names, and the most texts, that are kept of a transaction; beyond them nothing is shown.
 const KEPT_MAX: usize = 256;
@@ -219,7 +219,7 @@ pub(super) fn hide(state: &mut State, program: &Program) {
     if state.secrets.is_none() {
         return;
     }
-    let hidden = Hidden::of(state);
+    let hidden = Hidden::of(state, &program.unicode);
     let mut events = std::mem::take(&mut state.events);
     for event in &mut events {
         hidden.hide(state, program, event);
@@ -235,6 +235,7 @@ struct Hidden {
 }
 
 struct HiddenText {
+    /// Finds its beginning, in small letters: a rule may have copied it with `t:lowercase`.
     finder: Finder<'static>,
     len: usize,
     shown_first: usize,
@@ -242,7 +243,7 @@ struct HiddenText {
 }
 
 impl Hidden {
-    fn of(state: &State) -> Self {
+    fn of(state: &State, unicode: &UnicodeMap) -> Self {
         let mut hidden = Self {
             texts: Vec::new(),
             is_all: state.secrets.is_everything,
@@ -251,24 +252,33 @@ impl Hidden {
             let (kinds, name) = (values_of(*holder), state.arena.get(*name));
             for entry in kinds.iter().flat_map(|kind| state.entries(*kind)) {
                 if state.arena.get(entry.name).eq_ignore_ascii_case(name) {
-                    hidden.add(state.arena.get(entry.value), 0, 0);
+                    hidden.add(state.arena.get(entry.value), (0, 0), unicode);
                 }
             }
         }
         for secret in &state.secrets.texts {
             let text = state.arena.get(secret.text);
-            hidden.add(text, secret.shown_first, secret.shown_last);
+            hidden.add(text, (secret.shown_first, secret.shown_last), unicode);
         }
         hidden
     }
 
-    fn add(&mut self, text: &[u8], shown_first: usize, shown_last: usize) {
+    /// Adds a text, and what a rule that decodes it makes of it.
+    fn add(&mut self, text: &[u8], shown: (usize, usize), unicode: &UnicodeMap) {
+        self.search(text, shown);
+        let mut decoded = Vec::new();
+        if Transformation::UrlDecodeUni.apply(text, &mut decoded, unicode) {
+            self.search(&decoded, shown);
+        }
+    }
+
+    fn search(&mut self, text: &[u8], (shown_first, shown_last): (usize, usize)) {
         if self.texts.len() == SEARCHED_MAX {
             self.is_all = true;
         } else if !text.is_empty() {
             let needle = text.get(..NEEDLE_BYTES_MAX).unwrap_or(text);
             self.texts.push(HiddenText {
-                finder: Finder::new(needle).into_owned(),
+                finder: Finder::new(&needle.to_ascii_lowercase()).into_owned(),
                 len: text.len(),
                 shown_first,
                 shown_last,
@@ -301,8 +311,9 @@ impl Hidden {
         match is_whole {
             true => shown.fill(b'*'),
             false => {
+                let lower = shown.to_ascii_lowercase();
                 for hidden in &self.texts {
-                    hidden.hide(&mut shown);
+                    hidden.hide(&lower, &mut shown);
                 }
             }
         }
@@ -311,10 +322,11 @@ impl Hidden {
 }
 
 impl HiddenText {
-    fn hide(&self, text: &mut [u8]) {
+    /// Hides it in `text`, which is `lower` in small letters.
+    fn hide(&self, lower: &[u8], text: &mut [u8]) {
         let needle = self.finder.needle();
         let mut at = 0;
-        while let Some(found) = text.get(at..).and_then(|text| self.finder.find(text)) {
+        while let Some(found) = lower.get(at..).and_then(|lower| self.finder.find(lower)) {
             let start = at + found;
             self.fill(text, start);
             at = start + needle.len();
@@ -325,7 +337,7 @@ impl HiddenText {
         // Where the text is cut off, so may be what is hidden.
         let behind = text.len().saturating_sub(needle.len()).max(at);
         let cut = (behind..text.len()).find(|start| {
-            let rest = text.get(*start..).unwrap_or_default();
+            let rest = lower.get(*start..).unwrap_or_default();
             needle.starts_with(rest)
         });
         if let Some(start) = cut {

@@ -159,6 +159,29 @@ fn what_is_sanitised_is_told_of_no_match() {
 }
 
 #[test]
+fn copies_in_other_letters_or_decoded_are_sanitised() {
+    let check = |copy: &str, expected: &str| {
+        let rules = format!(
+            "SecRule ARGS:password . \"id:1,phase:2,pass,nolog,setvar:'tx.copy=%{{MATCHED_VAR}}',{copy}\"
+             SecRule TX:copy ^ \"id:2,phase:2,pass,t:lowercase,logdata:'has %{{TX.copy}}.'\"
+             SecAction id:3,phase:5,pass,nolog,sanitiseArg:password"
+        );
+        assert_eq!(told(&rules), [expected], "{copy}");
+    };
+    check("t:none", "|has ******. 2 TX:copy=******");
+    check(
+        "t:uppercase,t:urlDecodeUni,setvar:'tx.copy=A%{tx.copy}'",
+        "|has A******. 2 TX:copy=a******",
+    );
+    let header = "SecRule REQUEST_HEADERS:Authorization . \"id:1,phase:1,pass,nolog,t:urlDecodeUni,t:lowercase,setvar:'tx.copy=%{MATCHED_VAR}'\"
+         SecRule TX:copy ^ \"id:2,phase:1,pass,logdata:'%{TX.copy}'\"
+         SecAction id:3,phase:5,pass,nolog,sanitiseRequestHeader:authorization";
+    let request = Request::get("/").header("Authorization", "Token+a%20b%25C");
+    let ran = run(header, &request);
+    assert_eq!(ran.matches(), ["2 TX:copy=***********"]);
+}
+
+#[test]
 fn what_is_cut_off_is_sanitised_too() {
     let secret = "0123456789".repeat(30);
     let request = Request::get(&format!("/?p={secret}&a={}{secret}", "x".repeat(400)));
