@@ -24,6 +24,7 @@ mod backend_http2;
 mod client_address;
 mod command_line;
 mod container;
+mod crs_command;
 mod deploy;
 mod drain;
 mod failures;

@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Decisions(Decisions),
     /// Check, explain and test rules of a web application firewall (SecLang, like OWASP CRS)
     Waf(Waf),
+    /// Find an installed OWASP CRS and write the settings that use it
+    Crs(Crs),
     /// Say whether a running Palisade is ready: exit code 0 or 1.
     Health(Health),
     /// Print the version.
@@ -142,6 +144,20 @@ pub(crate) struct Explain {
     pub(crate) listener: Option<SocketAddr>,
     /// What is asked for: http://host/path or https://host/path
     pub(crate) url: String,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Without --output the settings are printed.\n\n\
+    Examples:\n  \
+    palisade crs\n  \
+    palisade crs --folder ~/coreruleset-4.28.0 --output /etc/palisade")]
+pub(crate) struct Crs {
+    /// The folder that CRS is in [default: where distributions put it]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) folder: Option<PathBuf>,
+    /// Write waf.yaml and recommended.conf into this folder
+    #[arg(long, short, value_name = "FOLDER")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -6,6 +6,7 @@ mod assembly;
 mod attend;
 mod check;
 mod confinement;
+mod crs;
 mod decisions;
 mod demo;
 mod explain;
@@ -86,6 +87,7 @@ fn main() -> ExitCode {
         Command::Explain(explain) => explain::explain(&explain),
         Command::Decisions(decisions) => decisions::decisions(&decisions),
         Command::Waf(waf) => waf::waf(&waf),
+        Command::Crs(arguments) => crs::crs(&arguments),
         Command::Health(health) => health::health(&health),
         Command::Version => {
             say(&format!("palisade {VERSION}"));

@@ -42,7 +42,7 @@ fn benign_requests_match_what_they_match_elsewhere() {
 }
 
 /// The rules that are logged for a request.
-fn judge(worker: &mut Worker, one: &Value) -> Vec<u64> {
+pub(crate) fn judge(worker: &mut Worker, one: &Value) -> Vec<u64> {
     let text = |name: &str| one.get(name).unwrap().as_str().unwrap().to_owned();
     let (method, target, protocol) = (text("method"), text("uri"), text("version"));
     let line = format!("{method} {target} {protocol}");

@@ -1,4 +1,4 @@
-//! OWASP CRS, where it is at hand: a folder named by `PALISADE_CRS`.
+//! OWASP CRS, where it is at hand: a folder named by `PALISADE_CRS`; and the rules that Palisade ships.
 
 #![expect(
     clippy::unwrap_used,
@@ -23,4 +23,5 @@ mod mutation;
 mod prefilter;
 mod rules;
 mod sent;
+mod shipped;
 mod suite;
