@@ -21,8 +21,8 @@ use palisade_upstream::{AcquireError, Acquired, Attempt, InFlight, Need, ProxySo
 
 use self::again::{Lost, Tries};
 use self::ask::AskError;
-pub(crate) use self::read_ahead::ReadAhead;
 use self::read_ahead::Reading;
+pub(crate) use self::read_ahead::{ReadAhead, passes_body_as_it_comes};
 use crate::body::BodyFailure;
 use crate::downstream::{Downstream, Gone, WriteAnswer};
 use crate::inspect::Inspected;

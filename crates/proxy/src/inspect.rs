@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, HOST};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderValue};
 use palisade_body::Body;
 use palisade_ftw::Request;
@@ -17,6 +17,7 @@ use smallvec::SmallVec;
 use tokio::task::spawn_blocking;
 
 use crate::connection::ConnectionFacts;
+use crate::forward;
 use crate::judge::Ruling;
 use crate::request::Context;
 
@@ -121,8 +122,25 @@ fn http2_fields<'a>(context: &Context<'a>, headers: &'a HeaderMap) -> Fields<'a>
 }
 
 /// How many bytes of the body rules look at; `None` where they look at none.
-pub(crate) fn looked_at(inspected: &Inspected) -> Option<u64> {
-    inspected.as_ref()?.request_body_limit()
+pub(crate) fn looked_at(
+    context: &Context<'_>,
+    upstream: &str,
+    inspected: &Inspected,
+    headers: &HeaderMap,
+) -> Option<u64> {
+    let inspection = inspected.as_ref()?;
+    let backend = context.generation.backend(upstream);
+    let is_conversation = inspection.rules().streams_grpc()
+        && is_call(headers)
+        && backend.is_some_and(|backend| forward::passes_body_as_it_comes(context, backend));
+    inspection.request_body_limit().filter(|_| !is_conversation)
+}
+
+/// Whether a request is a gRPC call: both sides say something when they have something to say.
+pub(crate) fn is_call(headers: &HeaderMap) -> bool {
+    const GRPC: &[u8] = b"application/grpc";
+    let content_type = headers.get(CONTENT_TYPE);
+    content_type.is_some_and(|value| value.as_bytes().starts_with(GRPC))
 }
 
 /// Phase 2 of a request whose body is said to be longer than rules let pass, of which none need be read.

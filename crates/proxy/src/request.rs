@@ -132,7 +132,7 @@ async fn inspect_rest(
     if let Finding::Refuse(action) = finding {
         return Err(Box::new(context.refuse_by_rules(action, downstream).await));
     }
-    let looked_at = inspect::looked_at(inspected);
+    let looked_at = inspect::looked_at(context, upstream, inspected, downstream.headers());
     let body = forward::read_ahead(context, upstream, looked_at, downstream).await?;
     match inspect::body(inspected, downstream.headers(), body.bytes()).await {
         Finding::Pass => Ok(body),

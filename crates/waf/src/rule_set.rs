@@ -99,6 +99,12 @@ impl RuleSet {
             || self.program.settings().engine == EngineMode::DetectionOnly
     }
 
+    /// Whether of gRPC calls only the head is looked at.
+    #[must_use]
+    pub fn streams_grpc(&self) -> bool {
+        self.settings.streams_grpc
+    }
+
     /// What becomes of a request that couldn't be judged to the end.
     #[must_use]
     pub fn on_failure(&self) -> FailurePolicy {

@@ -16,6 +16,8 @@ pub struct RuleSetSettings {
     /// What becomes of a request that the engine couldn't judge to the end, since the budget was spent or it
     /// has a defect.
     pub on_failure: FailurePolicy,
+    /// Whether of gRPC calls only the head is looked at, so that both sides can talk at the same time.
+    pub streams_grpc: bool,
 }
 
 impl Default for RuleSetSettings {
@@ -26,6 +28,7 @@ impl Default for RuleSetSettings {
             paranoia: None,
             thresholds: Thresholds::default(),
             on_failure: FailurePolicy::Closed,
+            streams_grpc: false,
         }
     }
 }

@@ -31,6 +31,7 @@ pub(super) struct ReadWaf {
     paranoia: Option<Paranoia>,
     thresholds: Thresholds,
     on_failure: Option<FailurePolicy>,
+    streams_grpc: Option<bool>,
     location: Location,
 }
 
@@ -61,6 +62,7 @@ static INFO: TableInfo = TableInfo {
         &PARANOIA,
         &THRESHOLDS,
         &ON_FAILURE,
+        &GRPC,
         &BODY_MEMORY,
     ],
     later: &[],
@@ -85,6 +87,7 @@ static SITE_INFO: TableInfo = TableInfo {
         &PARANOIA,
         &THRESHOLDS,
         &ON_FAILURE,
+        &GRPC,
     ],
     later: &[],
 };
@@ -150,6 +153,15 @@ static ON_FAILURE: Key<Choice<FailurePolicy>, Optional> = Key::new(
     Optional,
     "What becomes of a request that takes rules more than it may (128 MiB looked at, 10 seconds) or that meets a defect of theirs: `closed` refuses it, `open` lets it pass. Both are counted and logged. Absent: `closed`, since a client can provoke it.",
 );
+static GRPC: Key<Choice<bool>, Optional> = Key::new(
+    "grpc",
+    Choice {
+        words: &[("whole", false), ("stream", true)],
+        later: &[],
+    },
+    Optional,
+    "Calls of gRPC (`application/grpc`, to an upstream that speaks HTTP/2) whose body has no declared length. `whole`: as other bodies they are read to their end, or to the limit, before the backend hears of them. `stream`: rules see the head alone, so that both sides can talk at the same time; say that only where backends take nothing but gRPC, since the type is the client's own word. Absent: `whole`.",
+);
 static BODY_MEMORY: Key<SizeIn, Defaulted> = Key::new(
     "body_memory",
     SizeIn {
@@ -201,7 +213,7 @@ type Patterns = Option<Vec<Located<PathBuf>>>;
 fn read(fields: &Fields<'_>, around: Option<(Patterns, Patterns)>) -> Option<ReadWaf> {
     let (mode, rules) = (fields.get(&MODE), fields.get(&RULES));
     let (paranoia, thresholds) = (fields.get(&PARANOIA), fields.get(&THRESHOLDS));
-    let on_failure = fields.get(&ON_FAILURE);
+    let (on_failure, streams_grpc) = (fields.get(&ON_FAILURE), fields.get(&GRPC));
     let (before, after) = around.unwrap_or_default();
     Some(ReadWaf {
         mode: mode?,
@@ -211,6 +223,7 @@ fn read(fields: &Fields<'_>, around: Option<(Patterns, Patterns)>) -> Option<Rea
         paranoia: paranoia?.and_then(Paranoia::new),
         thresholds: thresholds?,
         on_failure: on_failure?,
+        streams_grpc: streams_grpc?,
         location: fields.location().clone(),
     })
 }
@@ -266,6 +279,10 @@ impl<'a> Wanted<'a> {
                 outbound: threshold(|of| of.outbound),
             },
             on_failure: on_failure.unwrap_or(FailurePolicy::Closed),
+            streams_grpc: said
+                .iter()
+                .find_map(|waf| waf.streams_grpc)
+                .unwrap_or(false),
         };
         Some(Self {
             settings,

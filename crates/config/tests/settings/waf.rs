@@ -158,11 +158,13 @@ fn everything_can_be_set() {
   paranoia: 3
   thresholds: {{inbound: 7, outbound: 8}}
   on_failure: open
+  grpc: stream
   body_memory: 1GiB\n"
     );
     let waf = settings(&yaml).waf;
     let set = waf.rule_sets.of_site(0).unwrap();
     assert_eq!(set.on_failure(), FailurePolicy::Open);
+    assert!(set.streams_grpc());
     assert_eq!(waf.body_memory.as_u64(), 1 << 30);
     // The settings' own rule stands first.
     assert_eq!(shown(Some(set)), "block 99000000,1,2,3");

@@ -1,13 +1,14 @@
 //! The request, from what the client has sent of it to the head of the backend's answer.
 
 use bytes::Bytes;
-use http::{HeaderMap, header};
+use http::HeaderMap;
 use palisade_upstream::Channel;
 use palisade_vocabulary::Scheme;
 
 use super::read_ahead::{ReadAhead, passes_body_as_it_comes, request_trailers};
 use super::{Failure, Forwarding};
 use crate::downstream::{Downstream, Gone, WriteAnswer};
+use crate::inspect::is_call;
 use crate::outgoing::{self, OutgoingBody};
 use crate::upstream::{AnswerKind, Http1, Http2, Upstream, UpstreamError};
 
@@ -203,13 +204,6 @@ impl Forwarding<'_> {
             }
         }
     }
-}
-
-/// Whether a request is a gRPC call: both sides say something when they have something to say.
-fn is_call(headers: &HeaderMap) -> bool {
-    const GRPC: &[u8] = b"application/grpc";
-    let content_type = headers.get(header::CONTENT_TYPE);
-    content_type.is_some_and(|value| value.as_bytes().starts_with(GRPC))
 }
 
 async fn send_part(

@@ -196,7 +196,7 @@ impl Reading<'_> {
 
 /// A body without a declared length may be one half of a conversation: its sender may wait for the answer
 /// to begin. HTTP/2 carries such.
-pub(super) fn passes_body_as_it_comes(context: &Context<'_>, backend: &Backend) -> bool {
+pub(crate) fn passes_body_as_it_comes(context: &Context<'_>, backend: &Backend) -> bool {
     let protocol = backend.pool().settings().protocol;
     protocol != Protocol::Http1 && context.incoming.framing == Framing::Chunked
 }
