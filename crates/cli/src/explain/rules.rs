@@ -7,7 +7,7 @@ use palisade_config::Settings;
 use palisade_ftw::Request as RawRequest;
 use palisade_proxy::judge::{Judged, Ruling};
 use palisade_seclang::WorkerOptions;
-use palisade_waf::{Case, Explanation, RuleSet, system_clock};
+use palisade_waf::{Case, Explanation, RuleSet, stopwatch, system_clock};
 
 use super::Request;
 use crate::say;
@@ -31,6 +31,7 @@ pub(super) fn explain(
     };
     let sent = [&*request.head, &*request.body].concat();
     let options = WorkerOptions {
+        stopwatch,
         countries: rules.countries().cloned(),
         ..WorkerOptions::new(system_clock)
     };

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use palisade_ftw::{RawResponse, Request};
 use palisade_seclang::{CompileOptions, Countries, WorkerOptions};
 use palisade_vocabulary::Scheme;
-use palisade_waf::{Case, CountryDatabase, system_clock};
+use palisade_waf::{Case, CountryDatabase, stopwatch, system_clock};
 
 use super::json::Report;
 use super::story::Story;
@@ -58,6 +58,7 @@ pub(super) fn explain(arguments: &WafExplain) -> Result<Exit> {
         response: status.zip(response.as_ref()),
     };
     let options = WorkerOptions {
+        stopwatch,
         countries: countries.map(|countries| Arc::new(countries) as Arc<dyn Countries>),
         ..WorkerOptions::new(system_clock)
     };

@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::ops::Range;
-use std::time::Duration;
 
 use palisade_injection::sqli::Fingerprint;
 
@@ -258,12 +257,14 @@ impl<'r> Run<'r> {
         changed
     }
 
-    /// The time that the phases before this one and this one took, from when it was first asked for: what
+    /// Whether the phases before this one and this one took too long, from when it was first asked: what
     /// passes between phases, such as while a body comes in, is not the rules'.
-    fn time_spent(&mut self) -> Duration {
+    #[cold]
+    fn is_out_of_time(&mut self) -> bool {
+        self.until_clock = CLOCK_EVERY;
         let now = (self.stopwatch)();
         let began = *self.time_began.get_or_insert(now);
-        self.state.time_spent + now.saturating_sub(began)
+        self.state.time_spent + now.saturating_sub(began) > self.budget.time
     }
 
     /// Takes bytes off the budget; once it is spent, nothing is asked any more.
@@ -274,10 +275,7 @@ impl<'r> Run<'r> {
         let mut is_spent = left.is_none();
         match self.until_clock.checked_sub(bytes) {
             Some(until) => self.until_clock = until,
-            None => {
-                self.until_clock = CLOCK_EVERY;
-                is_spent |= self.time_spent() > self.budget.time;
-            }
+            None => is_spent |= self.is_out_of_time(),
         }
         if is_spent {
             self.state.outcome = Outcome::BudgetSpent(self.phase);
