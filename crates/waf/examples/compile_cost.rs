@@ -16,7 +16,9 @@ use palisade_seclang::{CompileOptions, Program, compile};
 use palisade_testkit::process::processor_time;
 use palisade_waf::RuleFolder;
 
-fn program() -> Program {
+/// Callgrind counts what happens in here.
+#[inline(never)]
+fn counted() -> Program {
     let crs = PathBuf::from(std::env::var_os("PALISADE_CRS").unwrap());
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
     let roots = [
@@ -36,7 +38,7 @@ fn main() {
     let mut all: Vec<Duration> = Vec::new();
     for _ in 0..times.max(1) {
         let before = processor_time(std::process::id()).unwrap();
-        let program = program();
+        let program = counted();
         all.push(processor_time(std::process::id()).unwrap() - before);
         assert!(program.rule_count() > 600);
     }
