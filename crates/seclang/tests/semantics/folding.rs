@@ -168,7 +168,7 @@ fn variables(ran: &Ran) -> [Option<String>; 5] {
 }
 
 proptest! {
-    #![proptest_config(cases(20_000))]
+    #![proptest_config(cases(12_000))]
 
     #[test]
     fn what_is_folded_changes_nothing(rules in rules(), requests in prop::collection::vec((request(), phases()), 1..4)) {

@@ -208,7 +208,7 @@ pub(crate) fn cases(cases: u32) -> ProptestConfig {
 }
 
 proptest! {
-    #![proptest_config(cases(12_000))]
+    #![proptest_config(cases(8_000))]
 
     #[test]
     fn what_spares_work_changes_nothing(rules in rules(), requests in prop::collection::vec(request(), 1..4)) {
