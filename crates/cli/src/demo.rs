@@ -25,6 +25,14 @@ const RULES: &[(&str, &str)] = &[
         "rules/scanner-paths.yaml",
         include_str!("../../../rules/scanner-paths.yaml"),
     ),
+    (
+        "rules/seclang/recommended.conf",
+        include_str!("../../../rules/seclang/recommended.conf"),
+    ),
+    (
+        "rules/seclang/palisade.conf",
+        include_str!("../../../rules/seclang/palisade.conf"),
+    ),
 ];
 
 /// Who is banned in the demo, and why.
@@ -100,6 +108,9 @@ pub(crate) fn greet() {
     );
     say(
         "  curl -i http://127.0.0.1:8000/.env                                           # a scanner's path: 403",
+    );
+    say(
+        "  curl -i \"http://127.0.0.1:8000/?id=1%27+or+1=1--+\"                           # an injection of SQL: 403",
     );
     say(
         "  curl -i --haproxy-protocol --interface 127.0.0.66 http://127.0.0.1:8000/     # a banned client: 403",

@@ -1,4 +1,4 @@
-//! `palisade run --demo`, and the four curl lines that it prints.
+//! `palisade run --demo`, and the curl lines that it prints.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -98,14 +98,14 @@ fn run(line: &str) -> String {
 }
 
 #[test]
-fn its_four_lines_do_what_they_say() {
+fn its_lines_do_what_they_say() {
     let mut demo = Demo::start();
     let mut lines = Vec::new();
-    while lines.len() < 4 {
+    while lines.len() < 5 {
         lines.push(demo.line_that(|line| line.trim_start().starts_with("curl ")));
     }
     demo.line_that(|line| line.contains("Ctrl-C"));
-    for (line, status) in lines.iter().zip([200, 403, 403, 403]) {
+    for (line, status) in lines.iter().zip([200, 403, 403, 403, 403]) {
         let (_, promise) = line.split_once('#').expect("a comment");
         assert!(promise.contains(&status.to_string()), "{line}");
         let printed = run(line);
@@ -131,6 +131,10 @@ fn its_four_lines_do_what_they_say() {
     let metrics = run("curl -s http://127.0.0.1:9900/metrics");
     assert!(
         metrics.contains("palisade_refusals_total{check=\"access\"} 2"),
+        "{metrics}"
+    );
+    assert!(
+        metrics.contains("palisade_refusals_total{check=\"waf\"} 1"),
         "{metrics}"
     );
     assert!(
