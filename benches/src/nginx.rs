@@ -25,16 +25,26 @@ impl Nginx {
     /// When it can't be started.
     #[must_use]
     pub fn start(folder: &Path) -> Self {
+        Self::start_with(folder, "", "try_files /page.html =404;", Path::new("/"))
+    }
+
+    /// Starts one with these directives at the top and in its location; libraries of its modules may be below
+    /// `root`.
+    ///
+    /// # Panics
+    /// When it can't be started.
+    #[must_use]
+    pub fn start_with(folder: &Path, main: &str, location: &str, root: &Path) -> Self {
         let address = free_address();
         let (prefix, page) = (folder.display(), "palisade".repeat(128));
         let settings = format!(
-            "daemon off; master_process off; pid {prefix}/nginx.pid; error_log stderr error;
+            "{main} daemon off; master_process off; pid {prefix}/nginx.pid; error_log stderr error;
              events {{ worker_connections 256; }}
              http {{
                  access_log off; keepalive_requests 100000000; root {prefix};
                  client_body_temp_path {prefix}; proxy_temp_path {prefix};
                  fastcgi_temp_path {prefix}; uwsgi_temp_path {prefix}; scgi_temp_path {prefix};
-                 server {{ listen {address}; location / {{ try_files /page.html =404; }} }}
+                 server {{ listen {address}; location / {{ {location} }} }}
              }}"
         );
         let path = folder.join("nginx.conf");
@@ -45,7 +55,9 @@ impl Nginx {
         } else {
             "nginx"
         };
+        let libraries = root.join("usr/lib/x86_64-linux-gnu");
         let child = Command::new(program)
+            .env("LD_LIBRARY_PATH", libraries)
             .arg("-p")
             .arg(folder)
             .arg("-c")
@@ -61,6 +73,12 @@ impl Nginx {
             std::thread::sleep(Duration::from_millis(10));
         }
         nginx
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Where it listens.

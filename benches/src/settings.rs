@@ -60,6 +60,14 @@ impl SettingsFiles {
         files
     }
 
+    /// These settings, and no other file.
+    #[must_use]
+    pub fn of(settings: String) -> Self {
+        let mut files = Self::default();
+        files.add(SETTINGS_FILE, settings);
+        files
+    }
+
     /// The same with more settings, lines of YAML.
     #[must_use]
     pub fn with_settings(mut self, lines: &str) -> Self {
