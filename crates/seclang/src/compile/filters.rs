@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::needs::{Needs, least};
 use super::operators::Operators;
 use crate::ByteSet;
 use crate::Transformation;
 use crate::prefilter::{Prefilter, Requirement};
-use crate::program::{Forms, FormsId, LISTS_MAX, NodeId, PartId, Pipelines, Side, words_of};
+use crate::program::{
+    FormNeeds, Forms, FormsId, LISTS_MAX, NodeId, PartId, Pipelines, Side, words_of,
+};
 
 /// One side's filters and pipelines, while rules are lowered.
 #[derive(Debug)]
@@ -74,39 +77,37 @@ impl SideDraft {
         part_count: usize,
     ) -> Side {
         let required = self.required(operators, requirements);
-        let lengths: HashMap<u32, usize> = required
+        let least: HashMap<u32, (usize, ByteSet)> = required
             .iter()
-            .map(|(filter, requirement)| (*filter, requirement.len_min()))
+            .map(|(filter, requirement)| (*filter, least(requirement)))
             .collect();
-        let prefilter = self.prefilter(required, requirements.is_on);
+        let mut prefilter = self.prefilter(required, requirements.is_on);
         let words = words_of(self.filters.len());
         let in_their_case = self.known.iter();
         let in_their_case = in_their_case.filter(|((_, changes_case), _)| !changes_case);
         let in_one_form = self.searches.iter().filter(|(_, forms)| forms.len() == 1);
         let mut searched = vec![0; self.pipelines.len() * words];
-        let mut len_min: HashMap<NodeId, usize> = HashMap::new();
+        let mut needs = Needs::default();
         for (node, filter) in self.searched {
             let word = usize::from(node) * words + filter as usize / 64;
             if let Some(word) = searched.get_mut(word) {
                 *word |= 1 << (filter % 64);
             }
-            let len = lengths.get(&filter).copied().unwrap_or(0);
-            let least = len_min.entry(node).or_insert(len);
-            *least = len.min(*least);
+            needs.add(node, least.get(&filter));
         }
+        let needs = needs.in_classes(&mut prefilter);
         let mut side = Side {
             prefilter,
             pipelines: self.pipelines,
             filters: self.filters.into(),
-            required: row(lengths.keys().copied(), words),
+            required: row(least.keys().copied(), words),
             in_their_case: row(in_their_case.map(|(_, filter)| *filter), words),
             in_one_form: row(in_one_form.map(|(filter, _)| *filter), words),
             searched: searched.into(),
             forms: Box::default(),
             part_forms: Box::default(),
         };
-        let len_min = |node| len_min.get(&node).copied().unwrap_or(0);
-        (side.forms, side.part_forms) = self.forms.finish(part_count, &side, &len_min);
+        (side.forms, side.part_forms) = self.forms.finish(part_count, &side, &needs);
         side
     }
 
@@ -234,7 +235,7 @@ impl PartForms {
         &self,
         part_count: usize,
         side: &Side,
-        len_min: &impl Fn(NodeId) -> usize,
+        needs: &BTreeMap<NodeId, FormNeeds>,
     ) -> (Box<[Forms]>, Box<[FormsId]>) {
         let mut lists: Vec<BTreeSet<NodeId>> = Vec::new();
         let mut of_parts = vec![FormsId::NONE; part_count];
@@ -254,9 +255,15 @@ impl PartForms {
                 *place = FormsId(at);
             }
         }
+        let needs = |node| needs.get(&node).copied().unwrap_or(FormNeeds::ANY);
+        let written = |transformation: Transformation| match transformation.written() {
+            Some(bytes) => side.prefilter.meeting(bytes),
+            None => u64::MAX,
+        };
+        let searched = |node| side.searched(node);
         let lists = lists
             .iter()
-            .map(|list| Forms::new(list, &side.pipelines, |node| side.searched(node), len_min));
+            .map(|list| Forms::new(list, &side.pipelines, searched, &needs, &written));
         (lists.collect(), of_parts.into())
     }
 }

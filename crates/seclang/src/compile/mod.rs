@@ -8,6 +8,7 @@ mod choice;
 mod filters;
 mod fold;
 mod lower;
+mod needs;
 mod operators;
 mod rule_files;
 mod settings;

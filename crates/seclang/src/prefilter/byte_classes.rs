@@ -43,6 +43,12 @@ impl ByteClasses {
         (0..).zip(&self.classes)
     }
 
+    /// The bits of the classes that have a byte of `set`.
+    pub(super) fn meeting(&self, set: ByteSet) -> u64 {
+        let meeting = self.iter().filter(|(_, class)| class.intersects(set));
+        meeting.fold(0, |all, (number, _)| all | 1 << number)
+    }
+
     /// The bits of the classes that `value` has a byte of, and that of every value. Hot path: two
     /// instructions a byte.
     pub(super) fn of(&self, value: &[u8]) -> u64 {

@@ -10,6 +10,9 @@ use super::literals::{self, Literals};
 use super::requirement::Requirement;
 use crate::ByteSet;
 
+/// The share of values beyond which it spares nothing to know that they have a byte of a class.
+const CLASS_RATE_MAX: f64 = 0.75;
+
 /// Tells which of many filters, each with a requirement, a value can pass. What is found are bits, one
 /// for each filter, in words of 64; the more there are, the more filters are to be asked.
 #[derive(Clone, Debug)]
@@ -57,13 +60,37 @@ impl Prefilter {
         (prefilter, extra)
     }
 
-    /// Sets in `found`, which is empty, the filters that a value of these classes can pass. Hot path.
-    pub(crate) fn candidates(&self, value: &[u8], classes: u64, found: &mut [u64]) {
+    /// The class of which a value has a byte that has one of `set`, as its bit: a class of no filter where
+    /// a number is left for it, or else one that has other bytes too; all ones where there is none, or
+    /// where most values have one.
+    pub(crate) fn class_of(&mut self, set: ByteSet) -> u64 {
+        if set.is_empty() {
+            return 0;
+        }
+        if frequency::of_class(&set) > CLASS_RATE_MAX {
+            return u64::MAX;
+        }
+        let number = self.classes.number(set);
+        let number = number.or_else(|| wider(&self.classes, set));
+        number.map_or(u64::MAX, |number| 1 << number)
+    }
+
+    /// The classes that have a byte of `set`, once all have their numbers.
+    pub(crate) fn meeting(&self, set: ByteSet) -> u64 {
+        self.classes.meeting(set)
+    }
+
+    /// Those of some classes that have filters.
+    pub(crate) fn filtering(&self, classes: u64) -> u64 {
+        classes & self.filtering
+    }
+
+    /// Sets in `found`, which is empty, the filters that any value of these classes can pass.
+    pub(crate) fn of_classes(&self, classes: u64, found: &mut [u64]) {
         // What every value passes, since there were no bits left for their classes.
         for (word, always) in found.iter_mut().zip(&self.always) {
             *word = *always;
         }
-        self.scan(value, found);
         self.add_of_classes(classes, found);
     }
 
@@ -85,7 +112,7 @@ impl Prefilter {
 
     /// Adds to `found` the filters of which a literal is in `value`. Hot path: about ten instructions a
     /// byte.
-    pub(super) fn scan(&self, value: &[u8], found: &mut [u64]) {
+    pub(crate) fn scan(&self, value: &[u8], found: &mut [u64]) {
         self.literals.find(value, found);
     }
 

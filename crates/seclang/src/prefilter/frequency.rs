@@ -57,7 +57,7 @@ fn occurrences(byte: u8) -> u32 {
 }
 
 /// The share of values that have `byte`.
-fn presence(byte: u8) -> f64 {
+pub(super) fn presence(byte: u8) -> f64 {
     let values = match counted(byte) {
         Some((_, values)) => values.max(1),
         None if byte.is_ascii() => 1,

@@ -15,6 +15,7 @@ mod frequency;
 mod grouped;
 mod literals;
 mod requirement;
+mod witnesses;
 
 pub(crate) use filter::Prefilter;
 pub(crate) use requirement::Requirement;

@@ -16,6 +16,11 @@ impl FormsId {
     /// The values of the part are not searched.
     pub(crate) const NONE: Self = Self(u8::MAX);
 
+    /// The first of those whose bits these are.
+    pub(crate) fn first(bits: u64) -> Self {
+        u8::try_from(bits.trailing_zeros()).map_or(Self::NONE, Self)
+    }
+
     /// The bit of it; none for [`FormsId::NONE`].
     pub(crate) fn bit(self) -> u64 {
         1_u64.checked_shl(u32::from(self.0)).unwrap_or(0)
@@ -29,6 +34,8 @@ pub(crate) struct Forms {
     pub(crate) forms: Box<[Form]>,
     /// The classes of which a string must have one to have another form; all ones where any may.
     pub(crate) triggers: u64,
+    /// The classes that tell strings apart: of those that have the same of these, the same forms differ.
+    pub(crate) classes: u64,
     /// A row of words: the filters that any of them, or what came, is searched for.
     pub(crate) filters: Box<[u64]>,
     /// For each form two rows of words: the filters that it is searched for, and those of them that
@@ -53,20 +60,58 @@ pub(crate) struct Form {
     pub(crate) searched: u64,
     /// The index behind what grows from it.
     pub(crate) end: u16,
+    /// What it has where any filter matches it that it is searched for.
+    pub(crate) needs: FormNeeds,
+    /// The classes of which it may have a byte where what it comes from had none; all ones where it may
+    /// have any.
+    pub(crate) written: u64,
+    /// Whether all filters that it is searched for are those of what it comes from too.
+    pub(crate) adds_nothing: bool,
     /// The length that it has at least where any filter matches it, or one that grows from it.
     pub(crate) len_min: usize,
     /// That which what it comes from then has.
     pub(crate) len_before: usize,
 }
 
+/// What a form has at least where any filter matches it that it is searched for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FormNeeds {
+    pub(crate) len_min: usize,
+    /// The classes of which it has a byte of at least one; all ones where that may be any byte or none.
+    pub(crate) classes: u64,
+}
+
+impl FormNeeds {
+    /// Nothing.
+    pub(crate) const ANY: Self = Self {
+        len_min: 0,
+        classes: u64::MAX,
+    };
+    /// What no form has.
+    pub(crate) const NEVER: Self = Self {
+        len_min: usize::MAX,
+        classes: 0,
+    };
+
+    /// What a form has at least of which one of both holds.
+    pub(crate) fn or(self, other: Self) -> Self {
+        Self {
+            len_min: self.len_min.min(other.len_min),
+            classes: self.classes | other.classes,
+        }
+    }
+}
+
 impl Forms {
     /// Those of `nodes`, and those that they come from. For which filters each node is searched says
-    /// `searched_for`, and how long a value is at least that one of them matches, `len_min`.
+    /// `searched_for`, and what a form has that one of them matches, `needs`; of which classes a
+    /// transformation may write bytes, `written`.
     pub(crate) fn new<'s>(
         nodes: &BTreeSet<NodeId>,
         pipelines: &Pipelines,
         searched_for: impl Fn(NodeId) -> &'s [u64],
-        len_min: &impl Fn(NodeId) -> usize,
+        needs: &impl Fn(NodeId) -> FormNeeds,
+        written: &impl Fn(Transformation) -> u64,
     ) -> Self {
         let searched = |node: NodeId| {
             let triggers = pipelines.node(node)?.searched_triggers;
@@ -80,7 +125,8 @@ impl Forms {
             needed,
             pipelines,
             searched,
-            len_min,
+            needs,
+            written,
         };
         let mut forms = Vec::with_capacity(tree.needed.len());
         tree.grow(0, 0, &mut forms);
@@ -94,6 +140,11 @@ impl Forms {
         });
         Self {
             triggers: forms.iter().fold(0, |all, form| all | form.searched),
+            classes: forms.iter().fold(EVERY, |all, form| {
+                let classes = [form.trigger, form.searched, form.needs.classes];
+                let told = classes.into_iter().filter(|classes| *classes != u64::MAX);
+                told.fold(all, |all, classes| all | classes)
+            }),
             filters: union(
                 nodes.iter().map(|node| searched_for(*node)),
                 searched_for(0).len(),
@@ -104,6 +155,9 @@ impl Forms {
         }
     }
 }
+
+/// What strings of any class have.
+const EVERY: u64 = 1 << 63;
 
 /// All of some rows, in as many words as any may have.
 fn union<'s>(rows: impl Iterator<Item = &'s [u64]>, words: usize) -> Vec<u64> {
@@ -116,12 +170,13 @@ fn union<'s>(rows: impl Iterator<Item = &'s [u64]>, words: usize) -> Vec<u64> {
 }
 
 /// What a list is made of.
-struct Tree<'p, S, L> {
+struct Tree<'p, S, N, W> {
     needed: BTreeSet<NodeId>,
     pipelines: &'p Pipelines,
     /// The classes that a string needs for the form of a node to be searched; `None` where it isn't.
     searched: S,
-    len_min: L,
+    needs: N,
+    written: W,
 }
 
 /// What any form needs of some.
@@ -130,7 +185,12 @@ struct Needed {
     len_before: usize,
 }
 
-impl<S: Fn(NodeId) -> Option<u64>, L: Fn(NodeId) -> usize> Tree<'_, S, L> {
+impl<S, N, W> Tree<'_, S, N, W>
+where
+    S: Fn(NodeId) -> Option<u64>,
+    N: Fn(NodeId) -> FormNeeds,
+    W: Fn(Transformation) -> u64,
+{
     /// Appends what grows from a node, whose form is at `from`.
     fn grow(&self, parent: NodeId, from: u16, forms: &mut Vec<Form>) -> Needed {
         let mut all = Needed {
@@ -146,6 +206,7 @@ impl<S: Fn(NodeId) -> Option<u64>, L: Fn(NodeId) -> usize> Tree<'_, S, L> {
             }
             let at = forms.len();
             let searched = (self.searched)(id);
+            let needs = searched.map_or(FormNeeds::NEVER, |_| (self.needs)(id));
             forms.push(Form {
                 node: id,
                 from,
@@ -157,17 +218,19 @@ impl<S: Fn(NodeId) -> Option<u64>, L: Fn(NodeId) -> usize> Tree<'_, S, L> {
                 grown: 0,
                 searched: searched.unwrap_or(0),
                 end: 0,
+                needs,
+                written: (self.written)(node.last),
+                adds_nothing: false,
                 len_min: 0,
                 len_before: 0,
             });
             let number = |at: usize| u16::try_from(at).unwrap_or(u16::MAX);
             let grown = self.grow(id, number(at + 1), forms);
-            let own = searched.map_or(usize::MAX, |_| (self.len_min)(id));
             let end = number(forms.len());
             if let Some(form) = forms.get_mut(at) {
                 form.grown = form.searched | grown.classes;
                 form.end = end;
-                form.len_min = own.min(grown.len_before);
+                form.len_min = needs.len_min.min(grown.len_before);
                 form.len_before = form.last.len_before(form.len_min);
                 all.classes |= form.grown;
                 all.len_before = all.len_before.min(form.len_before);

@@ -6,6 +6,7 @@
 mod actions;
 mod effect;
 mod forms;
+mod narrowed;
 mod pipeline;
 mod relevant_status;
 mod rule;
@@ -24,7 +25,7 @@ use crate::prefilter::Prefilter;
 use crate::syntax::Phase;
 
 pub(crate) use effect::{Change, CtlEffect, Destination, Effect, Operand, RuleSet, TargetRemoval};
-pub(crate) use forms::{Forms, FormsId, LISTS_MAX};
+pub(crate) use forms::{Form, FormNeeds, Forms, FormsId, LISTS_MAX};
 pub(crate) use pipeline::{NodeId, Pipelines};
 pub use relevant_status::RelevantStatus;
 pub use rule::Rule;

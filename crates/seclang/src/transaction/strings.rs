@@ -6,6 +6,8 @@
 //! most header values and many arguments repeat, and then nothing has to be searched again. That is exact,
 //! and bounded: once there are too many, all are forgotten.
 
+mod class_rows;
+mod narrowed;
 mod rows;
 mod search;
 
@@ -15,7 +17,9 @@ use ahash::RandomState;
 use hashbrown::HashTable;
 
 use crate::UnicodeMap;
-use crate::program::{Forms, FormsId, NodeId, Side};
+use crate::program::{FormsId, NodeId, Side};
+use class_rows::ClassRows;
+use narrowed::Narrowed;
 pub(crate) use rows::Probe;
 use rows::{Row, Rows};
 pub(super) use rows::{add_row, clear_row};
@@ -42,6 +46,8 @@ pub(crate) struct Strings {
     by_content: HashTable<u32>,
     hasher: RandomState,
     rows: Rows,
+    class_rows: ClassRows,
+    narrowed: Narrowed,
     search: Search,
     /// A row for each string: what each node makes of it.
     transformed: Vec<StringId>,
@@ -95,6 +101,8 @@ impl Strings {
             by_content: HashTable::new(),
             hasher: RandomState::new(),
             rows: Rows::new(side.words()),
+            class_rows: ClassRows::new(side.words()),
+            narrowed: Narrowed::default(),
             search: Search::new(side.words()),
             transformed: Vec::new(),
             nodes: side.pipelines.len(),
@@ -311,12 +319,11 @@ impl Strings {
         known.is_stale = false;
         let known = *known;
         while lists != 0 {
-            if let Some(list) = side.forms.get(lists.trailing_zeros() as usize) {
-                self.search_forms(side, unicode, id, &known, list);
-                if as_it_came {
-                    let elsewhere = self.search.elsewhere();
-                    self.rows.add_candidates(id, &list.filters, elsewhere);
-                }
+            self.search_forms(side, unicode, id, &known, FormsId::first(lists));
+            let list = side.forms.get(lists.trailing_zeros() as usize);
+            if let Some(list) = list.filter(|_| as_it_came) {
+                let elsewhere = self.search.elsewhere();
+                self.rows.add_candidates(id, &list.filters, elsewhere);
             }
             lists &= lists - 1;
         }
@@ -337,14 +344,15 @@ impl Strings {
         unicode: &UnicodeMap,
         id: StringId,
         known: &Known,
-        list: &Forms,
+        list: FormsId,
     ) {
+        let list = self.narrowed.get(side, list, known.classes);
         let value = content(&self.bytes, known).unwrap_or_default();
         let value = (value, known.classes);
         let bytes_max = self.work_max.saturating_sub(self.worked as u64);
         self.worked += self.search.make(side, unicode, value, list, bytes_max);
         for number in 0..self.search.made() {
-            let (bytes, candidate) = self.search.search(side, number);
+            let (bytes, candidate) = self.search.search(side, &mut self.class_rows, number);
             self.worked += bytes;
             if let Some(form) = candidate {
                 // Of a form that rules have looked at, more is known.
@@ -365,7 +373,8 @@ impl Strings {
             known.is_scanned = true;
             let value = content(&self.bytes, known).unwrap_or_default();
             self.worked += value.len();
-            known.is_clean = self.rows.scan(id, side, value, known.classes);
+            let of_classes = self.class_rows.get(&side.prefilter, known.classes);
+            known.is_clean = self.rows.scan(id, side, value, of_classes);
         }
         match known.is_clean {
             true => None,

@@ -1,5 +1,6 @@
 //! `cmdLine`: undoes what a shell ignores.
 
+use super::scan::begin;
 use crate::ByteSet;
 
 pub(super) const TRIGGERS: ByteSet =
@@ -41,39 +42,43 @@ const fn classes() -> [Class; 256] {
 ///
 /// ModSecurity 2 ends at a NUL; here, as in ModSecurity 3, nothing hides behind one.
 pub(super) fn apply(input: &[u8], out: &mut Vec<u8>) -> bool {
-    if input.iter().all(|byte| class(*byte) == Class::Plain) {
+    let first = input.iter().position(|byte| class(*byte) != Class::Plain);
+    let Some(first) = first else {
         return false;
-    }
-    out.clear();
+    };
+    let rest = begin(input, first, out);
     // A space is written only where a byte was read that isn't, so that it never gets longer.
     out.resize(input.len(), 0);
-    let mut places = out.iter_mut();
-    let mut put = |byte: u8| {
-        if let Some(place) = places.next() {
-            *place = byte;
-        }
-    };
-    let mut holds_space = false;
-    for byte in input.iter().copied() {
-        match class(byte) {
-            Class::Removed => continue,
-            Class::Space => {
-                holds_space = true;
-                continue;
+    let (mut len, mut holds_space) = (first, false);
+    for byte in rest {
+        let class = class(*byte);
+        let is_written = matches!(class, Class::Plain | Class::Upper | Class::Joined);
+        let spaces = holds_space && class != Class::Joined;
+        if is_written {
+            if spaces {
+                put(out, len, b' ');
+                len += 1;
             }
-            Class::Plain | Class::Upper if holds_space => put(b' '),
-            _ => {}
+            put(out, len, *byte);
+            len += 1;
+            holds_space = false;
+        } else {
+            holds_space |= class == Class::Space;
         }
-        put(byte);
-        holds_space = false;
     }
     if holds_space {
-        put(b' ');
+        put(out, len, b' ');
+        len += 1;
     }
-    let left = places.len();
-    out.truncate(input.len() - left);
+    out.truncate(len);
     out.make_ascii_lowercase();
     out != input
+}
+
+fn put(out: &mut [u8], at: usize, byte: u8) {
+    if let Some(place) = out.get_mut(at) {
+        *place = byte;
+    }
 }
 
 fn class(byte: u8) -> Class {

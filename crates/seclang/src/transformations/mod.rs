@@ -242,6 +242,27 @@ impl Transformation {
         }
     }
 
+    /// The bytes that it may write where its input had none of them; `None` where it may write any.
+    pub(crate) const fn written(self) -> Option<ByteSet> {
+        match self {
+            Self::RemoveCommentsChar
+            | Self::RemoveNulls
+            | Self::RemoveWhitespace
+            | Self::Trim
+            | Self::TrimLeft
+            | Self::TrimRight => Some(ByteSet::EMPTY),
+            Self::CompressWhitespace | Self::ReplaceComments | Self::ReplaceNulls => {
+                Some(ByteSet::of(b" "))
+            }
+            Self::CmdLine => Some(ByteSet::range(b'a', b'z').with(b' ')),
+            Self::Lowercase => Some(ByteSet::range(b'a', b'z')),
+            Self::Uppercase => Some(ByteSet::range(b'A', b'Z')),
+            Self::NormalisePath | Self::NormalisePathWin => Some(ByteSet::of(b"/.")),
+            Self::RemoveComments => Some(ByteSet::of(b" \0")),
+            _ => None,
+        }
+    }
+
     /// Whether it may change the case of letters, and nothing else.
     pub(crate) const fn changes_case(self) -> bool {
         matches!(self, Self::Lowercase | Self::Uppercase | Self::CmdLine)

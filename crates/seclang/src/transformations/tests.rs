@@ -113,3 +113,25 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn nothing_but_what_is_told_is_written(value in prop::collection::vec(prop_oneof![
+        any::<u8>(),
+        proptest::sample::select(&b"\t \xa0/*-#<!>.\\\"'^,;(aZ\0"[..]),
+    ], 0..24)) {
+        let mut out = Vec::new();
+        for transformation in Transformation::ALL {
+            let Some(written) = transformation.written() else {
+                continue;
+            };
+            if transformation.apply(&value, &mut out, &UnicodeMap::default()) {
+                let may_be = ByteSet::of(&value).union(written);
+                let others = ByteSet::of(&out).without(may_be);
+                prop_assert!(others.is_empty(), "{:?}", transformation);
+            }
+        }
+    }
+}

@@ -17,6 +17,7 @@ mod countries;
 mod evaluation;
 mod exclusions;
 mod folding;
+mod forms;
 mod language;
 mod memory;
 mod persistence;

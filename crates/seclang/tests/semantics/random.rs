@@ -36,6 +36,8 @@ const OPERATORS: &[&str] = &[
     "@pm ab CD union",
     "@contains b",
     "@contains attack",
+    "@contains /b",
+    "@rx a[; ]b",
     "@streq ab",
     "@beginsWith a",
     "@within ab %{tx.y}",
@@ -59,6 +61,9 @@ const FORMS: &[&str] = &[
     "t:cmdLine",
     "t:utf8toUnicode",
     "t:removeWhitespace",
+    "t:compressWhitespace",
+    "t:normalisePathWin",
+    "t:replaceComments",
     "t:length",
     "multiMatch",
     "capture",
@@ -104,6 +109,9 @@ const QUERIES: &[&str] = &[
     "a=WVdJPQ==",
     "c=%C3%A9ab",
     "b=yxr0ywnr",
+    "c=a%09%09b%5Cb",
+    "a=a/**/b;",
+    "d=L2I=",
 ];
 
 /// Targets, an operator, what is done to values, and what comes of a match.

@@ -254,7 +254,7 @@ fn the_time_of_phases_is_in_the_budget_and_not_the_time_between_them() {
 
 #[test]
 fn what_is_transformed_and_searched_counts_though_no_operator_is_asked() {
-    let ended = |bytes| {
+    let ended = |value: &str, bytes| {
         let site = Site::new(
             "SecRule ARGS \"@contains nowhere\" id:1,phase:1,pass,t:removeWhitespace
              SecAction id:2,phase:1,deny",
@@ -266,12 +266,14 @@ fn what_is_transformed_and_searched_counts_though_no_operator_is_asked() {
             },
             ..options()
         });
-        let ran = site.run(&Request::get(&format!("/?a={}", "x+".repeat(2_500))));
+        let ran = site.run(&Request::get(&format!("/?a={}", value.repeat(2_500))));
         (ran.transaction().outcome(), ran.end())
     };
-    assert_eq!(ended(1 << 20).0, Outcome::Complete);
+    assert_eq!(ended("w+", 1 << 20).0, Outcome::Complete);
     let spent = Outcome::BudgetSpent(Phase::RequestHeaders);
-    assert_eq!(ended(6_000), (spent, String::new()));
+    assert_eq!(ended("w+", 6_000), (spent, String::new()));
+    // Without a `w` the form isn't made.
+    assert_eq!(ended("x+", 6_000).0, Outcome::Complete);
 }
 
 /// What a rule finds in values of a form, each time that a worker sees them.

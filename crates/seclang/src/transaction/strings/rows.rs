@@ -63,8 +63,7 @@ impl Rows {
     }
 
     pub(super) fn is_empty(&self, id: StringId, row: Row) -> bool {
-        let row = self.get(id, row).unwrap_or_default();
-        row.iter().fold(0, |all, word| all | word) == 0
+        is_empty(self.get(id, row).unwrap_or_default())
     }
 
     pub(super) fn clear(&mut self, id: StringId, row: Row) {
@@ -107,21 +106,23 @@ impl Rows {
         }
     }
 
-    /// Finds which filters may match a value, as it is; those that are known not to are left out. Whether
+    /// Finds which filters may match a value, as it is, besides those of its classes; those that are known not to are left out. Whether
     /// there are none.
-    pub(super) fn scan(&mut self, id: StringId, side: &Side, value: &[u8], classes: u64) -> bool {
+    pub(super) fn scan(
+        &mut self,
+        id: StringId,
+        side: &Side,
+        value: &[u8],
+        of_classes: &[u64],
+    ) -> bool {
         let ranges = [Row::Candidates, Row::Decided, Row::Matching].map(|row| self.range(id, row));
         let Ok([candidates, decided, matching]) = self.words.get_disjoint_mut(ranges) else {
             return true;
         };
-        side.prefilter.candidates(value, classes, candidates);
-        let mut all = 0;
-        let known = decided.iter().zip(matching).zip(&side.in_their_case);
-        for (word, ((decided, matching), in_their_case)) in candidates.iter_mut().zip(known) {
-            *word &= !(*decided & !*matching & in_their_case);
-            all |= *word;
-        }
-        all == 0
+        set_row(candidates, of_classes);
+        side.prefilter.scan(value, candidates);
+        leave_out(candidates, (decided, matching), &side.in_their_case);
+        is_empty(candidates)
     }
 
     /// Adds those that may match a string as it is to those that may match it in a form: of `filters` only,
@@ -131,9 +132,18 @@ impl Rows {
         let Ok([in_forms, candidates]) = self.words.get_disjoint_mut(ranges) else {
             return;
         };
-        let words = in_forms.iter_mut().zip(candidates);
-        for ((word, candidates), (filters, elsewhere)) in words.zip(filters.iter().zip(elsewhere)) {
-            *word |= *candidates & filters & !elsewhere;
+        let (in_forms, _) = in_forms.as_chunks_mut::<ROW_STEP>();
+        let (candidates, _) = candidates.as_chunks::<ROW_STEP>();
+        let (filters, _) = filters.as_chunks::<ROW_STEP>();
+        let (elsewhere, _) = elsewhere.as_chunks::<ROW_STEP>();
+        let rows = in_forms.iter_mut().zip(candidates);
+        for ((row, candidates), (filters, elsewhere)) in rows.zip(filters.iter().zip(elsewhere)) {
+            let words = row.iter_mut().zip(candidates);
+            for ((word, candidates), (filters, elsewhere)) in
+                words.zip(filters.iter().zip(elsewhere))
+            {
+                *word |= candidates & filters & !elsewhere;
+            }
         }
     }
 
@@ -143,7 +153,7 @@ impl Rows {
         &mut self,
         id: StringId,
         known: Option<StringId>,
-        candidates: &[u64],
+        candidates: &mut [u64],
         in_their_case: &[u64],
     ) {
         let Some(known) = known.filter(|known| *known != id) else {
@@ -159,11 +169,8 @@ impl Rows {
         let Ok([in_forms, decided, matching]) = self.words.get_disjoint_mut(ranges) else {
             return;
         };
-        let words = in_forms.iter_mut().zip(candidates);
-        let known = decided.iter().zip(matching).zip(in_their_case);
-        for ((word, candidates), ((decided, matching), in_their_case)) in words.zip(known) {
-            *word |= candidates & !(*decided & !*matching & in_their_case);
-        }
+        leave_out(candidates, (decided, matching), in_their_case);
+        add_row(in_forms, candidates);
     }
 
     fn range(&self, id: StringId, row: Row) -> Range<usize> {
@@ -182,6 +189,47 @@ pub(in crate::transaction) fn clear_row(row: &mut [u64]) {
     let (row, _) = row.as_chunks_mut::<ROW_STEP>();
     for words in row {
         *words = [0; ROW_STEP];
+    }
+}
+
+/// Leaves filters out of a row that are decided and don't match, of those `in_their_case`.
+fn leave_out(row: &mut [u64], (decided, matching): (&[u64], &[u64]), in_their_case: &[u64]) {
+    let (row, _) = row.as_chunks_mut::<ROW_STEP>();
+    let (decided, _) = decided.as_chunks::<ROW_STEP>();
+    let (matching, _) = matching.as_chunks::<ROW_STEP>();
+    let (in_their_case, _) = in_their_case.as_chunks::<ROW_STEP>();
+    let known = decided.iter().zip(matching).zip(in_their_case);
+    for (row, ((decided, matching), in_their_case)) in row.iter_mut().zip(known) {
+        let known = decided.iter().zip(matching).zip(in_their_case);
+        for (word, ((decided, matching), in_their_case)) in row.iter_mut().zip(known) {
+            *word &= !(decided & !matching & in_their_case);
+        }
+    }
+}
+
+/// Hot path: whether a row has no bit.
+pub(super) fn is_empty(row: &[u64]) -> bool {
+    let (row, _) = row.as_chunks::<ROW_STEP>();
+    let all = row.iter().fold(0, |all, [a, b, c, d]| all | a | b | c | d);
+    all == 0
+}
+
+/// Hot path: keeps of a row what another has too.
+pub(super) fn keep_row(row: &mut [u64], other: &[u64]) {
+    let (row, _) = row.as_chunks_mut::<ROW_STEP>();
+    let (other, _) = other.as_chunks::<ROW_STEP>();
+    for (row, other) in row.iter_mut().zip(other) {
+        let ([a, b, c, d], [e, f, g, h]) = (*row, other);
+        *row = [a & e, b & f, c & g, d & h];
+    }
+}
+
+/// Hot path: makes a row another.
+pub(super) fn set_row(row: &mut [u64], other: &[u64]) {
+    let (row, _) = row.as_chunks_mut::<ROW_STEP>();
+    let (other, _) = other.as_chunks::<ROW_STEP>();
+    for (row, other) in row.iter_mut().zip(other) {
+        *row = *other;
     }
 }
 

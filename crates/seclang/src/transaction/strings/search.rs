@@ -3,8 +3,9 @@
 //! Most forms of harmless strings match nothing, and are not looked at again: they are made and searched
 //! here, and only what rules ask for becomes a string of its own.
 
-use super::rows::{add_row, clear_row};
-use crate::program::{Forms, Side};
+use super::class_rows::ClassRows;
+use super::rows::{add_row, is_empty, keep_row, set_row};
+use crate::program::{Form, Forms, Side};
 use crate::{Transformation, UnicodeMap};
 
 /// Memory for it.
@@ -48,11 +49,11 @@ enum Place {
 }
 
 /// A form that may match something.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Candidate<'s> {
     pub(super) bytes: &'s [u8],
     /// The filters that may match it, of those that it is searched for.
-    pub(super) row: &'s [u64],
+    pub(super) row: &'s mut [u64],
 }
 
 /// From so many bytes on a form is kept where it was made: to move it would take as much again.
@@ -83,8 +84,8 @@ impl Search {
         }
     }
 
-    /// Makes all forms of a list of `value`, which has these classes; how many bytes were looked at. Ends
-    /// once that are more than `bytes_max`.
+    /// Makes all forms of a list of `value`, which has these classes, to which the list is narrowed; how
+    /// many bytes were looked at. Ends once that are more than `bytes_max`.
     pub(super) fn make(
         &mut self,
         side: &Side,
@@ -94,16 +95,9 @@ impl Search {
         bytes_max: u64,
     ) -> usize {
         self.begin(value, classes);
-        if list.triggers & classes == 0 {
-            return 0;
-        }
         let (mut at, mut worked) = (0, 0);
         self.of_list.resize(list.forms.len(), AS_IT_CAME);
         while let Some(form) = list.forms.get(at) {
-            if form.grown & classes == 0 {
-                at = usize::from(form.end);
-                continue;
-            }
             let from = match form.from {
                 0 => AS_IT_CAME,
                 from => self.made_of(usize::from(from) - 1),
@@ -134,8 +128,8 @@ impl Search {
                 if let Some(place) = self.of_list.get_mut(at) {
                     *place = made;
                 }
-                if form.searched & classes != 0 {
-                    self.want(made, list, at);
+                if form.searched != 0 && (made != from || !form.adds_nothing) {
+                    self.want(made, list, (at, form));
                 }
             }
             at += 1;
@@ -163,16 +157,19 @@ impl Search {
     }
 
     /// Notes for which filters one of `made` is searched.
-    fn want(&mut self, made: u16, list: &Forms, at: usize) {
+    fn want(&mut self, made: u16, list: &Forms, (at, form): (usize, &Form)) {
         let from = at * 2 * self.row_len;
         let rows = list.rows.get(from..from + 2 * self.row_len);
         let Some((searched, alone)) = rows.and_then(|rows| rows.split_at_checked(self.row_len))
         else {
             return;
         };
-        let to = usize::from(made) * self.row_len;
-        let wanted = self.wanted.get_mut(to..to + self.row_len);
-        add_row(wanted.unwrap_or_default(), searched);
+        let classes = self.made.get(usize::from(made)).map(|made| made.classes);
+        if classes.is_some_and(|classes| classes & form.needs.classes != 0) {
+            let to = usize::from(made) * self.row_len;
+            let wanted = self.wanted.get_mut(to..to + self.row_len);
+            add_row(wanted.unwrap_or_default(), searched);
+        }
         let as_it_came = self.wanted.get_mut(..self.row_len);
         add_row(as_it_came.unwrap_or_default(), alone);
     }
@@ -208,7 +205,12 @@ impl Search {
         if self.buffer == value {
             return AS_IT_CAME;
         }
-        let is_it = |made: &Made| bytes_of(&self.bytes, &self.large, *made, value) == self.buffer;
+        let classes = side.prefilter.classes_of(&self.buffer);
+        let len = self.buffer.len();
+        let is_it = |made: &Made| {
+            (made.len, made.classes) == (len, classes)
+                && bytes_of(&self.bytes, &self.large, *made, value) == self.buffer
+        };
         let mut others = self.made.iter().enumerate().skip(1);
         let known = others.find(|(_, made)| is_it(made));
         if let Some(known) = known.and_then(|(at, _)| u16::try_from(at).ok()) {
@@ -217,8 +219,6 @@ impl Search {
         let Ok(at) = u16::try_from(self.made.len()) else {
             return AS_IT_CAME;
         };
-        let classes = side.prefilter.classes_of(&self.buffer);
-        let len = self.buffer.len();
         let place = match len < LARGE {
             true => {
                 let start = self.bytes.len();
@@ -246,7 +246,12 @@ impl Search {
     }
 
     /// Searches one of them; how many bytes were looked at, and what was found.
-    pub(super) fn search(&mut self, side: &Side, number: usize) -> (usize, Option<Candidate<'_>>) {
+    pub(super) fn search(
+        &mut self,
+        side: &Side,
+        class_rows: &mut ClassRows,
+        number: usize,
+    ) -> (usize, Option<Candidate<'_>>) {
         let from = (number + 1) * self.row_len;
         let Some((made, wanted)) = self
             .made
@@ -259,17 +264,18 @@ impl Search {
             return (0, None);
         }
         let bytes = bytes_of(&self.bytes, &self.large, *made, &[]);
-        clear_row(&mut self.found);
-        side.prefilter
-            .candidates(bytes, made.classes, &mut self.found);
-        for (word, wanted) in self.found.iter_mut().zip(wanted) {
-            *word &= wanted;
+        let of_classes = class_rows.get(&side.prefilter, made.classes);
+        set_row(&mut self.found, of_classes);
+        side.prefilter.scan(bytes, &mut self.found);
+        keep_row(&mut self.found, wanted);
+        if is_empty(&self.found) {
+            return (bytes.len(), None);
         }
         let candidate = Candidate {
             bytes,
-            row: &self.found,
+            row: &mut self.found,
         };
-        (bytes.len(), (!is_empty(candidate.row)).then_some(candidate))
+        (bytes.len(), Some(candidate))
     }
 
     /// Gives the memory of large forms back, which are searched now.
@@ -290,8 +296,4 @@ fn bytes_of<'b>(bytes: &'b [u8], large: &'b [Vec<u8>], made: Made, value: &'b [u
         Place::At(start) => bytes.get(start..start + made.len).unwrap_or_default(),
         Place::Large(at) => large.get(at).map(Vec::as_slice).unwrap_or_default(),
     }
-}
-
-fn is_empty(row: &[u64]) -> bool {
-    row.iter().fold(0, |all, word| all | word) == 0
 }
