@@ -635,3 +635,34 @@ fn tables_are_libinjections() {
     }
     assert_eq!(fingerprints.len(), 8367);
 }
+
+/// The prefilter of rules relies on it.
+#[test]
+fn numbers_and_dots_are_no_injection() {
+    const LEN_MAX: usize = 12;
+    let mut value = Vec::new();
+    for number in 0..3_usize.pow(12) {
+        value.clear();
+        let digits = (0..12).scan(number, |rest, _| {
+            let digit = *rest % 3;
+            *rest /= 3;
+            Some(digit)
+        });
+        value.extend(digits.filter_map(|digit| b"07.".get(digit).copied()));
+        for len in 0..=LEN_MAX {
+            // Each shorter one is the beginning of one that ends in zeros.
+            let is_new = len == LEN_MAX
+                || value
+                    .get(len..)
+                    .is_some_and(|rest| rest.iter().all(|byte| *byte == b'0'));
+            if is_new {
+                assert_eq!(
+                    detect(&value[..len]),
+                    None,
+                    "{}",
+                    value[..len].escape_ascii()
+                );
+            }
+        }
+    }
+}

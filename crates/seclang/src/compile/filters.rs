@@ -82,6 +82,13 @@ impl SideDraft {
             .map(|(filter, requirement)| (*filter, least(requirement)))
             .collect();
         let mut prefilter = self.prefilter(required, requirements.is_on);
+        for (operator, filter) in self.filters.iter().zip(0_u32..) {
+            let compiled = operators.get(*operator).filter(|_| requirements.is_on);
+            let besides = compiled.and_then(|compiled| Requirement::besides(&compiled.operator));
+            if let Some(besides) = besides {
+                prefilter.require_besides(filter, besides);
+            }
+        }
         let words = words_of(self.filters.len());
         let in_their_case = self.known.iter();
         let in_their_case = in_their_case.filter(|((_, changes_case), _)| !changes_case);

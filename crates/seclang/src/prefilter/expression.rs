@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use regex_syntax::hir::{Class, ClassBytes, Hir, HirKind};
 
 use super::clause::Clause;
+use super::unquoted::{QUOTING, unquoted};
 use crate::ByteSet;
 
 /// The most strings of a set.
@@ -22,8 +23,25 @@ const COPIES_MAX: u32 = 8;
 
 /// The rarest clause that is known to hold of each match of `expression`.
 pub(super) fn clause(expression: &Hir) -> Option<Clause> {
-    Matches::of(expression).into_clause()
+    let clause = Matches::of(expression).into_clause();
+    let is_rare = |clause: &Clause| clause.rate() < QUOTED_RATE;
+    if clause.as_ref().is_some_and(is_rare) {
+        return clause;
+    }
+    Clause::rarer(clause, clause_of_words(expression))
 }
+
+/// That a value has a byte that breaks words up, or what each match without any has.
+fn clause_of_words(expression: &Hir) -> Option<Clause> {
+    let quoted = Clause::of_class(QUOTING);
+    match unquoted(expression) {
+        Some(words) => Matches::of(&words).into_clause()?.or(quoted),
+        None => Some(quoted),
+    }
+}
+
+/// The share of values, about, that have a byte that breaks words up: no clause that has those is rarer.
+const QUOTED_RATE: f64 = 0.07;
 
 /// In lower case, which stands for both.
 type Words = BTreeSet<Vec<u8>>;

@@ -23,6 +23,8 @@ pub(crate) struct Prefilter {
     /// The classes that have filters.
     filtering: u64,
     always: Box<[u64]>,
+    /// Classes without which a value passes no filter of some that look for no literals.
+    besides: Vec<(u64, FilterBits)>,
     literals: Literals,
 }
 
@@ -55,9 +57,22 @@ impl Prefilter {
                 .map(|filters| FilterBits::of(filters))
                 .collect(),
             always: always.into(),
+            besides: Vec::new(),
             literals: Literals::new(&wanted.literals),
         };
         (prefilter, extra)
+    }
+
+    /// Notes that a filter, which looks for no literals, isn't passed without a byte of `set` either, where
+    /// there is a class for it.
+    pub(crate) fn require_besides(&mut self, filter: u32, set: ByteSet) {
+        let number = self.classes.number(set);
+        let number = number.or_else(|| wider(&self.classes, set));
+        if let Some(class) = number.map(|number| 1 << number) {
+            self.filtering |= class;
+            let filters = FilterBits::of(&[filter]).into_iter();
+            self.besides.extend(filters.map(|filters| (class, filters)));
+        }
     }
 
     /// The class of which a value has a byte that has one of `set`, as its bit: a class of no filter where
@@ -92,6 +107,11 @@ impl Prefilter {
             *word = *always;
         }
         self.add_of_classes(classes, found);
+        for (class, filters) in &self.besides {
+            if classes & class == 0 {
+                filters.take_from(found);
+            }
+        }
     }
 
     /// The bits of the classes of which `value` has a byte. Hot path: two instructions a byte.

@@ -29,6 +29,13 @@ impl FilterBits {
         }
     }
 
+    /// Takes them out of `found`.
+    pub(super) fn take_from(self, found: &mut [u64]) {
+        if let Some(word) = found.get_mut(self.word as usize) {
+            *word &= !self.bits;
+        }
+    }
+
     /// Whether all are in `found`. Hot path.
     #[inline]
     pub(super) fn are_in(self, found: &[u64]) -> bool {

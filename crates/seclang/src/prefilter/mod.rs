@@ -15,6 +15,7 @@ mod frequency;
 mod grouped;
 mod literals;
 mod requirement;
+mod unquoted;
 mod witnesses;
 
 pub(crate) use filter::Prefilter;

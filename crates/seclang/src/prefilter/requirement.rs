@@ -16,6 +16,9 @@ const SQLI: ByteSet = ByteSet::range(b'0', b'9')
     .with(b'_')
     .complement();
 
+/// Of numbers and dots alone no SQL injection is made.
+const NUMBERS: ByteSet = ByteSet::range(b'0', b'9').with(b'.');
+
 /// Scripts run from tags and comments, for which there is a `<`, and from attributes' values, for which
 /// there is a `=`.
 const XSS: ByteSet = ByteSet::of(b"<=");
@@ -41,6 +44,15 @@ impl Requirement {
         };
         let is_selective = clause.rate() < RATE_MAX;
         is_selective.then(|| clause.into_requirement())
+    }
+
+    /// Bytes of which every value has one, besides what is required, that `operator` matches; `None` where
+    /// that is nothing. Of no operator that requires literals.
+    pub(crate) fn besides(operator: &Operator) -> Option<ByteSet> {
+        match operator {
+            Operator::DetectSqli => Some(NUMBERS.complement()),
+            _ => None,
+        }
     }
 
     /// The length of the shortest value that it holds of.

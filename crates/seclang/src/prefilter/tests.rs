@@ -302,6 +302,30 @@ fn whoever_asks_for_classes_gets_their_bits() {
 }
 
 #[test]
+fn what_is_required_besides_is_required() {
+    let requirement = Requirement {
+        literals: Vec::new(),
+        class: ByteSet::of(b"."),
+    };
+    let filters = [(3, requirement.clone()), (4, requirement)];
+    let (mut prefilter, _) = Prefilter::build(filters, &[]);
+    prefilter.require_besides(4, ByteSet::range(b'0', b'9').with(b'.').complement());
+    let of_classes = |value: &[u8]| {
+        let mut found = [0];
+        prefilter.of_classes(prefilter.classes_of(value), &mut found);
+        let [found] = found;
+        found
+    };
+    assert_eq!(of_classes(b"7.95"), 1 << 3);
+    assert_eq!(of_classes(b"7.95 "), 1 << 3 | 1 << 4);
+    assert_eq!(of_classes(b"a b"), 0);
+    assert_ne!(
+        prefilter.filtering(prefilter.classes_of(b".")),
+        prefilter.filtering(prefilter.classes_of(b". "))
+    );
+}
+
+#[test]
 fn classes_beyond_63_join_wider_ones() {
     let extra: Vec<ByteSet> = (0..66).map(|byte| ByteSet::of(&[byte, 200])).collect();
     let class = |bytes: &[u8]| Requirement {

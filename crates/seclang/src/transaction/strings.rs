@@ -102,7 +102,7 @@ impl Strings {
             hasher: RandomState::new(),
             rows: Rows::new(side.words()),
             class_rows: ClassRows::new(side.words()),
-            narrowed: Narrowed::default(),
+            narrowed: Narrowed::new(),
             search: Search::new(side.words()),
             transformed: Vec::new(),
             nodes: side.pipelines.len(),
