@@ -1,6 +1,6 @@
 # Two commands: `make run` and `make test`. `make help` lists the rest.
 
-.PHONY: run test soak set-up lint deny release package test-package bench bench-process bench-reload bench-idle clean help
+.PHONY: run test crs-wire soak set-up lint deny release package test-package bench bench-process bench-reload bench-idle clean help
 
 PROFILE := ci
 
@@ -13,6 +13,13 @@ run:
 ## test: install what the tests need, and run them all
 test: set-up
 	@. ./tests/environment && cargo test --profile $(PROFILE) --workspace
+
+## crs-wire: OWASP CRS's own regression tests over real sockets (PALISADE_CRS: CRS's folder, with its tests)
+crs-wire: set-up
+	@. ./tests/environment && PALISADE_REQUIRE_CRS=1 \
+		cargo test --quiet --profile $(PROFILE) -p palisade-cli --test e2e -- crs_passes_its_own_tests_over_the_wire \
+		2>&1 | tee target/crs-wire.txt
+	@grep -q '^test result: ok. 1 passed' target/crs-wire.txt
 
 ## soak: half an hour of everything at once, with a report (MINUTES=5, IDLE=10000 idle connections)
 soak: set-up

@@ -1,10 +1,20 @@
 //! `palisade waf`: rules checked, explained and tested.
 
+/// Says it where tests that pass are seen too: what is printed by them is not.
+macro_rules! say {
+    ($($said:tt)*) => {{
+        use std::io::Write;
+        let line = format!($($said)*) + "\n";
+        std::io::stderr().write_all(line.as_bytes()).unwrap();
+    }};
+}
+
 mod check;
-mod crs;
+pub(crate) mod crs;
 mod explain;
 mod recommended;
 mod test;
+mod wire;
 
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};

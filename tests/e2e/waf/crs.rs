@@ -5,22 +5,29 @@ use std::path::Path;
 use super::Folder;
 
 /// Where the engine's settings for CRS's tests are.
-fn settings(name: &str) -> String {
+pub(crate) fn settings(name: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../waf/tests/data");
     folder.join(name).to_str().unwrap().to_owned()
 }
 
-/// CRS's folder; tells loudly what isn't run without it.
-fn crs(skipped: &str) -> Option<String> {
+/// CRS's folder; tells loudly what isn't run without it, which fails where it is required
+/// (`PALISADE_REQUIRE_CRS`).
+#[track_caller]
+pub(crate) fn crs(skipped: &str) -> Option<String> {
     let folder = std::env::var("PALISADE_CRS").ok();
     if folder.is_none() {
-        eprintln!("SKIPPED, since PALISADE_CRS names no folder with OWASP CRS: {skipped}");
+        let required = std::env::var_os("PALISADE_REQUIRE_CRS").is_some();
+        assert!(
+            !required,
+            "PALISADE_CRS names no folder with OWASP CRS: {skipped}"
+        );
+        say!("SKIPPED, since PALISADE_CRS names no folder with OWASP CRS: {skipped}");
     }
     folder
 }
 
 /// CRS's rules behind the engine's settings.
-fn rules(crs: &str, more: &[&str]) -> Vec<String> {
+pub(crate) fn rules(crs: &str, more: &[&str]) -> Vec<String> {
     let mut rules = vec![
         settings("engine.conf"),
         format!("{crs}/crs-setup.conf.example"),

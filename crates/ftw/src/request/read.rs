@@ -14,6 +14,8 @@ use super::chunked;
 /// which has neither header fields nor a body (RFC 1945 section 4.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request<'r> {
+    /// All of it, as it was sent.
+    pub bytes: &'r [u8],
     /// Everything up to the body, as it was sent.
     pub head: &'r [u8],
     /// The first line, without its end.
@@ -64,6 +66,7 @@ impl<'r> Request<'r> {
         let (target, rest) = split_word(rest);
         let protocol = trim(rest);
         let mut request = Self {
+            bytes,
             head: bytes,
             line,
             method,
