@@ -25,7 +25,9 @@ impl Nginx {
     /// When it can't be started.
     #[must_use]
     pub fn start(folder: &Path) -> Self {
-        Self::start_with(folder, "", "try_files /page.html =404;", Path::new("/"))
+        // Files are not posted to.
+        let page = "try_files /page.html =404; error_page 405 =200 /page.html;";
+        Self::start_with(folder, "", page, Path::new("/"))
     }
 
     /// Starts one with these directives at the top and in its location; libraries of its modules may be below
