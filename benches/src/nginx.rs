@@ -40,7 +40,7 @@ impl Nginx {
         let address = free_address();
         let (prefix, page) = (folder.display(), "palisade".repeat(128));
         let settings = format!(
-            "{main} daemon off; master_process off; pid {prefix}/nginx.pid; error_log stderr error;
+            "{main} daemon off; master_process off; pid {prefix}/nginx.pid; error_log stderr crit;
              events {{ worker_connections 256; }}
              http {{
                  access_log off; keepalive_requests 100000000; root {prefix};
