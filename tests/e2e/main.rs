@@ -49,3 +49,4 @@ mod tls;
 mod upgrade;
 mod usage_metrics;
 mod waf;
+mod waf_inline;

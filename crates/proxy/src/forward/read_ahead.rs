@@ -143,7 +143,8 @@ impl Reading<'_> {
         let wanted = looked_at.saturating_add(1);
         let mut step = READ_AHEAD_BYTES.min(wanted);
         loop {
-            let is_held = step <= READ_AHEAD_BYTES || held.grow_to(step, self.memory_max());
+            let is_held =
+                step <= READ_AHEAD_BYTES || held.grow_to(self.taken(step), self.memory_max());
             if !is_held {
                 let metrics = &self.context.facts.shared.metrics;
                 metrics.rules.body_memory_was_full();
@@ -156,6 +157,14 @@ impl Reading<'_> {
                 return Ok(is_whole);
             }
             step = bytes.len().saturating_add(STEP_BYTES).min(wanted);
+        }
+    }
+
+    /// How much memory the first `bytes_max` bytes of the body take: no more than all of it.
+    fn taken(&self, bytes_max: usize) -> usize {
+        match self.context.incoming.framing {
+            Framing::Length(length) => bytes_max.min(usize::try_from(length).unwrap_or(usize::MAX)),
+            _ => bytes_max,
         }
     }
 

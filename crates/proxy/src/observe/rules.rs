@@ -35,9 +35,6 @@ pub(super) struct Told<'a> {
 impl Told<'_> {
     /// Tells what rules say, once phase 5 is over.
     pub(super) fn tell(&self, inspection: &Inspection) {
-        if inspection.matches().next().is_none() && inspection.failure().is_none() {
-            return;
-        }
         let refused = inspection.refused_for();
         let would_be = inspection.would_be_refused_for();
         if let Some(objection) = &refused {
