@@ -255,7 +255,9 @@ fn request(kind: Kind, random: &mut Random) -> String {
     let (mut target, mut body) = (format!("/shop/{}", random.letters()), String::new());
     match kind {
         Kind::Plain => {}
-        Kind::Attack => target.push_str("?id=1%27%20or%201=1--%20&x=%3Cscript%3Ealert(1)%3C/script%3E"),
+        Kind::Attack => {
+            target.push_str("?id=1%27%20or%201=1--%20&x=%3Cscript%3Ealert(1)%3C/script%3E")
+        }
         Kind::Arguments => {
             for number in 0..8 {
                 let mark = if number == 0 { '?' } else { '&' };
