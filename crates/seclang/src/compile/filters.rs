@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::needs::{Needs, least};
+use super::needs::{Least, Needs};
 use super::operators::Operators;
 use crate::ByteSet;
 use crate::Transformation;
@@ -77,9 +77,9 @@ impl SideDraft {
         part_count: usize,
     ) -> Side {
         let required = self.required(operators, requirements);
-        let least: HashMap<u32, (usize, ByteSet)> = required
+        let least: HashMap<u32, Least> = required
             .iter()
-            .map(|(filter, requirement)| (*filter, least(requirement)))
+            .map(|(filter, requirement)| (*filter, Least::of(requirement)))
             .collect();
         let mut prefilter = self.prefilter(required, requirements.is_on);
         for (operator, filter) in self.filters.iter().zip(0_u32..) {
@@ -102,7 +102,8 @@ impl SideDraft {
             }
             needs.add(node, least.get(&filter));
         }
-        let needs = needs.in_classes(&mut prefilter);
+        let removed = |node| self.pipelines.removed(node);
+        let needs = needs.in_classes(&mut prefilter, removed);
         let mut side = Side {
             prefilter,
             pipelines: self.pipelines,
@@ -264,7 +265,7 @@ impl PartForms {
         }
         let needs = |node| needs.get(&node).copied().unwrap_or(FormNeeds::ANY);
         let written = |transformation: Transformation| match transformation.written() {
-            Some(bytes) => side.prefilter.meeting(bytes),
+            Some(bytes) => side.prefilter.written(bytes, transformation.changes_case()),
             None => u64::MAX,
         };
         let searched = |node| side.searched(node);

@@ -49,6 +49,21 @@ impl ByteClasses {
         meeting.fold(0, |all, (number, _)| all | 1 << number)
     }
 
+    /// The same, where a letter of `set` is there only in place of the same letter in the other case:
+    /// classes that have both cases had it before.
+    pub(super) fn meeting_beyond_case(&self, set: ByteSet) -> u64 {
+        const LETTERS: ByteSet = ByteSet::range(b'a', b'z').in_either_case();
+        let meeting = self.iter().filter(|(_, class)| {
+            let has_both_cases = class.in_either_case() == **class;
+            let set = match has_both_cases {
+                true => set.without(LETTERS),
+                false => set,
+            };
+            class.intersects(set)
+        });
+        meeting.fold(0, |all, (number, _)| all | 1 << number)
+    }
+
     /// The bits of the classes that `value` has a byte of, and that of every value. Hot path: two
     /// instructions a byte.
     pub(super) fn of(&self, value: &[u8]) -> u64 {

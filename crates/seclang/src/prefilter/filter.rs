@@ -90,9 +90,13 @@ impl Prefilter {
         number.map_or(u64::MAX, |number| 1 << number)
     }
 
-    /// The classes that have a byte of `set`, once all have their numbers.
-    pub(crate) fn meeting(&self, set: ByteSet) -> u64 {
-        self.classes.meeting(set)
+    /// The classes of which a value may have a byte, and had none before bytes of `set` were written; if
+    /// `changes_case`, letters only in place of the same in the other case. Once all have their numbers.
+    pub(crate) fn written(&self, set: ByteSet, changes_case: bool) -> u64 {
+        match changes_case {
+            true => self.classes.meeting_beyond_case(set),
+            false => self.classes.meeting(set),
+        }
     }
 
     /// Those of some classes that have filters.

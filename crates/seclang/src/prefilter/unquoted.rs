@@ -54,3 +54,68 @@ fn of_class(class: &ClassBytes) -> Option<Hir> {
     let is_empty = left.ranges().is_empty();
     (!is_empty).then(|| Hir::class(Class::Bytes(left)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prefilter::expression;
+    use crate::{OperatorCache, Rx};
+    use proptest::prelude::*;
+
+    fn hir(pattern: &str) -> Hir {
+        Rx::parse(pattern.as_bytes()).unwrap().hir().unwrap()
+    }
+
+    #[track_caller]
+    fn check(pattern: &str, expected: Option<&str>) {
+        assert_eq!(unquoted(&hir(pattern)), expected.map(hir), "{pattern}");
+    }
+
+    #[test]
+    fn what_breaks_words_up_is_taken_out() {
+        check(r#"b["']*u(?:\$x)?s\\?y"#, Some("busy"));
+        check("a[b'c]d", Some("a[bc]d"));
+        check(r#"^(?:a|"b"|c)$"#, Some("^(?:a|c)$"));
+        check("a(?:'b')+c", None);
+        check("(?:')+|[$]", None);
+        check("a'{0,3}b{2}", Some("ab{2}"));
+    }
+
+    #[test]
+    fn words_are_found_however_they_are_written() {
+        let pattern = r#"(?i)c["'\\]*m["'\\]*d["'\\]*(?:[0-9]|\.exe)"#;
+        let requirement = expression::clause(&hir(pattern))
+            .unwrap()
+            .into_requirement();
+        for value in ["CMD1", "x cmd.exe", "c'm\"d7", "c\\md9"] {
+            assert!(requirement.holds(value.as_bytes()), "{value}");
+        }
+        assert!(!requirement.holds(b"come, dear 7."));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn what_matches_without_quotes_matches_what_is_left(
+            pattern in r#"(?:[ab]|['"]\*|\[a'\]|\(a\|'\)|\(b'\)\?|\(?:a\|b\)\+|\^|\$){1,6}"#,
+            value in r#"[ab'"]{0,6}"#,
+        ) {
+            let Ok(rx) = Rx::parse(pattern.as_bytes()) else {
+                return Ok(());
+            };
+            if !rx.is_match(value.as_bytes(), &mut OperatorCache::default()) {
+                return Ok(());
+            }
+            let expression = rx.hir().unwrap();
+            if QUOTING.find_in(value.as_bytes()).is_none() {
+                let left = unquoted(&expression).unwrap();
+                let left = regex_automata::meta::Builder::new().build_from_hir(&left).unwrap();
+                prop_assert!(left.is_match(value.as_bytes()), "{}", pattern);
+            }
+            if let Some(clause) = expression::clause(&expression) {
+                prop_assert!(clause.into_requirement().holds(value.as_bytes()), "{}", pattern);
+            }
+        }
+    }
+}

@@ -8,21 +8,40 @@ impl Requirement {
     /// Bytes, letters in both cases, of which each value of which this holds has at least one: those of the
     /// class, and of each literal the one that is rarest in harmless values.
     pub(crate) fn witnesses(&self) -> ByteSet {
-        let class = self.class.in_either_case();
-        let mut literals = self.literals.iter();
-        literals
-            .try_fold(class, |all, literal| with_one_of(all, literal))
-            .unwrap_or(ByteSet::ALL)
+        self.witnesses_of(self.class, None)
+    }
+
+    /// The same of values that have something of it that has a byte of `seams`: where nothing else is to be
+    /// found.
+    pub(crate) fn witnesses_at(&self, seams: ByteSet) -> ByteSet {
+        let class = match self.class.intersects(seams) {
+            true => self.class,
+            false => ByteSet::EMPTY,
+        };
+        self.witnesses_of(class, Some(seams))
+    }
+
+    fn witnesses_of(&self, class: ByteSet, seams: Option<ByteSet>) -> ByteSet {
+        let class = class.in_either_case();
+        let is_meant = |literal: &[u8]| seams.is_none_or(|seams| seams.find_in(literal).is_some());
+        let mut literals = self.literals.iter().filter(|literal| is_meant(literal));
+        let preferred = seams.unwrap_or_default().without(ByteSet::of(b" "));
+        let all = literals.try_fold(class, |all, literal| with_one_of(all, literal, preferred));
+        all.unwrap_or(ByteSet::ALL)
     }
 }
 
-/// With a byte of `literal`, unless there is one already; `None` where it has none.
-fn with_one_of(witnesses: ByteSet, literal: &[u8]) -> Option<ByteSet> {
+/// With a byte of `literal`, unless there is one already: a `preferred` one if it has one, and no space, by
+/// which values are taken apart and put together, if it has another. `None` where it has none.
+fn with_one_of(witnesses: ByteSet, literal: &[u8], preferred: ByteSet) -> Option<ByteSet> {
     if literal.iter().any(|byte| witnesses.contains(*byte)) {
         return Some(witnesses);
     }
-    let bytes = literal.iter().copied();
-    let rarest = bytes.min_by(|byte, other| rate(*byte).total_cmp(&rate(*other)))?;
+    let order = |byte: &u8| (!preferred.contains(*byte), *byte == b' ');
+    let rarest = literal.iter().copied().min_by(|byte, other| {
+        let order = order(byte).cmp(&order(other));
+        order.then_with(|| rate(*byte).total_cmp(&rate(*other)))
+    })?;
     Some(witnesses.with(rarest).in_either_case())
 }
 

@@ -79,6 +79,11 @@ pub(crate) struct FormNeeds {
     pub(crate) len_min: usize,
     /// The classes of which it has a byte of at least one; all ones where that may be any byte or none.
     pub(crate) classes: u64,
+    /// The class of which a string must have one for its form to differ elsewhere than at seams, which is
+    /// seen to where it was made of the string as it came; all ones where it may in any case.
+    pub(crate) removed: u64,
+    /// The same as `classes`, if what is between seams isn't meant: that is found in the string as it came.
+    pub(crate) at_seams: u64,
 }
 
 impl FormNeeds {
@@ -86,11 +91,15 @@ impl FormNeeds {
     pub(crate) const ANY: Self = Self {
         len_min: 0,
         classes: u64::MAX,
+        removed: u64::MAX,
+        at_seams: u64::MAX,
     };
     /// What no form has.
     pub(crate) const NEVER: Self = Self {
         len_min: usize::MAX,
         classes: 0,
+        removed: u64::MAX,
+        at_seams: 0,
     };
 
     /// What a form has at least of which one of both holds.
@@ -98,6 +107,8 @@ impl FormNeeds {
         Self {
             len_min: self.len_min.min(other.len_min),
             classes: self.classes | other.classes,
+            removed: u64::MAX,
+            at_seams: self.at_seams | other.at_seams,
         }
     }
 }
@@ -141,8 +152,10 @@ impl Forms {
         Self {
             triggers: forms.iter().fold(0, |all, form| all | form.searched),
             classes: forms.iter().fold(EVERY, |all, form| {
-                let classes = [form.trigger, form.searched, form.needs.classes];
-                let told = classes.into_iter().filter(|classes| *classes != u64::MAX);
+                let needs = form.needs;
+                let needs = [needs.classes, needs.removed, needs.at_seams];
+                let classes = [form.trigger, form.searched].into_iter().chain(needs);
+                let told = classes.filter(|classes| *classes != u64::MAX);
                 told.fold(all, |all, classes| all | classes)
             }),
             filters: union(

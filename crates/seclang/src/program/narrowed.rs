@@ -69,7 +69,15 @@ impl Branches {
         self.of_list.push(at);
         let branch = at.and_then(|at| self.all.get_mut(at));
         let is_searched = |branch: &Branch| {
-            form.searched & classes != 0 && form.needs.classes & branch.reach != 0
+            // Between seams the form is the string as it came, where it is found as well.
+            let is_at_seams = branch.parent.is_none()
+                && branch.form.last.seams().is_some()
+                && form.needs.removed & classes == 0;
+            let needed = match is_at_seams {
+                true => form.needs.at_seams,
+                false => form.needs.classes,
+            };
+            form.searched & classes != 0 && needed & branch.reach != 0
         };
         if let Some(branch) = branch.filter(|branch| is_searched(branch)) {
             branch.form.searched = u64::MAX;

@@ -1,6 +1,6 @@
 //! Lists of transformations as a tree: what several rules begin with is done once.
 
-use crate::Transformation;
+use crate::{ByteSet, Transformation};
 
 /// Which node of the tree; 0 is the root, where a value is as it came.
 pub(crate) type NodeId = u16;
@@ -121,6 +121,12 @@ impl Pipelines {
     pub(crate) fn changes_case(&self, id: NodeId) -> bool {
         let mut path = self.path(id).iter();
         path.any(|id| self.node(*id).is_some_and(|node| node.last.changes_case()))
+    }
+
+    /// What the transformation of a list takes out that leaves seams, if one does.
+    pub(crate) fn removed(&self, id: NodeId) -> Option<ByteSet> {
+        let mut path = self.path(id).iter();
+        path.find_map(|id| Some(self.node(*id)?.last.seams()?.0))
     }
 
     /// The node without `lowercase` at the end of its list.

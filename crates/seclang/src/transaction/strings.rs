@@ -11,6 +11,7 @@ mod narrowed;
 mod rows;
 mod search;
 
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ahash::RandomState;
@@ -49,13 +50,15 @@ pub(crate) struct Strings {
     class_rows: ClassRows,
     narrowed: Narrowed,
     search: Search,
-    /// A row for each string: what each node makes of it.
+    /// A row for each string that was transformed: what each node makes of it.
     transformed: Vec<StringId>,
     nodes: usize,
     /// The bytes that were transformed or searched since somebody asked.
     worked: usize,
     /// How many there may be before the transaction's budget is spent.
     work_max: u64,
+    /// How many parts were searched.
+    parts: u64,
     /// Another each time that all are forgotten, and no other worker's.
     epoch: u64,
     buffer: Vec<u8>,
@@ -68,6 +71,8 @@ struct Known {
     hash: u64,
     classes: u64,
     is_scanned: bool,
+    /// Whether a filter has been asked of it.
+    is_asked: bool,
     /// Whether no filter may match it; known once it is scanned.
     is_clean: bool,
     /// The lists of forms in which it has been searched.
@@ -76,6 +81,10 @@ struct Known {
     is_stale: bool,
     /// Whether no filter may match any form of those lists.
     is_clean_in_all: bool,
+    /// Where its row is of what was made of it.
+    transformed: Option<NonZeroU32>,
+    /// The last part that it came in, of those of which that is asked.
+    came_in: u64,
 }
 
 /// An epoch that no strings have had: a transaction may go on with another worker, where the ids that it
@@ -108,6 +117,7 @@ impl Strings {
             nodes: side.pipelines.len(),
             worked: 0,
             work_max: u64::MAX,
+            parts: 0,
             epoch: next_epoch(),
             buffer: Vec::new(),
         }
@@ -157,6 +167,8 @@ impl Strings {
         }
     }
 
+    /// Apart, so that it costs little to find one that is known.
+    #[inline(never)]
     fn add(&mut self, side: &Side, value: &[u8], hash: u64) -> StringId {
         let (Ok(id), Ok(start), Ok(len)) = (
             u32::try_from(self.known.len()),
@@ -172,14 +184,15 @@ impl Strings {
             hash,
             classes: side.prefilter.classes_of(value),
             is_scanned: false,
+            is_asked: false,
             is_clean: false,
             searched_in: 0,
             is_stale: false,
             is_clean_in_all: false,
+            transformed: None,
+            came_in: 0,
         });
         self.rows.push();
-        let cells = self.transformed.len() + self.nodes;
-        self.transformed.resize(cells, StringId::UNSET);
         let known = &self.known;
         self.by_content.insert_unique(hash, id, |id| {
             known.get(*id as usize).map_or(0, |known| known.hash)
@@ -234,7 +247,10 @@ impl Strings {
         {
             return id;
         }
-        let cell = id.index() * self.nodes + usize::from(node);
+        let Some(row) = self.transformed_row(id) else {
+            return id;
+        };
+        let cell = row + usize::from(node);
         match self.transformed.get(cell) {
             Some(&StringId::UNSET) => {}
             Some(done) => return *done,
@@ -246,6 +262,18 @@ impl Strings {
             *cell = after;
         }
         after
+    }
+
+    /// Where the row of a string is of what was made of it.
+    fn transformed_row(&mut self, id: StringId) -> Option<usize> {
+        let known = self.known.get_mut(id.index())?;
+        if let Some(row) = known.transformed {
+            return Some(row.get() as usize - 1);
+        }
+        let row = self.transformed.len();
+        known.transformed = NonZeroU32::new(u32::try_from(row + 1).ok()?);
+        self.transformed.resize(row + self.nodes, StringId::UNSET);
+        Some(row)
     }
 
     /// What the last transformation of a list makes of what those before it made.
@@ -272,6 +300,18 @@ impl Strings {
         after
     }
 
+    /// The number of another part, of whose values it is asked whether they repeat.
+    pub(crate) fn begin_part(&mut self) -> u64 {
+        self.parts += 1;
+        self.parts
+    }
+
+    /// Whether a string has come in that part before.
+    pub(crate) fn has_come(&mut self, id: StringId, part: u64) -> bool {
+        let known = self.known.get_mut(id.index());
+        known.is_some_and(|known| std::mem::replace(&mut known.came_in, part) == part)
+    }
+
     /// The filters that may match a string in one of the forms of a list, and maybe of others; `None`
     /// where there are none.
     pub(crate) fn candidates_in(
@@ -294,6 +334,19 @@ impl Strings {
     /// Where it is told of strings whether a filter may match them.
     pub(crate) fn probe(&self, filter: u32) -> Probe {
         self.rows.probe(Row::InForms, filter)
+    }
+
+    /// The same of strings as they came.
+    pub(crate) fn probe_as_it_came(&self, filter: u32) -> Probe {
+        self.rows.probe(Row::Candidates, filter)
+    }
+
+    /// Whether a string has been searched already, and a filter that requires something can't match it as
+    /// it came. Hot path.
+    #[inline]
+    pub(crate) fn is_searched_without(&self, id: StringId, probe: Probe) -> bool {
+        let known = self.known.get(id.index());
+        known.is_some_and(|known| known.is_scanned) && !self.rows.is_set(id, probe)
     }
 
     /// Whether a filter may match a string in one of the forms in which it has been searched. Hot path.
@@ -351,8 +404,10 @@ impl Strings {
         let value = (value, known.classes);
         let bytes_max = self.work_max.saturating_sub(self.worked as u64);
         self.worked += self.search.make(side, unicode, value, list, bytes_max);
-        for number in 0..self.search.made() {
-            let (bytes, candidate) = self.search.search(side, &mut self.class_rows, number);
+        let mut number = 1;
+        while let Some(wanted) = self.search.next_wanted(number) {
+            number = wanted + 1;
+            let (bytes, candidate) = self.search.search(side, &mut self.class_rows, wanted);
             self.worked += bytes;
             if let Some(form) = candidate {
                 // Of a form that rules have looked at, more is known.
@@ -374,7 +429,7 @@ impl Strings {
             let value = content(&self.bytes, known).unwrap_or_default();
             self.worked += value.len();
             let of_classes = self.class_rows.get(&side.prefilter, known.classes);
-            known.is_clean = self.rows.scan(id, side, value, of_classes);
+            known.is_clean = self.rows.scan(id, side, value, of_classes, known.is_asked);
         }
         match known.is_clean {
             true => None,
@@ -408,6 +463,9 @@ impl Strings {
     /// Notes what came of asking.
     pub(crate) fn decide(&mut self, side: &Side, id: StringId, filter: u32, is_match: bool) {
         self.rows.set(id, Row::Decided, filter);
+        if let Some(known) = self.known.get_mut(id.index()) {
+            known.is_asked = true;
+        }
         if is_match {
             self.rows.set(id, Row::Matching, filter);
             return;

@@ -6,6 +6,11 @@ use crate::ByteSet;
 pub(super) const TRIGGERS: ByteSet =
     ByteSet::of(b"\"'\\^ ,;\t\r\n").union(ByteSet::range(b'A', b'Z'));
 
+/// What is taken out. Of a value without any of these, each part of the result that has no byte of [`SEAMS`]
+/// is, in whichever case, a part of the value: spaces become one, or go away before what is a seam.
+pub(super) const REMOVED: ByteSet = ByteSet::of(b"\"'\\^");
+pub(super) const SEAMS: ByteSet = ByteSet::of(b" /(");
+
 /// What becomes of a byte.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Class {
@@ -49,25 +54,24 @@ pub(super) fn apply(input: &[u8], out: &mut Vec<u8>) -> bool {
     let rest = begin(input, first, out);
     // A space is written only where a byte was read that isn't, so that it never gets longer.
     out.resize(input.len(), 0);
+    let places = out.as_mut_slice();
     let (mut len, mut holds_space) = (first, false);
     for byte in rest {
         let class = class(*byte);
-        let is_written = matches!(class, Class::Plain | Class::Upper | Class::Joined);
-        let spaces = holds_space && class != Class::Joined;
-        if is_written {
-            if spaces {
-                put(out, len, b' ');
-                len += 1;
-            }
-            put(out, len, *byte);
-            len += 1;
-            holds_space = false;
-        } else {
+        if matches!(class, Class::Removed | Class::Space) {
             holds_space |= class == Class::Space;
+            continue;
         }
+        if holds_space && class != Class::Joined {
+            put(places, len, b' ');
+            len += 1;
+        }
+        holds_space = false;
+        put(places, len, *byte);
+        len += 1;
     }
     if holds_space {
-        put(out, len, b' ');
+        put(places, len, b' ');
         len += 1;
     }
     out.truncate(len);
@@ -90,6 +94,23 @@ fn class(byte: u8) -> Class {
 mod tests {
     use super::super::Transformation::CmdLine;
     use super::super::tests::check;
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(5_000))]
+
+        #[test]
+        fn between_seams_it_is_the_value(value in "[aB ,;\t/(.]{0,16}") {
+            let mut out = Vec::new();
+            if apply(value.as_bytes(), &mut out) {
+                let lower = value.to_ascii_lowercase();
+                for part in out.split(|byte| SEAMS.contains(*byte)) {
+                    prop_assert!(lower.contains(std::str::from_utf8(part).unwrap()));
+                }
+            }
+        }
+    }
 
     #[test]
     fn command_lines() {

@@ -263,6 +263,15 @@ impl Transformation {
         }
     }
 
+    /// Bytes without which, letters' case aside, it makes of a value what is the value between others, the
+    /// seams; and these. `None` where there are none such.
+    pub(crate) const fn seams(self) -> Option<(ByteSet, ByteSet)> {
+        match self {
+            Self::CmdLine => Some((cmd_line::REMOVED, cmd_line::SEAMS)),
+            _ => None,
+        }
+    }
+
     /// Whether it may change the case of letters, and nothing else.
     pub(crate) const fn changes_case(self) -> bool {
         matches!(self, Self::Lowercase | Self::Uppercase | Self::CmdLine)

@@ -13,9 +13,9 @@ pub(super) fn apply(input: &[u8], out: &mut Vec<u8>) -> bool {
     let rest = begin(input, first, out);
     out.resize(input.len(), 0);
     // Without a branch that depends on the byte: each is written, and over what isn't kept the next one.
-    let mut len = first;
+    let (places, mut len) = (out.as_mut_slice(), first);
     for byte in rest {
-        if let Some(place) = out.get_mut(len) {
+        if let Some(place) = places.get_mut(len) {
             *place = *byte;
         }
         len += usize::from(kept(*byte));

@@ -79,3 +79,20 @@ fn a_form_that_is_as_it_came_leaves_others_to_be_searched() {
     check(&rules, "a*b", &["1", "2"]);
     check(&rules, "x//a*+b", &["2", "3"]);
 }
+
+#[test]
+fn what_a_shell_reads_is_found_across_what_it_leaves_out() {
+    let rules = [
+        ("@contains evil", "t:cmdLine"),
+        ("@contains evil cmd", "t:cmdLine"),
+        ("@contains a/b", "t:cmdLine"),
+        ("@rx (?i)c\\x20d", "t:cmdLine,t:lowercase"),
+    ];
+    check(&rules, "x,+ev^il", &["1"]);
+    check(&rules, "x,+Evil", &["1"]);
+    check(&rules, "Evil,;+cmD", &["1", "2"]);
+    check(&rules, "e\"vil\",;+c'md'", &["1", "2"]);
+    check(&rules, "x,y+A+,/b", &["3"]);
+    check(&rules, "x+C,d", &["4"]);
+    check(&rules, "x,c+d+e+v+il", &["4"]);
+}

@@ -38,6 +38,7 @@ const OPERATORS: &[&str] = &[
     "@contains attack",
     "@contains /b",
     "@rx a[; ]b",
+    "@rx a[\\x22'^]*b[\\x22'^]*;",
     "@streq ab",
     "@beginsWith a",
     "@within ab %{tx.y}",
@@ -112,6 +113,9 @@ const QUERIES: &[&str] = &[
     "c=a%09%09b%5Cb",
     "a=a/**/b;",
     "d=L2I=",
+    "b=a^%22b;",
+    "a=%20a%20,b;",
+    "d=1.5",
 ];
 
 /// Targets, an operator, what is done to values, and what comes of a match.

@@ -12,13 +12,17 @@ use crate::transaction::state::{Kind, kinds};
 use crate::transaction::strings::{StringId, add_row, clear_row};
 use crate::transaction::worker::{Plan, PlannedValue};
 
+/// From so many values on many are the same, as the names of lists in JSON are.
+const REPEATING: usize = 64;
+
 /// Which values a link needn't look at.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Skip {
     None,
     /// Those that a filter can't match in any form in which they have been searched.
     NoCandidateIn(u32),
-    /// Those that have been searched, and that a filter can't match as they came.
+    /// Those that have been searched, and that a filter, which requires something, can't match as they
+    /// came.
     RuledOut(u32),
 }
 
@@ -95,8 +99,9 @@ impl Run<'_> {
                 rest.position(|value| self.strings.is_candidate_in(value.string, probe))?
             }
             Skip::RuledOut(filter) => {
+                let probe = self.strings.probe_as_it_came(filter);
                 let mut rest = rest.iter();
-                rest.position(|value| !self.strings.is_ruled_out(self.side, value.string, filter))?
+                rest.position(|value| !self.strings.is_searched_without(value.string, probe))?
             }
         };
         let value = rest.get(skipped)?;
@@ -154,12 +159,16 @@ impl Run<'_> {
         let row = at * self.plan.words..(at + 1) * self.plan.words;
         clear(&mut self.plan.part_rows, row.clone());
         let unicode = &self.program.unicode;
+        let part = (values.len() >= REPEATING).then(|| self.strings.begin_part());
         self.strings.limit_work(self.state.bytes_left);
         for value in values.start as usize..values.end as usize {
             let Some(value) = self.plan.values.get(value) else {
                 return;
             };
             let strings = &mut *self.strings;
+            if part.is_some_and(|part| strings.has_come(value.string, part)) {
+                continue;
+            }
             if let Some(more) = strings.candidates_in(self.side, unicode, value.string, forms) {
                 add(&mut self.plan.part_rows, row.clone(), more);
             }
@@ -246,9 +255,12 @@ impl Run<'_> {
     #[inline]
     fn next_entry(&mut self, target: &Planned, kind: Kind, from: usize) -> Option<usize> {
         let (arena, selectors) = (&self.state.arena, &mut self.buffers.selectors);
-        let mut entries = self.state.entries(kind).get(from..)?.iter();
+        let all = self.state.entries(kind);
+        if matches!(target.pick, Pick::All) {
+            return (from < all.len()).then_some(from);
+        }
+        let mut entries = all.get(from..)?.iter();
         let skipped = match &target.pick {
-            Pick::All => entries.next().map(|_| 0),
             // Most are told apart by their length.
             Pick::Name(lower) => entries.position(|entry| {
                 let name = entry.name;

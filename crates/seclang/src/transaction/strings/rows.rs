@@ -106,14 +106,15 @@ impl Rows {
         }
     }
 
-    /// Finds which filters may match a value, as it is, besides those of its classes; those that are known not to are left out. Whether
-    /// there are none.
+    /// Finds which filters may match a value, as it is, besides those of its classes; where any was asked
+    /// of it, those that are known not to are left out. Whether there are none.
     pub(super) fn scan(
         &mut self,
         id: StringId,
         side: &Side,
         value: &[u8],
         of_classes: &[u64],
+        is_asked: bool,
     ) -> bool {
         let ranges = [Row::Candidates, Row::Decided, Row::Matching].map(|row| self.range(id, row));
         let Ok([candidates, decided, matching]) = self.words.get_disjoint_mut(ranges) else {
@@ -121,7 +122,9 @@ impl Rows {
         };
         set_row(candidates, of_classes);
         side.prefilter.scan(value, candidates);
-        leave_out(candidates, (decided, matching), &side.in_their_case);
+        if is_asked {
+            leave_out(candidates, (decided, matching), &side.in_their_case);
+        }
         is_empty(candidates)
     }
 

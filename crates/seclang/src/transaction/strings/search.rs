@@ -18,11 +18,14 @@ pub(super) struct Search {
     made: Vec<Made>,
     /// For each form of the list, which of `made` it is.
     of_list: Vec<u16>,
-    /// What was made of what by which transformation: lists share many.
+    /// What was made of what by which transformation: where one leaves what it came from as it is, what
+    /// comes next may be the same as elsewhere in the list.
     applied: Vec<(u16, Transformation, u16)>,
     /// A row of words for each of `made`: the filters that it is searched for. That of the first: those
     /// that it isn't searched for, since their form is another.
     wanted: Vec<u64>,
+    /// Those of the first of `made`, a bit each, that are searched for any filter; all of those behind.
+    is_wanted: u64,
     row_len: usize,
     /// The row of the form that is searched.
     found: Vec<u64>,
@@ -58,6 +61,8 @@ pub(super) struct Candidate<'s> {
 
 /// From so many bytes on a form is kept where it was made: to move it would take as much again.
 const LARGE: usize = 256 * 1024;
+/// From so many bytes on it is remembered what was made of what: a list makes most forms once.
+const REMEMBERED: usize = 512;
 /// Which of `made` is the string as it came.
 const AS_IT_CAME: u16 = 0;
 
@@ -70,6 +75,7 @@ impl Search {
             of_list: Vec::new(),
             applied: Vec::new(),
             wanted: Vec::new(),
+            is_wanted: 0,
             row_len,
             found: vec![0; row_len],
             buffer: Vec::new(),
@@ -111,20 +117,17 @@ impl Search {
                     at = usize::from(form.end);
                     continue;
                 }
-                made = self.apply(side, unicode, value, form.last, (from, source), &mut worked);
+                let applied = self.apply(side, unicode, value, form, (from, source), &mut worked);
                 if u64::try_from(worked).is_ok_and(|worked| worked > bytes_max) {
                     break;
                 }
-            }
-            if made != AS_IT_CAME {
-                if self
-                    .made
-                    .get(usize::from(made))
-                    .is_some_and(|made| made.len < form.len_min)
-                {
+                let Some(applied) = applied else {
                     at = usize::from(form.end);
                     continue;
-                }
+                };
+                made = applied;
+            }
+            if made != AS_IT_CAME {
                 if let Some(place) = self.of_list.get_mut(at) {
                     *place = made;
                 }
@@ -154,6 +157,7 @@ impl Search {
         });
         self.wanted.clear();
         self.wanted.resize(self.row_len, 0);
+        self.is_wanted = 0;
     }
 
     /// Notes for which filters one of `made` is searched.
@@ -166,6 +170,7 @@ impl Search {
         };
         let classes = self.made.get(usize::from(made)).map(|made| made.classes);
         if classes.is_some_and(|classes| classes & form.needs.classes != 0) {
+            self.is_wanted |= 1 << made.min(63);
             let to = usize::from(made) * self.row_len;
             let wanted = self.wanted.get_mut(to..to + self.row_len);
             add_row(wanted.unwrap_or_default(), searched);
@@ -174,30 +179,45 @@ impl Search {
         add_row(as_it_came.unwrap_or_default(), alone);
     }
 
-    /// Which of `made` a transformation makes of one of them.
+    /// Which of `made` the last transformation of a form makes of one of them; `None` where that is too
+    /// short for any filter, of what grows from it neither.
     fn apply(
         &mut self,
         side: &Side,
         unicode: &UnicodeMap,
         value: &[u8],
-        transformation: Transformation,
+        form: &Form,
         (from, source): (u16, Made),
         worked: &mut usize,
-    ) -> u16 {
-        let mut applied = self.applied.iter();
-        let known = applied.find(|(of, by, _)| (*of, *by) == (from, transformation));
-        if let Some((_, _, known)) = known {
-            return *known;
+    ) -> Option<u16> {
+        let transformation = form.last;
+        let is_remembered = source.len >= REMEMBERED;
+        if is_remembered {
+            let mut applied = self.applied.iter();
+            let known = applied.find(|(of, by, _)| (*of, *by) == (from, transformation));
+            if let Some((_, _, known)) = known {
+                return Some(*known);
+            }
         }
         let input = bytes_of(&self.bytes, &self.large, source, value);
         *worked += input.len();
         let is_changed = transformation.apply(input, &mut self.buffer, unicode);
+        let len = if is_changed {
+            self.buffer.len()
+        } else {
+            source.len
+        };
+        if len < form.len_min {
+            return None;
+        }
         let result = match is_changed {
             true => self.keep(side, value),
             false => from,
         };
-        self.applied.push((from, transformation, result));
-        result
+        if is_remembered {
+            self.applied.push((from, transformation, result));
+        }
+        Some(result)
     }
 
     /// Which of `made` is what the buffer has.
@@ -240,9 +260,16 @@ impl Search {
         at
     }
 
-    /// How many forms there are that differ from what came.
-    pub(super) fn made(&self) -> usize {
-        self.made.len() - 1
+    /// The next form that is to be searched, of those from `number` on.
+    #[inline]
+    pub(super) fn next_wanted(&self, number: usize) -> Option<usize> {
+        let rest = self.is_wanted.checked_shr(u32::try_from(number).ok()?);
+        match rest {
+            Some(0) => None,
+            Some(rest) => Some(number + rest.trailing_zeros() as usize),
+            None => Some(number),
+        }
+        .filter(|number| *number < self.made.len())
     }
 
     /// Searches one of them; how many bytes were looked at, and what was found.
@@ -252,10 +279,10 @@ impl Search {
         class_rows: &mut ClassRows,
         number: usize,
     ) -> (usize, Option<Candidate<'_>>) {
-        let from = (number + 1) * self.row_len;
+        let from = number * self.row_len;
         let Some((made, wanted)) = self
             .made
-            .get(number + 1)
+            .get(number)
             .zip(self.wanted.get(from..from + self.row_len))
         else {
             return (0, None);
