@@ -101,9 +101,10 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(5_000))]
 
         #[test]
-        fn between_seams_it_is_the_value(value in "[aB ,;\t/(.]{0,16}") {
+        fn between_seams_it_is_the_value(value in r#"[aB ,;\t/(."'^\\]{0,12}"#) {
             let mut out = Vec::new();
-            if apply(value.as_bytes(), &mut out) {
+            let is_whole = REMOVED.find_in(value.as_bytes()).is_none();
+            if is_whole && apply(value.as_bytes(), &mut out) {
                 let lower = value.to_ascii_lowercase();
                 for part in out.split(|byte| SEAMS.contains(*byte)) {
                     prop_assert!(lower.contains(std::str::from_utf8(part).unwrap()));

@@ -96,3 +96,67 @@ fn what_a_shell_reads_is_found_across_what_it_leaves_out() {
     check(&rules, "x+C,d", &["4"]);
     check(&rules, "x,c+d+e+v+il", &["4"]);
 }
+
+#[test]
+fn what_a_shell_takes_out_of_a_word_alone_is_taken_out() {
+    for quoted in ["ev^il", "ev\"il", "ev'il", "ev%5Cil", "e^v^i'l'"] {
+        check(
+            &[("@contains evil", "t:cmdLine")],
+            &format!("x,+{quoted}"),
+            &["1"],
+        );
+    }
+}
+
+/// The values that a rule matches, all seen by one worker.
+#[track_caller]
+fn check_in_turn(rule: &str, values: &[(&str, bool)]) {
+    let site = Site::new(rule);
+    let mut worker = site.worker();
+    for (value, is_match) in values {
+        let ran = site.run_by(&mut worker, &Request::get(&format!("/?a={value}")));
+        assert_eq!(!ran.matches().is_empty(), *is_match, "{rule}: {value}");
+        ran.finish(&mut worker);
+    }
+}
+
+#[test]
+fn strings_that_differ_in_what_is_needed_have_forms_of_their_own() {
+    check_in_turn(
+        "SecRule ARGS \"@contains ;x\" id:1,phase:1,pass,t:removeWhitespace
+         SecRule ARGS \"@contains *xx\" id:2,phase:1,pass,t:removeWhitespace,t:base64Decode",
+        &[
+            ("a+b", false),
+            (";+x", true),
+            ("b+a", false),
+            (";+y", false),
+        ],
+    );
+    check_in_turn(
+        "SecRule ARGS \"@contains evil\" id:1,phase:1,pass,t:cmdLine
+         SecRule ARGS \"@contains u/w\" id:2,phase:1,pass,t:cmdLine",
+        &[
+            ("u/,+b", false),
+            ("ev^il,u/+b", true),
+            ("u/,+evil", true),
+            ("v,+b", false),
+        ],
+    );
+}
+
+#[test]
+fn values_that_repeat_match_each_time() {
+    let query = (0..100).map(|number| match number % 3 {
+        0 => "a=;+x&",
+        1 => "a=x&",
+        _ => "a=&",
+    });
+    let site = Site::new("SecRule ARGS \"@contains ;x\" id:1,phase:1,pass,t:removeWhitespace");
+    let mut worker = site.worker();
+    let request = Request::get(&format!("/?{}", query.collect::<String>()));
+    for _ in 0..2 {
+        let ran = site.run_by(&mut worker, &request);
+        assert_eq!(ran.matches().len(), 34);
+        ran.finish(&mut worker);
+    }
+}
