@@ -86,6 +86,28 @@ fn calls_of_every_kind_pass() {
 }
 
 #[test]
+fn calls_are_conversations_before_rules_that_stream_them() {
+    let service = Service::start();
+    let folder = tempfile::tempdir().unwrap();
+    let rules = "SecRuleEngine On\nSecRequestBodyAccess On\nSecResponseBodyAccess On
+SecRule REQUEST_HEADERS:X-Evil \"@contains yes\" id:1,phase:1,deny\n";
+    std::fs::write(folder.path().join("rules.conf"), rules).unwrap();
+    let palisade = Palisade::start_in(
+        folder,
+        &format!(
+            "
+listeners: [{{ address: 127.0.0.1:0 }}]
+upstreams: {{ app: {{ servers: [\"{}\"], protocol: http2 }} }}
+sites: [{{ upstream: app }}]
+waf: {{ rules: rules.conf, grpc: stream }}
+",
+            service.address()
+        ),
+    );
+    call(&palisade, None);
+}
+
+#[test]
 fn a_refused_call_has_the_status_that_clients_take_it_for() {
     let service = Service::start();
     let palisade = Palisade::start(&format!(
