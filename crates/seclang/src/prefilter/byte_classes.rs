@@ -82,3 +82,21 @@ impl ByteClasses {
             .fold(first | second | EVERY, |all, byte| all | bits(*byte))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_that_change_their_case_meet_classes_of_one_case() {
+        let mut classes = ByteClasses::new();
+        for class in [&b"aA"[..], b"A", b" ;", b"a-"] {
+            classes.number(ByteSet::of(class));
+        }
+        let (upper, lower) = (ByteSet::range(b'A', b'Z'), ByteSet::range(b'a', b'z'));
+        assert_eq!(classes.meeting(upper), 0b0011);
+        assert_eq!(classes.meeting_beyond_case(upper), 0b0010);
+        assert_eq!(classes.meeting_beyond_case(lower.with(b' ')), 0b1100);
+        assert_eq!(classes.meeting_beyond_case(lower.with(b'-')), 0b1000);
+    }
+}

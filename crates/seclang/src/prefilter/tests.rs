@@ -301,6 +301,14 @@ fn whoever_asks_for_classes_gets_their_bits() {
     assert_eq!(found(&prefilter, b"a+"), [1 << 3]);
 }
 
+/// Which it is that no injection is made of is tested where injections are told.
+#[test]
+fn sql_injections_have_more_than_numbers_and_dots() {
+    let besides = Requirement::besides(&Operator::DetectSqli);
+    assert_eq!(besides, Some(ByteSet::of(b"0123456789.").complement()));
+    assert_eq!(Requirement::besides(&Operator::DetectXss), None);
+}
+
 #[test]
 fn what_is_required_besides_is_required() {
     let requirement = Requirement {
