@@ -7,6 +7,7 @@ mod benign;
 mod bodies;
 mod coreruleset;
 mod failures;
+mod logs;
 mod memory;
 mod refusals;
 mod sites;

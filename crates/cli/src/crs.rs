@@ -21,8 +21,8 @@ const PLACES: [&str; 7] = [
     "/usr/local/share/coreruleset",
 ];
 
-/// Where a set-up file may be that is not beside the rules, as Debian has it.
-const SETUP_PLACES: [&str; 1] = ["/etc/modsecurity/crs"];
+/// Where the set-up file and exclusions are that are not beside the rules, as Debian has it.
+const SETUP_FOLDER: &str = "/etc/modsecurity/crs";
 
 /// What goes before CRS, as it is shipped.
 const RECOMMENDED: &str = include_str!("../../../rules/seclang/recommended.conf");
@@ -89,7 +89,7 @@ fn tell_nothing(places: &[PathBuf]) {
 fn find(folder: &Path) -> Option<Found> {
     let first = folder.join("rules/REQUEST-901-INITIALIZATION.conf");
     let text = fs::read_to_string(first).ok()?;
-    let setups = [folder, Path::new(SETUP_PLACES[0])];
+    let setups = [folder, Path::new(SETUP_FOLDER)];
     let setup = setups
         .iter()
         .map(|place| place.join("crs-setup.conf"))

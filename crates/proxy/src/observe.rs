@@ -242,7 +242,6 @@ fn tell_inspected(
         id: context.begun.id,
         client: &context.judged.client,
         peer: context.facts.peer,
-        local: context.facts.local,
         status,
         subject,
         duration: context.begun.at.elapsed(),
@@ -437,7 +436,6 @@ fn for_the_record(
         id,
         client: &facts.client,
         peer: facts.peer,
-        local: facts.local,
         status: reason.status(),
         subject: Subject::Request {
             id,

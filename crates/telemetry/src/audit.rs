@@ -1,6 +1,5 @@
 //! What SecLang rules had to say of a request, for the audit log.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use palisade_vocabulary::{ClientAddr, RequestId};
@@ -16,8 +15,6 @@ pub struct AuditEvent<'a> {
     pub request_id: RequestId,
     /// Who sent it.
     pub client: &'a ClientAddr,
-    /// The end that the client connected to.
-    pub local: SocketAddr,
     /// The host it named, without port; anything at all where its head couldn't be parsed.
     pub host: &'a [u8],
     /// The name of the site that it was for; empty where none was found.

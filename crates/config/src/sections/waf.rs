@@ -369,7 +369,10 @@ impl Compiling<'_> {
         let (errors, warnings) = problems.counts();
         if errors + warnings > told {
             let message = format!("{} more problems with rules", errors + warnings - told);
-            self.context.error(wanted.mode_at, message);
+            match errors {
+                0 => self.context.warning(wanted.mode_at, message),
+                _ => self.context.error(wanted.mode_at, message),
+            }
         }
         if rule_set.is_some() {
             self.compare_modes(wanted, engine_in_files);

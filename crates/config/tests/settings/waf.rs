@@ -259,3 +259,17 @@ fn it_is_told_where_modes_differ() {
         ],
     );
 }
+
+#[test]
+fn however_many_warnings_are_no_error() {
+    let rules: String = (1..=1_000)
+        .map(|id| format!("SecRule ARGS \"@pm %{{tx.a}}\" id:{id},phase:2,pass\n"))
+        .collect();
+    let files = files(&format!("{BASE}waf: {{mode: block, rules: many.conf}}\n"));
+    let loaded = support::load(&files.with("many.conf", rules)).unwrap();
+    let told = problems(&Ok(loaded));
+    assert!(
+        told.contains("many.conf:1:") && !told.contains("error"),
+        "{told}"
+    );
+}

@@ -1,6 +1,5 @@
 //! What is told of a request that SecLang rules have looked at.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use palisade_seclang::syntax::Phase;
@@ -25,7 +24,6 @@ pub(super) struct Told<'a> {
     pub(super) id: RequestId,
     pub(super) client: &'a ClientAddr,
     pub(super) peer: Ip,
-    pub(super) local: SocketAddr,
     pub(super) status: u16,
     pub(super) subject: Subject<'a>,
     pub(super) duration: Duration,
@@ -123,7 +121,6 @@ impl Told<'_> {
             time: wall_time(),
             request_id: self.id,
             client: self.client,
-            local: self.local,
             host: host.as_bytes(),
             site,
             request,

@@ -365,6 +365,118 @@ fn lines_of_refused_connections() {
 }
 
 #[test]
+fn lines_of_what_rules_refuse() {
+    let client = client([203, 0, 113, 7]);
+    let waf = WafCause {
+        rule: 949_110,
+        message: b"Too much",
+        phase: 2,
+        score: b"10",
+        rules: &[942_100, 949_110],
+        failure: None,
+    };
+    let subject = refused_request(get(b"/login"));
+    let by_rule = refusal(&client, Cause::Waf(waf), subject);
+    let cause = concat!(
+        r#""mode":"refused","check":"waf","waf":{"rule":949110,"message":"Too much","#,
+        r#""phase":2,"score":"10","rules":[942100,949110]}"#
+    );
+    check_decision(&by_rule, cause, LOGIN);
+    let failure = WafCause {
+        rule: 0,
+        message: b"",
+        score: b"",
+        rules: &[],
+        failure: Some("budget_spent"),
+        ..waf
+    };
+    let by_failure = refusal(&client, Cause::Waf(failure), subject);
+    let cause = concat!(
+        r#""mode":"refused","check":"waf","#,
+        r#""waf":{"failure":"budget_spent","phase":2,"rules":[]}"#
+    );
+    check_decision(&by_failure, cause, LOGIN);
+}
+
+fn audit_message<'a>(id: u64, value: &'a [u8]) -> AuditMessage<'a> {
+    AuditMessage {
+        id,
+        phase: 2,
+        message: b"SQL",
+        data: b"",
+        name: b"ARGS:id",
+        value,
+        severity: Some(2),
+        tags: vec![b"attack-sqli", b"one\"two"],
+        version: "OWASP_CRS/4.28.0",
+        place: ("crs/a.conf", 7),
+        has_interrupted: true,
+        error_log_line: b"[client 203.0.113.7] ModSecurity: Access denied. [id \"942100\"]",
+    }
+}
+
+fn audit_lines(messages: &[AuditMessage<'_>], format: AuditFormat) -> String {
+    let client = client([203, 0, 113, 7]);
+    let event = AuditEvent {
+        time: WallTime::from_unix(1_795_289_545, 317_000),
+        request_id: RequestId::from_bits(0xab),
+        client: &client,
+        host: b"example.com",
+        site: "example.com",
+        request: get(b"/?id=1"),
+        status: 403,
+        outcome: AuditOutcome::Refused,
+        messages,
+        messages_left_out: 3,
+        body_error: "",
+        score: b"5",
+        duration: Duration::from_micros(12),
+    };
+    let mut out = Vec::new();
+    event.write(format, &mut out);
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn audit_lines_are_objects_with_every_message() {
+    let line = audit_lines(&[audit_message(942_100, b"1'\n")], AuditFormat::Json);
+    let expected = concat!(
+        r#"{"time":"2026-11-21T19:32:25.000317Z","request_id":"000000000000000000000000000000ab","#,
+        r#""client_ip":"203.0.113.7","client_port":40000,"client_provenance":"peer","#,
+        r#""site":"example.com","host":"example.com","#,
+        r#""request":{"method":"GET","target":"/?id=1","version":"HTTP/1.1"},"#,
+        r#""status":403,"outcome":"refused","score":"5","messages":[{"id":942100,"phase":2,"#,
+        r#""msg":"SQL","name":"ARGS:id","value":"1'\u000A","severity":2,"#,
+        r#""tags":["attack-sqli","one\"two"],"ver":"OWASP_CRS/4.28.0","file":"crs/a.conf","line":7,"#,
+        r#""disruptive":"refused"}],"messages_left_out":3,"duration_microseconds":12}"#,
+        "\n"
+    );
+    assert_eq!(line, expected);
+}
+
+#[test]
+fn an_audit_line_has_a_bound_and_says_what_it_leaves_out() {
+    let value = [0; 4096];
+    let messages: Vec<_> = (0..1_000).map(|id| audit_message(id, &value)).collect();
+    let line = audit_lines(&messages, AuditFormat::Json);
+    assert!(line.len() < 128 * 1024, "{}", line.len());
+    let json = parse_line(&line);
+    let told = json["messages"].as_array().unwrap().len();
+    assert!(told > 0, "{json}");
+    assert_eq!(json["messages_left_out"], 1_003 - told);
+}
+
+#[test]
+fn an_error_log_has_a_line_for_each_message() {
+    let messages = [audit_message(1, b"a"), audit_message(2, b"b")];
+    let line = "[2026-11-21T19:32:25.000317Z] [error] [client 203.0.113.7] ModSecurity: Access denied. [id \"942100\"]\n";
+    assert_eq!(
+        audit_lines(&messages, AuditFormat::ErrorLog),
+        line.repeat(2)
+    );
+}
+
+#[test]
 fn no_field_can_forge_a_line() {
     let client = client([203, 0, 113, 7]);
     let evil = format!("{FORGED}\n{FORGED}");

@@ -1,31 +1,13 @@
 use std::net::IpAddr;
 
 use palisade_body::Body;
-use palisade_seclang::{CollectionLimits, Countries, Location};
+use palisade_seclang::{Countries, Location};
 use palisade_vocabulary::Mode;
 
 use super::*;
 use crate::RuleSetSettings;
-use crate::test_files::{OneFile, rule_set};
+use crate::test_files::{OneFile, begin, rule_set};
 use crate::workers::kept_by_this_thread;
-
-fn begin(rules: &Arc<RuleSet>, target: &str) -> (Inspection, Finding) {
-    let collections = Arc::new(Collections::new(CollectionLimits::default()));
-    let connection = Connection {
-        client: ([192, 0, 2, 1], 50_000).into(),
-        server: ([192, 0, 2, 2], 80).into(),
-        unique_id: "id",
-    };
-    let line = format!("POST {target} HTTP/1.1");
-    let head = RequestHead {
-        line: line.as_bytes(),
-        method: b"POST",
-        target: target.as_bytes(),
-        protocol: b"HTTP/1.1",
-        headers: &[(b"Content-Type", b"application/x-www-form-urlencoded")],
-    };
-    Inspection::begin(rules, &collections, &connection, &head)
-}
 
 const RULES: &str = "SecRuleEngine On
     SecRequestBodyAccess On

@@ -1,5 +1,7 @@
+use palisade_seclang::Location;
+
 use super::*;
-use crate::test_files::{OneFile, rule_set};
+use crate::test_files::{OneFile, begin, rule_set};
 use crate::{Paranoia, Thresholds};
 
 const RULES: &str = "SecRuleEngine On\nSecAction id:1,phase:1,pass";
@@ -29,6 +31,61 @@ fn a_mode_wins_over_the_files() {
     check(Some(Mode::Block), "Off", (true, false));
     check(Some(Mode::Detect), "On", (true, true));
     check(Some(Mode::Off), "On", (false, false));
+}
+
+#[test]
+fn paranoia_and_thresholds_are_there_for_the_rules() {
+    let rules = "SecRuleEngine On
+        SecRule TX:blocking_paranoia_level|TX:detection_paranoia_level|TX:paranoia_level \"!@eq 3\" id:1,phase:1,deny
+        SecRule &TX:blocking_paranoia_level \"@eq 0\" id:2,phase:1,deny
+        SecRule TX:inbound_anomaly_score_threshold \"!@eq 7\" id:3,phase:1,deny
+        SecRule TX:outbound_anomaly_score_threshold \"!@eq 9\" id:4,phase:1,deny";
+    let check = |paranoia, expected: bool| {
+        let settings = RuleSetSettings {
+            paranoia: Paranoia::new(paranoia),
+            thresholds: Thresholds {
+                inbound: Some(7),
+                outbound: Some(9),
+            },
+            ..RuleSetSettings::default()
+        };
+        let (inspection, _) = begin(&rule_set(settings, rules), "/");
+        assert_eq!(inspection.refused_for().is_none(), expected, "{paranoia}");
+    };
+    check(3, true);
+    check(2, false);
+    // None such: nothing is set.
+    check(0, false);
+}
+
+/// Says nothing.
+#[derive(Debug)]
+struct Nowhere;
+
+impl Countries for Nowhere {
+    fn country(&self, _: std::net::IpAddr) -> Option<Location> {
+        None
+    }
+}
+
+#[test]
+fn rules_that_ask_for_countries_get_the_new_database() {
+    let check = |rules: &str, is_kept: bool| {
+        let set = || {
+            let countries: Option<Arc<dyn Countries>> = Some(Arc::new(Nowhere));
+            let files = OneFile(rules);
+            let compiled = RuleSet::compile(with_mode(None), &["a"], &files, countries);
+            Arc::new(compiled.rule_set.unwrap())
+        };
+        let (old, new) = (set(), set());
+        let old_sets = RuleSets::new(vec![Some(Arc::clone(&old))], None);
+        let sets = RuleSets::new(vec![Some(Arc::clone(&new))], None).keeping(&old_sets);
+        let used = sets.of_site(0).unwrap();
+        assert_eq!(Arc::ptr_eq(used, &old), is_kept, "{rules}");
+    };
+    check(RULES, true);
+    let asks = "SecRuleEngine On\nSecRule REMOTE_ADDR \"@geoLookup\" id:1,phase:1,pass";
+    check(asks, false);
 }
 
 #[test]
