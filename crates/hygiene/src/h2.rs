@@ -60,6 +60,7 @@ pub fn check_parts<'a>(
     if end_stream {
         length.end()?;
     }
+    check_content_type(&parts.headers)?;
     Ok(H2Head {
         method,
         target,
@@ -132,6 +133,13 @@ fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
         (None, _) => Ok(None),
         (Some(value), None) => parse_content_length(value.as_bytes()).map(Some),
         (Some(_), Some(_)) => Err(RefusalReason::ContentLengthRepeated.into()),
+    }
+}
+
+fn check_content_type(headers: &HeaderMap) -> Result<(), Refusal> {
+    match headers.get_all(header::CONTENT_TYPE).iter().nth(1) {
+        Some(_) => Err(RefusalReason::ContentTypeRepeated.into()),
+        None => Ok(()),
     }
 }
 

@@ -190,6 +190,9 @@ reasons! {
     TransferEncodingRepeated = 400, "transfer_encoding_repeated", "more than one Transfer-Encoding header";
     /// Transfer-Encoding on HTTP/1.0, which has none (RFC 9112 section 6.1).
     TransferEncodingOnHttp10 = 400, "transfer_encoding_on_http10", "Transfer-Encoding on HTTP/1.0";
+    /// More than one Content-Type (RFC 9110 section 8.3): rules could read the body as one of them and the
+    /// backend as the other.
+    ContentTypeRepeated = 400, "content_type_repeated", "more than one Content-Type header";
     /// An `Expect` other than `100-continue` (RFC 9110 section 10.1.1).
     ExpectationFailed = 417, "expectation_failed", "an Expect header other than 100-continue";
 

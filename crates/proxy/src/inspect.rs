@@ -11,11 +11,13 @@ use palisade_ftw::Request;
 use palisade_gate::Cause;
 use palisade_hygiene::Framing;
 use palisade_seclang::{Connection, InterruptionAction, RequestHead};
+use palisade_telemetry::{AuditFormat, AuditParts, Telemetry};
 use palisade_vocabulary::{ClientAddr, RequestId};
 use palisade_waf::{Finding, Inspection};
 use smallvec::SmallVec;
 use tokio::task::spawn_blocking;
 
+use crate::body_memory::Held;
 use crate::connection::ConnectionFacts;
 use crate::forward;
 use crate::judge::Ruling;
@@ -24,8 +26,41 @@ use crate::request::Context;
 /// A longer body is judged on a thread beside: it takes longer than other requests of this one should wait.
 const ON_THE_SPOT_BYTES: usize = 32 * 1024;
 
+/// What rules make of so many bytes of a transaction is kept without asking for memory.
+const UNASKED_BYTES: usize = 64 * 1024;
+
 /// A request that rules look at, if any do.
-pub(crate) type Inspected = Option<Box<Inspection>>;
+pub(crate) type Inspected = Option<Box<Looking>>;
+
+/// A request that rules look at, and the memory that it takes of what all bodies may that are held.
+pub(crate) struct Looking {
+    pub(crate) inspection: Inspection,
+    held: Option<Held>,
+}
+
+impl Looking {
+    fn new(inspection: Inspection) -> Box<Self> {
+        Box::new(Self {
+            inspection,
+            held: None,
+        })
+    }
+
+    /// Accounts for what rules keep of bodies until the request is over; whether there was memory for it.
+    fn hold(&mut self, context: &Context<'_>) -> bool {
+        let bytes = self.inspection.memory_bytes();
+        if bytes <= UNASKED_BYTES {
+            return true;
+        }
+        let rules = &context.facts.shared.rules;
+        let held = &mut self.held;
+        let held = held.get_or_insert_with(|| rules.body_memory.hold_nothing());
+        held.grow_to(bytes, context.generation.body_memory_max.as_u64())
+    }
+}
+
+/// There is no memory for what rules made of a body.
+pub(crate) struct OutOfMemory;
 
 /// Names and values of header fields.
 type Fields<'a> = SmallVec<[(&'a [u8], &'a [u8]); 32]>;
@@ -49,10 +84,13 @@ pub(crate) fn head(context: &Context<'_>, headers: &HeaderMap) -> (Inspected, Fi
         let collections = &context.facts.shared.rules.collections;
         let begun = Inspection::begin(rules, collections, &connection, head);
         let (mut inspection, finding) = begun;
+        if let Some(parts) = kept_parts(&context.generation.telemetry) {
+            inspection.keep_bodies(parts.request_body, parts.response_body);
+        }
         if is_for_the_record {
             record(&mut inspection);
         }
-        (Some(Box::new(inspection)), finding)
+        (Some(Looking::new(inspection)), finding)
     };
     let incoming = context.incoming;
     let sent = incoming.head_as_sent;
@@ -71,6 +109,14 @@ pub(crate) fn head(context: &Context<'_>, headers: &HeaderMap) -> (Inspected, Fi
         protocol: incoming.version.as_str().as_bytes(),
         headers: &fields,
     })
+}
+
+/// What of bodies the audit log has.
+fn kept_parts(telemetry: &Telemetry) -> Option<AuditParts> {
+    match telemetry.audit_settings()?.format {
+        AuditFormat::ModSecurity(parts) => Some(parts),
+        AuditFormat::Json | AuditFormat::ErrorLog => None,
+    }
 }
 
 fn connection<'a>(
@@ -128,7 +174,7 @@ pub(crate) fn looked_at(
     inspected: &Inspected,
     headers: &HeaderMap,
 ) -> Option<u64> {
-    let inspection = inspected.as_ref()?;
+    let inspection = &inspected.as_ref()?.inspection;
     let backend = context.generation.backend(upstream);
     let is_conversation = inspection.rules().streams_grpc()
         && is_call(headers)
@@ -145,7 +191,7 @@ pub(crate) fn is_call(headers: &HeaderMap) -> bool {
 
 /// Phase 2 of a request whose body is said to be longer than rules let pass, of which none need be read.
 pub(crate) fn declared_length(context: &Context<'_>, inspected: &mut Inspected) -> Finding {
-    let Some(inspection) = inspected else {
+    let Some(Looking { inspection, .. }) = inspected.as_deref_mut() else {
         return Finding::Pass;
     };
     let limit = inspection.request_body_limit();
@@ -160,25 +206,53 @@ pub(crate) fn declared_length(context: &Context<'_>, inspected: &mut Inspected) 
 }
 
 /// Phase 2, with what was read of the body.
-pub(crate) async fn body(inspected: &mut Inspected, headers: &HeaderMap, bytes: &Bytes) -> Finding {
-    let limit = inspected.as_ref().and_then(|one| one.request_body_limit());
+pub(crate) async fn body(
+    context: &Context<'_>,
+    inspected: &mut Inspected,
+    headers: &HeaderMap,
+    bytes: &Bytes,
+) -> Result<Finding, OutOfMemory> {
+    let inspection = inspected.as_ref().map(|looking| &looking.inspection);
+    let limit = inspection.and_then(Inspection::request_body_limit);
     let judge = |inspection: &mut Inspection, codings: &[u8], body: Body<'_>| {
         inspection.request_body(codings, body)
     };
-    judge_body(inspected, headers, bytes, limit, judge).await
+    let finding = judge_body(inspected, headers, bytes, limit, judge).await;
+    hold(context, inspected, finding)
 }
 
 /// Phase 4, with what was read of an answer's body.
 pub(crate) async fn answer_body(
+    context: &Context<'_>,
     inspected: &mut Inspected,
     headers: &HeaderMap,
     bytes: &Bytes,
-) -> Finding {
-    let limit = inspected.as_ref().and_then(|one| one.response_body_limit());
+) -> Result<Finding, OutOfMemory> {
+    let inspection = inspected.as_ref().map(|looking| &looking.inspection);
+    let limit = inspection.and_then(Inspection::response_body_limit);
     let judge = |inspection: &mut Inspection, codings: &[u8], body: Body<'_>| {
         inspection.response_body(codings, body)
     };
-    judge_body(inspected, headers, bytes, limit, judge).await
+    let finding = judge_body(inspected, headers, bytes, limit, judge).await;
+    hold(context, inspected, finding)
+}
+
+/// Accounts for what rules made of a body. What they refuse is over anyway.
+fn hold(
+    context: &Context<'_>,
+    inspected: &mut Inspected,
+    finding: Finding,
+) -> Result<Finding, OutOfMemory> {
+    let is_there = match (&finding, inspected) {
+        (Finding::Pass, Some(looking)) => looking.hold(context),
+        _ => true,
+    };
+    if !is_there {
+        let metrics = &context.facts.shared.metrics;
+        metrics.rules.body_memory_was_full();
+        return Err(OutOfMemory);
+    }
+    Ok(finding)
 }
 
 /// Judges a body of which rules look at `limit` bytes; a long one on a thread beside.
@@ -189,24 +263,24 @@ async fn judge_body(
     limit: Option<u64>,
     judge: fn(&mut Inspection, &[u8], Body<'_>) -> Finding,
 ) -> Finding {
-    let Some(mut inspection) = inspected.take() else {
+    let Some(mut looking) = inspected.take() else {
         return Finding::Pass;
     };
     let codings = headers.get_all(CONTENT_ENCODING).iter();
     let codings: SmallVec<[&[u8]; 2]> = codings.map(HeaderValue::as_bytes).collect();
     if bytes.len() <= ON_THE_SPOT_BYTES && codings.is_empty() {
-        let finding = judge(&mut inspection, b"", cut(bytes, limit));
-        *inspected = Some(inspection);
+        let finding = judge(&mut looking.inspection, b"", cut(bytes, limit));
+        *inspected = Some(looking);
         return finding;
     }
     let (codings, bytes) = (codings.join(&b','), bytes.clone());
     let judged = spawn_blocking(move || {
-        let finding = judge(&mut inspection, &codings, cut(&bytes, limit));
-        (inspection, finding)
+        let finding = judge(&mut looking.inspection, &codings, cut(&bytes, limit));
+        (looking, finding)
     });
     match judged.await {
-        Ok((inspection, finding)) => {
-            *inspected = Some(inspection);
+        Ok((looking, finding)) => {
+            *inspected = Some(looking);
             finding
         }
         // The process ends: it was not judged.
@@ -223,13 +297,13 @@ fn cut(bytes: &[u8], limit: Option<u64>) -> Body<'_> {
     }
 }
 
-/// Of a head that was refused before a request could be made of it, both phases for the record, if it can be read at all. Which site it would have been for is not
-/// known: the rules are those of all sites.
+/// Of a head that was refused before a request could be made of it, both phases for the record, if it can
+/// be read at all. Which site it would have been for is not known: the rules are those of all sites.
 pub(crate) fn for_the_record(
     facts: &ConnectionFacts,
     id: &RequestId,
     received: &[u8],
-) -> Inspected {
+) -> Option<Inspection> {
     let generation = facts.shared.generation.load();
     let rules = generation.rule_sets.of_no_site()?;
     let request = Request::read(received);
@@ -249,7 +323,7 @@ pub(crate) fn for_the_record(
     let collections = &facts.shared.rules.collections;
     let (mut inspection, _) = Inspection::begin(rules, collections, &connection, &head);
     record(&mut inspection);
-    Some(Box::new(inspection))
+    Some(inspection)
 }
 
 /// What rules find in a head that was refused: those of phase 2 too, which look at arguments.

@@ -11,13 +11,13 @@ use palisade_telemetry::{
     AccessEvent, Cause, Check, DecisionEvent, DecisionMode, MatchedDecision, Outcome, RequestLine,
     Subject, Telemetry,
 };
-use palisade_vocabulary::RequestId;
+use palisade_vocabulary::{HiddenNames, RequestId};
 use palisade_waf::Inspection;
 
 use crate::clock::wall_time;
 use crate::connection::ConnectionFacts;
 use crate::forward::Sent;
-use crate::inspect::{self, Inspected};
+use crate::inspect::{self, Inspected, Looking};
 use crate::judge::Ruling;
 use crate::request::Context;
 
@@ -226,29 +226,39 @@ fn tell_refusal(
 /// Runs phase 5, and tells what rules say.
 fn tell_inspected(
     context: &Context<'_>,
-    mut inspection: Box<Inspection>,
+    mut looking: Box<Looking>,
     subject: Subject<'_>,
     status: u16,
     checks_duration: Duration,
 ) {
-    inspection.log();
+    let telemetry = &context.generation.telemetry;
+    let inspection = &mut looking.inspection;
+    inspection.log(hidden(telemetry));
     let metrics = &context.facts.shared.metrics.rules;
     metrics.inspected();
     if let Some(failure) = inspection.failure() {
-        metrics.failed(failure.label());
+        metrics.failed(failure.kind.label(), failure.rule);
     }
     let told = rules::Told {
-        telemetry: &context.generation.telemetry,
+        telemetry,
         id: context.begun.id,
         client: &context.judged.client,
         peer: context.facts.peer,
+        server: context.facts.local,
         status,
         subject,
         duration: context.begun.at.elapsed(),
         checks_duration,
     };
-    told.tell(&inspection);
-    inspection.finish();
+    told.tell(inspection);
+    looking.inspection.finish();
+}
+
+/// What the audit log is not to show.
+fn hidden(telemetry: &Telemetry) -> &HiddenNames {
+    static NOTHING: HiddenNames = HiddenNames::NONE;
+    let settings = telemetry.audit_settings();
+    settings.map_or(&NOTHING, |settings| &settings.hidden)
 }
 
 /// Counts what CrowdSec wants to know. Hot path: runs per request, allocates nothing.
@@ -379,7 +389,7 @@ pub(crate) fn refused_head(
     usage.count_dropped(facts.client.ip, &GateCause::Hygiene(reason));
     let telemetry = &facts.shared.generation.load().telemetry;
     if let Some(mut inspection) = inspect::for_the_record(facts, &id, received) {
-        inspection.log();
+        inspection.log(hidden(telemetry));
         for_the_record(facts, telemetry, reason, id, request, &inspection);
         inspection.finish();
     }
@@ -436,6 +446,7 @@ fn for_the_record(
         id,
         client: &facts.client,
         peer: facts.peer,
+        server: facts.local,
         status: reason.status(),
         subject: Subject::Request {
             id,

@@ -22,7 +22,7 @@ use tokio::time::sleep;
 use crate::connection::ConnectionFacts;
 use crate::downstream::{Downstream, Gone, WriteAnswer};
 use crate::forward::ReadAhead;
-use crate::inspect::Inspected;
+use crate::inspect::{Inspected, OutOfMemory};
 use crate::judge::{Case, Court, Judged, Ruling, Scratch, judge};
 use crate::observe::{self, Ending};
 use crate::respond::{Answer, X_REQUEST_ID, insert, redirect};
@@ -134,9 +134,12 @@ async fn inspect_rest(
     }
     let looked_at = inspect::looked_at(context, upstream, inspected, downstream.headers());
     let body = forward::read_ahead(context, upstream, looked_at, downstream).await?;
-    match inspect::body(inspected, downstream.headers(), body.bytes()).await {
-        Finding::Pass => Ok(body),
-        Finding::Refuse(action) => Err(Box::new(context.refuse_by_rules(action, downstream).await)),
+    match inspect::body(context, inspected, downstream.headers(), body.bytes()).await {
+        Ok(Finding::Pass) => Ok(body),
+        Ok(Finding::Refuse(action)) => {
+            Err(Box::new(context.refuse_by_rules(action, downstream).await))
+        }
+        Err(OutOfMemory) => Err(Box::new(context.unavailable(downstream).await)),
     }
 }
 

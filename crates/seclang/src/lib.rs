@@ -31,7 +31,8 @@ pub use operators::{
     integer,
 };
 pub use program::{
-    Asked, AuditSettings, BodyAccess, Folded, Program, RelevantStatus, Rule, Settings, Summary,
+    Asked, Asks, AuditSettings, BodyAccess, Folded, Program, RelevantStatus, Rule, Settings,
+    Summary,
 };
 pub use sources::{SourceError, Sources};
 pub use transaction::{

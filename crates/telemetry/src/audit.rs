@@ -1,5 +1,7 @@
 //! What SecLang rules had to say of a request, for the audit log.
 
+use std::borrow::Cow;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use palisade_vocabulary::{ClientAddr, RequestId};
@@ -35,7 +37,31 @@ pub struct AuditEvent<'a> {
     pub score: &'a [u8],
     /// From its first byte to the last byte of the answer.
     pub duration: Duration,
+    /// What was sent, for the form that has it.
+    pub content: AuditContent<'a>,
 }
+
+/// What was sent, without what isn't to be shown, and who looked at it.
+#[derive(Clone, Copy, Debug)]
+pub struct AuditContent<'a> {
+    /// The address and the port at which the request came in.
+    pub server: SocketAddr,
+    /// The request's fields.
+    pub request_headers: &'a [Field<'a>],
+    /// The beginning of the request's body.
+    pub request_body: &'a [u8],
+    /// The fields of the backend's answer; none where none was asked for.
+    pub response_headers: &'a [Field<'a>],
+    /// The beginning of the answer's body.
+    pub response_body: &'a [u8],
+    /// Whether rules only record what they would refuse.
+    pub only_detects: bool,
+    /// What the rules call themselves (`SecComponentSignature`).
+    pub components: &'a [Vec<u8>],
+}
+
+/// The name of a field, and its value.
+pub type Field<'a> = (&'a [u8], Cow<'a, [u8]>);
 
 /// What became of a request that rules looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +110,14 @@ pub struct AuditMessage<'a> {
     pub tags: Vec<&'a [u8]>,
     /// `ver`
     pub version: &'a str,
+    /// `rev`
+    pub revision: &'a str,
+    /// `maturity`
+    pub maturity: u8,
+    /// `accuracy`
+    pub accuracy: u8,
+    /// The operator of its last link, and what that is given; nothing of `SecAction`.
+    pub asks: Option<(&'a str, &'a str)>,
     /// The file and the line where the rule stands.
     pub place: (&'a str, u32),
     /// Whether it ended the request.

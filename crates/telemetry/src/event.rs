@@ -252,7 +252,8 @@ impl Cause<'_> {
 /// What SecLang rules have against a request or its answer.
 #[derive(Clone, Copy, Debug)]
 pub struct WafCause<'a> {
-    /// The rule that ended it, or would have; 0 where the limit of a body did, or a failure.
+    /// The rule that ended it, or would have, or that was asked when it failed; 0 where the limit of a body
+    /// did, or none was asked.
     pub rule: u64,
     /// What the rule says of it; empty where nothing.
     pub message: &'a [u8],

@@ -13,6 +13,7 @@ mod decision;
 mod escape;
 mod json;
 mod json_object;
+mod modsecurity;
 
 use crate::{AccessEvent, AccessFormat, AuditEvent, AuditFormat, DecisionEvent};
 
@@ -57,6 +58,10 @@ impl AuditEvent<'_> {
                 out.push(b'\n');
             }
             AuditFormat::ErrorLog => audit::write_error_log(self, out),
+            AuditFormat::ModSecurity(parts) => {
+                modsecurity::write(self, parts, out);
+                out.push(b'\n');
+            }
         }
     }
 }

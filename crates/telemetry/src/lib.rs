@@ -18,7 +18,7 @@ mod sink;
 mod telemetry;
 mod time;
 
-pub use audit::{AuditEvent, AuditMessage, AuditOutcome};
+pub use audit::{AuditContent, AuditEvent, AuditMessage, AuditOutcome, Field};
 pub use event::{
     AccessEvent, Cause, Check, DecisionEvent, DecisionMode, MatchedDecision, Outcome, RequestLine,
     Subject, WafCause,
@@ -31,7 +31,7 @@ pub use metrics::{
 };
 pub use report::{Fields, Level, OperatorLog, Report};
 pub use settings::{
-    AccessFormat, AccessLogSettings, AuditFormat, AuditLogSettings, LogSettings, Sink,
+    AccessFormat, AccessLogSettings, AuditFormat, AuditLogSettings, AuditParts, LogSettings, Sink,
 };
 pub use sink::{LogWriter, NotFlushed, SinkError};
 pub use telemetry::{Telemetry, TelemetryError};

@@ -2,6 +2,9 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use palisade_vocabulary::HiddenNames;
 
 /// The logs of one process. What is `None` is not written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +25,41 @@ pub struct AuditLogSettings {
     pub sink: Sink,
     /// What its lines look like.
     pub format: AuditFormat,
+    /// Whose values it shows as `*`.
+    pub hidden: Arc<HiddenNames>,
+}
+
+/// Parts of a request and its answer that the audit log has, in ModSecurity's form (reference manual,
+/// `SecAuditLogParts`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AuditParts {
+    /// B: the request's fields.
+    pub request_headers: bool,
+    /// C or I: the beginning of the request's body.
+    pub request_body: bool,
+    /// F: the answer's fields.
+    pub response_headers: bool,
+    /// E: the beginning of the answer's body.
+    pub response_body: bool,
+    /// H: the rules that matched, and who tells of them.
+    pub messages: bool,
+}
+
+impl AuditParts {
+    /// The parts of these letters; of the others ModSecurity 3 has nothing in JSON. `None` where a letter is
+    /// none of `A` to `K` and `Z`.
+    #[must_use]
+    pub fn parse(letters: &str) -> Option<Self> {
+        let has = |letter: char| letters.contains(letter);
+        let is_part = |letter: char| matches!(letter, 'A'..='K' | 'Z');
+        letters.chars().all(is_part).then(|| Self {
+            request_headers: has('B'),
+            request_body: has('C') || has('I'),
+            response_headers: has('F'),
+            response_body: has('E'),
+            messages: has('H'),
+        })
+    }
 }
 
 /// What a line of the audit log looks like.
@@ -32,6 +70,8 @@ pub enum AuditFormat {
     Json,
     /// The error log of ModSecurity 2: a line for each rule that matched.
     ErrorLog,
+    /// The audit log of ModSecurity 3 in JSON (`SecAuditLogFormat JSON`, `SecAuditLogType Serial`).
+    ModSecurity(AuditParts),
 }
 
 /// The access log.

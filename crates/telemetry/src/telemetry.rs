@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use crate::metrics::{Metrics, MetricsError};
 use crate::report::Report;
 use crate::sink::{LogWriter, NotFlushed, SinkError};
-use crate::{AccessEvent, AccessFormat, AuditEvent, AuditFormat, DecisionEvent, LogSettings, Sink};
+use crate::{
+    AccessEvent, AccessFormat, AuditEvent, AuditLogSettings, DecisionEvent, LogSettings, Sink,
+};
 
 /// Why logs can't be opened.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +29,7 @@ pub struct Telemetry {
     reporter: Arc<dyn Report>,
     access: Option<(AccessFormat, Arc<LogWriter>)>,
     decisions: Option<Arc<LogWriter>>,
-    audit: Option<(AuditFormat, Arc<LogWriter>)>,
+    audit: Option<(AuditLogSettings, Arc<LogWriter>)>,
 }
 
 impl Telemetry {
@@ -67,7 +69,7 @@ impl Telemetry {
             None => None,
         };
         let audit = match &settings.audit {
-            Some(audit) => Some((audit.format, self.writer(&mut writers, &audit.sink)?)),
+            Some(audit) => Some((audit.clone(), self.writer(&mut writers, &audit.sink)?)),
             None => None,
         };
         Ok(Self {
@@ -130,16 +132,16 @@ impl Telemetry {
         }
     }
 
-    /// What lines of the audit log look like; `None` where there is none, for which no event need be made.
+    /// What the audit log is like; `None` where there is none, for which no event need be made.
     #[must_use]
-    pub fn audit_format(&self) -> Option<AuditFormat> {
-        self.audit.as_ref().map(|(format, _)| *format)
+    pub fn audit_settings(&self) -> Option<&AuditLogSettings> {
+        self.audit.as_ref().map(|(settings, _)| settings)
     }
 
     /// Writes what SecLang rules had to say of a request into the audit log.
     pub fn observe_audit(&self, event: &AuditEvent<'_>) {
-        if let Some((format, writer)) = &self.audit {
-            submit(writer, |line| event.write(*format, line));
+        if let Some((settings, writer)) = &self.audit {
+            submit(writer, |line| event.write(settings.format, line));
         }
     }
 

@@ -12,6 +12,7 @@ pub struct WallTime {
 /// The last second of the year 9999.
 const SECONDS_MAX: u64 = 253_402_300_799;
 const SECONDS_A_DAY: u64 = 86_400;
+const WEEKDAYS: [&[u8; 3]; 7] = [b"Sun", b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat"];
 const MONTHS: [&[u8; 3]; 12] = [
     b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
 ];
@@ -37,6 +38,26 @@ impl WallTime {
         out.extend_from_slice(&[d1, d2, b'/', m1, m2, m3, b'/', y1, y2, y3, y4, b':']);
         push_clock(out, clock);
         out.extend_from_slice(b" +0000");
+    }
+
+    /// As C's `asctime` writes it: `Sat Nov 21 19:22:25 2026`.
+    pub(crate) fn write_asctime(self, out: &mut Vec<u8>) {
+        let (date, clock) = self.civil();
+        // The first day of 1970 was a Thursday.
+        let weekday = (self.seconds / SECONDS_A_DAY + 4) % 7;
+        let weekday = usize::try_from(weekday)
+            .ok()
+            .and_then(|day| WEEKDAYS.get(day));
+        let month = MONTHS.get(usize::from(date.month).saturating_sub(1));
+        out.extend_from_slice(weekday.map_or(b"Sun", |name| *name));
+        out.push(b' ');
+        out.extend_from_slice(month.map_or(b"Jan", |name| *name));
+        let [tens, ones] = two_digits(u32::from(date.day));
+        let tens = if tens == b'0' { b' ' } else { tens };
+        out.extend_from_slice(&[b' ', tens, ones, b' ']);
+        push_clock(out, clock);
+        out.push(b' ');
+        out.extend_from_slice(&four_digits(date.year));
     }
 
     /// RFC 3339 with microseconds: `2026-11-21T19:22:25.000317Z`.

@@ -11,7 +11,7 @@ use palisade_seclang::{
     Collections, Connection, Interruption, InterruptionAction, MatchReport, Outcome, RequestHead,
     ResponseHead, Transaction, Verdict, Worker,
 };
-use palisade_vocabulary::FailurePolicy;
+use palisade_vocabulary::{FailurePolicy, HiddenNames};
 
 use crate::RuleSet;
 use crate::codings::{beginning_without_codings, without_codings};
@@ -29,24 +29,46 @@ pub struct Inspection {
     transaction: Option<Transaction>,
     failure: Option<InspectionFailure>,
     for_the_record: bool,
+    kept_bodies: KeptBodies,
 }
 
-/// Why rules didn't see everything.
+/// The most bytes of a body that are kept for a log.
+pub const KEPT_BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Beginnings of bodies, as rules saw them, for logs that want them.
+#[derive(Debug, Default)]
+struct KeptBodies {
+    request: Option<Vec<u8>>,
+    response: Option<Vec<u8>>,
+}
+
+/// That rules didn't see everything, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum InspectionFailure {
-    /// The budget of bytes or of time was spent in this phase.
-    BudgetSpent(Phase),
-    /// The engine panicked in this phase: a defect.
-    Panicked(Phase),
+pub struct InspectionFailure {
+    /// What happened.
+    pub kind: FailureKind,
+    /// In which phase.
+    pub phase: Phase,
+    /// The rule that was asked; `None` where values were searched for many rules at once.
+    pub rule: Option<u64>,
 }
 
-impl InspectionFailure {
+/// What can keep rules from seeing everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    /// The budget of bytes or of time was spent.
+    BudgetSpent,
+    /// The engine panicked: a defect.
+    Panicked,
+}
+
+impl FailureKind {
     /// Its name in logs and metrics.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
-            Self::BudgetSpent(_) => "budget_spent",
-            Self::Panicked(_) => "panicked",
+            Self::BudgetSpent => "budget_spent",
+            Self::Panicked => "panicked",
         }
     }
 }
@@ -84,15 +106,16 @@ impl Inspection {
             transaction: None,
             failure: None,
             for_the_record: false,
+            kept_bodies: KeptBodies::default(),
         };
         let begun = with_worker(rules, collections, |worker| {
             let mut transaction = Transaction::begin(worker, connection);
             let verdict = transaction.request_head(worker, head);
-            (transaction, verdict)
+            (transaction, verdict, worker.asked_rule())
         });
         let finding = match begun {
-            Ok((transaction, verdict)) => inspection.went_on(transaction, verdict),
-            Err(Panicked) => inspection.panicked(Phase::RequestHeaders),
+            Ok((transaction, verdict, asked)) => inspection.went_on(transaction, verdict, asked),
+            Err(Panicked { rule }) => inspection.panicked(Phase::RequestHeaders, rule),
         };
         (inspection, finding)
     }
@@ -114,6 +137,34 @@ impl Inspection {
         &self.rules
     }
 
+    /// Keeps the beginnings of bodies for a log, at most [`KEPT_BODY_BYTES_MAX`] of each.
+    pub fn keep_bodies(&mut self, of_request: bool, of_response: bool) {
+        self.kept_bodies = KeptBodies {
+            request: of_request.then(Vec::new),
+            response: of_response.then(Vec::new),
+        };
+    }
+
+    /// The beginning of the request's body; empty where it isn't kept, or rules saw none.
+    #[must_use]
+    pub fn kept_request_body(&self) -> &[u8] {
+        self.kept_bodies.request.as_deref().unwrap_or_default()
+    }
+
+    /// The beginning of the answer's body; empty where it isn't kept, or rules saw none.
+    #[must_use]
+    pub fn kept_response_body(&self) -> &[u8] {
+        self.kept_bodies.response.as_deref().unwrap_or_default()
+    }
+
+    /// How much memory it takes until it is finished, in bytes.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let kept = self.kept_request_body().len() + self.kept_response_body().len();
+        let transaction = self.transaction.as_ref();
+        kept + transaction.map_or(0, Transaction::memory_bytes)
+    }
+
     /// How many bytes of the request's body rules look at; `None` where they look at none.
     #[must_use]
     pub fn request_body_limit(&self) -> Option<u64> {
@@ -133,7 +184,8 @@ impl Inspection {
     /// joined by commas.
     pub fn request_body(&mut self, content_encoding: &[u8], body: Body<'_>) -> Finding {
         let limit = self.request_body_limit();
-        self.phase(Phase::RequestBody, |worker, transaction| {
+        let mut kept = self.kept_bodies.request.take();
+        let finding = self.phase(Phase::RequestBody, |worker, transaction| {
             let looked_at = match limit {
                 Some(_) => body,
                 None => Body::whole(b""),
@@ -142,14 +194,18 @@ impl Inspection {
                 Ok(bytes) => {
                     let is_partial = looked_at.is_partial;
                     let bytes = bytes.as_ref();
+                    keep(&mut kept, bytes);
                     transaction.request_body(worker, Body { bytes, is_partial })
                 }
                 Err(error) => {
+                    keep(&mut kept, looked_at.bytes);
                     transaction.request_body_failed(error.into());
                     transaction.request_body(worker, looked_at)
                 }
             }
-        })
+        });
+        self.kept_bodies.request = kept;
+        finding
     }
 
     /// Phase 3.
@@ -171,17 +227,21 @@ impl Inspection {
     /// looked at as it is.
     pub fn response_body(&mut self, content_encoding: &[u8], body: Body<'_>) -> Finding {
         let limit = self.response_body_limit();
-        self.phase(Phase::ResponseBody, |worker, transaction| {
+        let mut kept = self.kept_bodies.response.take();
+        let finding = self.phase(Phase::ResponseBody, |worker, transaction| {
             let beginning = beginning_without_codings(content_encoding, body, limit);
             let (bytes, is_partial) = (beginning.0.as_ref(), beginning.1);
+            keep(&mut kept, bytes);
             transaction.response_body(worker, Body { bytes, is_partial })
-        })
+        });
+        self.kept_bodies.response = kept;
+        finding
     }
 
-    /// Phase 5, however it has ended.
-    pub fn log(&mut self) {
+    /// Phase 5, however it has ended; what rules matched doesn't show values of `hidden` names after it.
+    pub fn log(&mut self, hidden: &HiddenNames) {
         self.phase(Phase::Logging, |worker, transaction| {
-            transaction.log(worker);
+            transaction.log_without(worker, hidden);
             Verdict::Pass
         });
     }
@@ -255,15 +315,20 @@ impl Inspection {
         };
         let ran = with_worker(&self.rules, &self.collections, |worker| {
             let verdict = run(worker, &mut transaction);
-            (transaction, verdict)
+            (transaction, verdict, worker.asked_rule())
         });
         match ran {
-            Ok((transaction, verdict)) => self.went_on(transaction, verdict),
-            Err(Panicked) => self.panicked(phase),
+            Ok((transaction, verdict, asked)) => self.went_on(transaction, verdict, asked),
+            Err(Panicked { rule }) => self.panicked(phase, rule),
         }
     }
 
-    fn went_on(&mut self, transaction: Transaction, verdict: Verdict) -> Finding {
+    fn went_on(
+        &mut self,
+        transaction: Transaction,
+        verdict: Verdict,
+        asked: Option<u64>,
+    ) -> Finding {
         let outcome = transaction.outcome();
         let interruption = transaction.interruption();
         let action = interruption.map(|interruption| interruption.action.clone());
@@ -274,12 +339,20 @@ impl Inspection {
         }
         match outcome {
             Outcome::Complete => Finding::Pass,
-            Outcome::BudgetSpent(phase) => self.failed(InspectionFailure::BudgetSpent(phase)),
+            Outcome::BudgetSpent(phase) => self.failed(InspectionFailure {
+                kind: FailureKind::BudgetSpent,
+                phase,
+                rule: asked,
+            }),
         }
     }
 
-    fn panicked(&mut self, phase: Phase) -> Finding {
-        self.failed(InspectionFailure::Panicked(phase))
+    fn panicked(&mut self, phase: Phase, rule: Option<u64>) -> Finding {
+        self.failed(InspectionFailure {
+            kind: FailureKind::Panicked,
+            phase,
+            rule,
+        })
     }
 
     fn failed(&mut self, failure: InspectionFailure) -> Finding {
@@ -292,6 +365,15 @@ impl Inspection {
 
     fn refuses_failures(&self) -> bool {
         self.rules.on_failure() == FailurePolicy::Closed && !self.rules.only_detects()
+    }
+}
+
+/// Keeps the beginning of a body, where it is to be kept.
+fn keep(kept: &mut Option<Vec<u8>>, bytes: &[u8]) {
+    if let Some(kept) = kept {
+        let part = bytes.get(..KEPT_BODY_BYTES_MAX).unwrap_or(bytes);
+        kept.clear();
+        kept.extend_from_slice(part);
     }
 }
 

@@ -9,6 +9,7 @@ mod codings;
 mod country_database;
 mod drive;
 mod explain;
+mod hiding;
 mod inspection;
 mod log_line;
 mod rule_folder;
@@ -24,7 +25,10 @@ mod workers;
 pub use clock::{stopwatch, system_clock};
 pub use country_database::{CountryDatabase, CountryDatabaseError};
 pub use explain::{BodySight, Case, Explanation, Matched, explain};
-pub use inspection::{Finding, Inspection, InspectionFailure, Objection};
+pub use hiding::Hiding;
+pub use inspection::{
+    FailureKind, Finding, Inspection, InspectionFailure, KEPT_BODY_BYTES_MAX, Objection,
+};
 pub use log_line::{LogContext, append_log_line, severity_name};
 pub use rule_folder::RuleFolder;
 pub use rule_set::{CompiledRuleSet, RuleSet, RuleSets};

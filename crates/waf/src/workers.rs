@@ -23,7 +23,10 @@ struct Kept {
 
 /// The engine has a defect, of which standard error tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Panicked;
+pub(crate) struct Panicked {
+    /// The rule that was asked.
+    pub(crate) rule: Option<u64>,
+}
 
 /// Does `work` with this thread's memory for `rules`. Where that panics, the memory is given up.
 ///
@@ -35,7 +38,9 @@ pub(crate) fn with_worker<T>(
 ) -> Result<T, Panicked> {
     let mut kept = take(rules).unwrap_or_else(|| Kept::new(rules, collections));
     let done = catch_unwind(AssertUnwindSafe(|| work(&mut kept.worker)));
-    let done = done.map_err(|_| Panicked)?;
+    let done = done.map_err(|_| Panicked {
+        rule: kept.worker.asked_rule(),
+    })?;
     WORKERS.with_borrow_mut(|workers| workers.push(kept));
     Ok(done)
 }

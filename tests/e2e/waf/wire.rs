@@ -33,7 +33,7 @@ impl Gate {
     /// a marker which was sent once the answer was there shall not come before it.
     fn start(crs: &str) -> Self {
         let backend = suite_backend();
-        let rules = rules(crs, &["suite-paranoia-4.conf"]);
+        let rules = rules(crs, &["suite-paranoia-4.conf", "wire-limits.conf"]);
         let text = format!(
             "
 listeners: [{{ address: 127.0.0.1:0, deadlines: {{ head: 2s, body: 2s }} }}]

@@ -1,14 +1,14 @@
 //! Requests that take rules more than they may.
 
 use super::{FORM, Gate, SetUp};
-use crate::harness::Backend;
+use crate::harness::{Backend, wait_for};
 
 /// Eight times twice as many bytes as before, of a body of a million: more than 128 MiB.
 const DEAR: &str = r#"SecRuleEngine On
 SecRequestBodyAccess On
 SecRequestBodyLimit 1048576
 SecRequestBodyNoFilesLimit 1048576
-SecRule ARGS "@rx zz[0-9]y" "id:1,phase:2,deny,log,t:none,t:hexEncode,t:hexEncode,t:hexEncode,t:hexEncode,t:hexEncode,t:hexEncode,t:hexEncode,t:hexEncode"
+SecRule ARGS "@contains %{request_headers.x-nothing}zz9y" "id:1,phase:2,deny,log,t:none,t:hexEncode,t:hexEncode,t:hexEncode,t:hexEncode,t:hexEncode,t:hexEncode,t:hexEncode,t:hexEncode"
 "#;
 
 /// What a body of a million bytes is answered with, and what the decision log says of it.
@@ -37,6 +37,12 @@ fn a_request_that_spends_its_budget_is_refused() {
         "{decision}"
     );
     assert_eq!(decision["waf"]["failure"], "budget_spent");
+    // Which rule was asked then is told, and counted.
+    assert_eq!(decision["waf"]["rule"], 1, "{decision}");
+    let counted = r#"palisade_waf_failures_total{reason="budget_spent",rule="1"} 1"#;
+    wait_for("the failure to be counted", || {
+        gate.palisade.metrics().contains(counted).then_some(())
+    });
     gate.backend_saw_nothing();
     assert_eq!(gate.post(FORM, "a=b").status, 200);
 }

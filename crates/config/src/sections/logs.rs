@@ -1,12 +1,18 @@
 //! `logs`: what is written, where, in which form.
 
 use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
 
 use palisade_telemetry::{
-    AccessFormat, AccessLogSettings, AuditFormat, AuditLogSettings, LogSettings, Sink,
+    AccessFormat, AccessLogSettings, AuditFormat, AuditLogSettings, AuditParts, LogSettings, Sink,
 };
+use palisade_vocabulary::HiddenNames;
 
-use crate::reader::{Choice, Defaulted, Key, LogPath, Optional, Required, Table, TableInfo};
+use crate::problem::quoted;
+use crate::reader::{
+    Choice, Defaulted, FromText, Key, ListOf, LogPath, Optional, Required, Table, TableInfo, Text,
+};
 
 pub(super) const LOGS: Table<LogSettings> = Table {
     info: &INFO,
@@ -51,33 +57,136 @@ static AUDIT: Key<Table<AuditLogSettings>, Optional> = Key::new(
 const AUDIT_TABLE: Table<AuditLogSettings> = Table {
     info: &AUDIT_INFO,
     lower: |fields| {
-        let (path, format) = (fields.get(&PATH), fields.get(&AUDIT_FORMAT));
+        let (path, form) = (fields.get(&PATH), fields.get(&AUDIT_FORMAT));
+        let (parts, redact) = (fields.get(&PARTS), fields.get(&REDACT));
+        let (form, parts) = (form?, parts?);
+        if fields.has(&PARTS) && form != AuditForm::ModSecurity {
+            let message =
+                "`parts` has no effect without `format: modsecurity`; add that or remove this";
+            fields.context().error(fields.location_of(&PARTS), message);
+        }
         Some(AuditLogSettings {
             sink: sink(path?),
-            format: format?,
+            format: match form {
+                AuditForm::Json => AuditFormat::Json,
+                AuditForm::ErrorLog => AuditFormat::ErrorLog,
+                AuditForm::ModSecurity => AuditFormat::ModSecurity(parts.0),
+            },
+            hidden: Arc::new(redact?),
         })
     },
 };
 
+/// The word for a form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AuditForm {
+    Json,
+    ErrorLog,
+    ModSecurity,
+}
+
 static AUDIT_INFO: TableInfo = TableInfo {
     name: "logs.audit",
     about: "The audit log.",
-    keys: &[&PATH, &AUDIT_FORMAT],
+    keys: &[&PATH, &AUDIT_FORMAT, &PARTS, &REDACT],
     later: &[],
 };
 
-static AUDIT_FORMAT: Key<Choice<AuditFormat>, Defaulted> = Key::new(
+static AUDIT_FORMAT: Key<Choice<AuditForm>, Defaulted> = Key::new(
     "format",
     Choice {
         words: &[
-            ("json", AuditFormat::Json),
-            ("error_log", AuditFormat::ErrorLog),
+            ("json", AuditForm::Json),
+            ("error_log", AuditForm::ErrorLog),
+            ("modsecurity", AuditForm::ModSecurity),
         ],
-        later: &["modsecurity"],
+        later: &[],
     },
     Defaulted("json"),
-    "`json`: an object with every rule that matched. `error_log`: a line for each rule, as ModSecurity writes into Apache's error log, for tools that read that.",
+    "`json`: an object with every rule that matched. `error_log`: a line for each rule, as ModSecurity writes into Apache's error log, for tools that read that. `modsecurity`: the JSON of ModSecurity 3's audit log.",
 );
+static PARTS: Key<FromText<PartLetters>, Defaulted> = Key::new(
+    "parts",
+    FromText::new("letters of ModSecurity's parts, like ABFHZ"),
+    Defaulted("ABFHZ"),
+    "With `format: modsecurity`: what a line has, as `SecAuditLogParts` says it. `B`: the request's fields. `C` or `I`: the first 64 KiB of its body. `F`: the answer's fields. `E`: the first 64 KiB of its body. `H`: the rules that matched. For the others, `A`, `D`, `G`, `J`, `K` and `Z`, ModSecurity 3 has nothing more either. Bodies hold secrets: name them where you need them.",
+);
+static REDACT: Key<Table<HiddenNames>, Defaulted> = Key::new(
+    "redact",
+    REDACT_TABLE,
+    Defaulted("{}"),
+    "Whose values the audit log shows as `*`: in what rules say of them, in the target, in fields and in bodies. What rules sanitise (`sanitiseArg` and its kin) it doesn't show either.",
+);
+
+/// Letters of parts.
+struct PartLetters(AuditParts);
+
+impl FromStr for PartLetters {
+    type Err = String;
+
+    fn from_str(letters: &str) -> Result<Self, String> {
+        let parts = AuditParts::parse(letters);
+        parts.map(Self).ok_or_else(|| {
+            let letters = quoted(letters);
+            format!("{letters} has a letter that is no part; expected letters of A to K and Z, like ABFHZ")
+        })
+    }
+}
+
+const REDACT_TABLE: Table<HiddenNames> = Table {
+    info: &REDACT_INFO,
+    lower: |fields| {
+        let (arguments, headers) = (fields.get(&ARGUMENTS), fields.get(&HEADERS));
+        let cookies = fields.get(&COOKIES);
+        Some(HiddenNames {
+            arguments: names(arguments?, &["password", "passwd", "pwd"]),
+            headers: names(headers?, &["authorization", "proxy-authorization"]),
+            cookies: names(cookies?, &[]),
+        })
+    },
+};
+
+static REDACT_INFO: TableInfo = TableInfo {
+    name: "logs.audit.redact",
+    about: "Whose values the audit log shows as `*`; letters in either case.",
+    keys: &[&ARGUMENTS, &HEADERS, &COOKIES],
+    later: &[],
+};
+
+const NAMES: ListOf<Text> = ListOf {
+    of: Text {
+        what: "a name",
+        len_max: 128,
+    },
+    min: 0,
+    max: 100,
+};
+
+static ARGUMENTS: Key<ListOf<Text>, Optional> = Key::new(
+    "arguments",
+    NAMES,
+    Optional,
+    "Arguments of queries, forms, JSON and other bodies: the whole name, or its last part, so that `password` is `login.password` and `login[password]` too. Absent: `password`, `passwd` and `pwd`.",
+);
+static HEADERS: Key<ListOf<Text>, Optional> = Key::new(
+    "headers",
+    NAMES,
+    Optional,
+    "Fields of requests and answers. Absent: `authorization` and `proxy-authorization`.",
+);
+static COOKIES: Key<ListOf<Text>, Optional> =
+    Key::new("cookies", NAMES, Optional, "Cookies. Absent: none.");
+
+/// The names that are given, or else those that hold where none are.
+fn names(given: Option<Vec<String>>, absent: &[&str]) -> Vec<Box<str>> {
+    match given {
+        Some(given) => given
+            .iter()
+            .map(|name| name.to_ascii_lowercase().into())
+            .collect(),
+        None => absent.iter().copied().map(Box::from).collect(),
+    }
+}
 
 const ACCESS_TABLE: Table<AccessLogSettings> = Table {
     info: &ACCESS_INFO,

@@ -169,7 +169,7 @@ static BODY_MEMORY: Key<SizeIn, Defaulted> = Key::new(
         max: ByteSize::mib(1 << 20),
     },
     Defaulted("256MiB"),
-    "The most memory that bodies take, all together, that are held until rules have judged them; a request for which there is none is answered with 503.",
+    "The most memory that bodies take, all together: those that are held until rules have judged them, and what rules keep of them until their requests are over. A request for which there is none is answered with 503. While a long body is judged, that may take up to 200 MiB more, on one thread for each worker.",
 );
 
 const THRESHOLDS_TABLE: Table<Thresholds> = Table {

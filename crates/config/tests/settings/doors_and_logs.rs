@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use palisade_config::files::Memory;
-use palisade_telemetry::{AccessFormat, AuditFormat, Sink};
+use palisade_telemetry::{AccessFormat, AuditFormat, AuditParts, Sink};
 
 use crate::support::{self, BASE, check_problems};
 
@@ -91,14 +91,43 @@ fn logs() {
         (audit.sink, audit.format),
         (Sink::File("a".into()), AuditFormat::Json)
     );
+    let hidden = &audit.hidden;
+    assert_eq!(
+        hidden.arguments,
+        ["password", "passwd", "pwd"].map(Box::from)
+    );
+    assert_eq!(
+        hidden.headers,
+        ["authorization", "proxy-authorization"].map(Box::from)
+    );
     check_problems(
-        "logs: {access: {format: xml}, audit: {path: a, format: modsecurity}}\n",
+        "logs: {access: {format: xml}, audit: {path: a, format: xml, parts: AB}}\n",
         &[
             "4:16: error: `path` is missing here; expected the path of a file, or \"-\" for standard output",
             "4:25: error: \"xml\" is not known here; expected combined, json, caddy",
-            "4:56: error: \"modsecurity\": this version can't do it yet; expected json, error_log",
+            "4:56: error: \"xml\" is not known here; expected json, error_log, modsecurity",
         ],
     );
+    check_problems(
+        "logs: {audit: {path: a, format: json, parts: AB}}\n",
+        &[
+            "4:46: error: `parts` has no effect without `format: modsecurity`; add that or remove this",
+        ],
+    );
+    check_problems(
+        "logs: {audit: {path: a, format: modsecurity, parts: ABX}}\n",
+        &[
+            "4:53: error: \"ABX\" has a letter that is no part; expected letters of A to K and Z, like ABFHZ",
+        ],
+    );
+    let settings = support::settings(
+        "logs: {audit: {path: a, format: modsecurity, parts: ABH, redact: {arguments: [Token], cookies: [sid], headers: []}}}\n",
+    );
+    let audit = settings.logs.audit.unwrap();
+    let parts = AuditParts::parse("BH").unwrap();
+    assert_eq!(audit.format, AuditFormat::ModSecurity(parts));
+    assert!(audit.hidden.has_argument(b"TOKEN") && audit.hidden.has_cookie(b"sid"));
+    assert!(!audit.hidden.has_argument(b"password") && !audit.hidden.has_header(b"authorization"));
 }
 
 #[test]

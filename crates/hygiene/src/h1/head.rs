@@ -144,6 +144,7 @@ struct Fields<'a> {
     count: usize,
     host: Option<Host<'a>>,
     content_length: Option<u64>,
+    has_content_type: bool,
     is_chunked: bool,
     expects_continue: bool,
     upgrade: Option<Upgrade>,
@@ -180,6 +181,7 @@ impl<'a> Fields<'a> {
                 self.connection.read(value);
                 Ok(())
             }
+            12 if name.eq_ignore_ascii_case(b"content-type") => self.read_content_type(),
             14 if name.eq_ignore_ascii_case(b"content-length") => self.read_content_length(value),
             17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
                 self.read_transfer_encoding(value)
@@ -202,6 +204,13 @@ impl<'a> Fields<'a> {
             None if is_websocket => Upgrade::WebSocket,
             _ => Upgrade::Other,
         });
+    }
+
+    fn read_content_type(&mut self) -> Result<(), Refusal> {
+        match std::mem::replace(&mut self.has_content_type, true) {
+            true => Err(RefusalReason::ContentTypeRepeated.into()),
+            false => Ok(()),
+        }
     }
 
     fn read_content_length(&mut self, value: &[u8]) -> Result<(), Refusal> {

@@ -73,6 +73,7 @@ fn framing_rows() {
     row("TE+CL order", post("Transfer-Encoding: chunked\r\nContent-Length: 3\r\n"), Err(ContentLengthWithTransferEncoding));
     row("double CL differing", post("Content-Length: 3\r\nContent-Length: 4\r\n"), Err(ContentLengthRepeated));
     row("double CL same", post("Content-Length: 3\r\nContent-Length: 3\r\n"), Err(ContentLengthRepeated));
+    row("double CT", post("Content-Type: a/b\r\ncontent-type: a/b\r\n"), Err(ContentTypeRepeated));
     row("CL list 3, 3", post("Content-Length: 3, 3\r\n"), Err(ContentLengthInvalid));
     row("CL +3", post("Content-Length: +3\r\n"), Err(ContentLengthInvalid));
     row("CL -1", post("Content-Length: -1\r\n"), Err(ContentLengthInvalid));

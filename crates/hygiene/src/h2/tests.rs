@@ -63,6 +63,12 @@ fn authority_and_host() {
         &["host: a", "host: a"],
         Err(HostRepeated),
     );
+    check(
+        "GET",
+        "https://a/",
+        &["content-type: a/b", "content-type: c/d"],
+        Err(ContentTypeRepeated),
+    );
     check("GET", "https://a/", &["host: "], Err(HostEmpty));
     check("GET", "/", &[], Err(HostMissing));
     check("GET", "https://u@a/", &[], Err(HostInvalid));

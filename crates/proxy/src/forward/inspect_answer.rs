@@ -6,10 +6,11 @@ use palisade_waf::Finding;
 use pingora_http::ResponseHeader;
 use smallvec::SmallVec;
 
+use super::read_ahead::grow;
 use super::{Failure, Forwarding};
 use crate::body_memory::Held;
 use crate::downstream::{Downstream, WriteAnswer};
-use crate::inspect;
+use crate::inspect::{self, OutOfMemory};
 use crate::upstream::{ReadAnswer, Upstream};
 
 /// An answer of so many bytes is held without asking for memory.
@@ -34,13 +35,14 @@ impl Forwarding<'_> {
         has_body: bool,
         downstream: &mut Downstream<'_>,
     ) -> Result<Beginning, Failure> {
-        let Some(inspection) = self.inspected else {
+        let Some(looking) = self.inspected else {
             return Ok(Beginning::default());
         };
         let fields = head.headers.iter();
         let fields: SmallVec<[(&[u8], &[u8]); 32]> = fields
             .map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()))
             .collect();
+        let inspection = &mut looking.inspection;
         let finding = inspection.response_head(&ResponseHead {
             protocol: b"HTTP/1.1",
             status: head.status.as_u16(),
@@ -57,7 +59,9 @@ impl Forwarding<'_> {
             Some(limit) => self.read_for_rules(limit, upstream, downstream).await?,
             None => Beginning::default(),
         };
-        goes_on(inspect::answer_body(self.inspected, &head.headers, &beginning.bytes).await)?;
+        let (headers, bytes) = (&head.headers, &beginning.bytes);
+        let finding = inspect::answer_body(self.context, self.inspected, headers, bytes).await;
+        goes_on(finding.map_err(|OutOfMemory| Failure::Unavailable)?)?;
         Ok(beginning)
     }
 
@@ -83,8 +87,10 @@ impl Forwarding<'_> {
                 status: error.status(),
             })?;
             let is_whole = part.is_none();
-            bytes.extend_from_slice(part.unwrap_or_default());
-            if bytes.len() > UNASKED_BYTES && !held.grow_to(bytes.len(), memory_max) {
+            let part = part.unwrap_or_default();
+            make_room(&mut bytes, part.len());
+            bytes.extend_from_slice(part);
+            if bytes.capacity() > UNASKED_BYTES && !held.grow_to(bytes.capacity(), memory_max) {
                 shared.metrics.rules.body_memory_was_full();
                 return Err(Failure::Unavailable);
             }
@@ -96,6 +102,13 @@ impl Forwarding<'_> {
                 });
             }
         }
+    }
+}
+
+/// Makes room for so many bytes, as much again as there is at least.
+fn make_room(bytes: &mut BytesMut, more: usize) {
+    if bytes.capacity() - bytes.len() < more {
+        grow(bytes, bytes.len() + more.max(bytes.len()));
     }
 }
 

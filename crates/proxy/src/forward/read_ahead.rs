@@ -22,8 +22,8 @@ use crate::waiting::Evicted;
 /// again. Rules see all that they look at.
 const READ_AHEAD_BYTES: usize = 64 * 1024;
 
-/// A body that rules look at gets so much more memory each time.
-const STEP_BYTES: usize = 256 * 1024;
+/// The most bytes of a body that are read at once.
+const PART_BYTES_MAX: usize = 64 * 1024;
 
 /// The part of a request's body that was read before a backend was asked for.
 #[derive(Default)]
@@ -143,12 +143,15 @@ impl Reading<'_> {
         let wanted = looked_at.saturating_add(1);
         let mut step = READ_AHEAD_BYTES.min(wanted);
         loop {
-            let is_held =
-                step <= READ_AHEAD_BYTES || held.grow_to(self.taken(step), self.memory_max());
-            if !is_held {
-                let metrics = &self.context.facts.shared.metrics;
-                metrics.rules.body_memory_was_full();
-                return Err(Failure::Unavailable);
+            // The last part that is read may be longer than what was wanted of it.
+            let room = self.taken(step.saturating_add(PART_BYTES_MAX));
+            if step > READ_AHEAD_BYTES {
+                if !held.grow_to(room, self.memory_max()) {
+                    let metrics = &self.context.facts.shared.metrics;
+                    metrics.rules.body_memory_was_full();
+                    return Err(Failure::Unavailable);
+                }
+                grow(bytes, room);
             }
             let is_whole = self
                 .await_beginning(reader, bytes, step, downstream)
@@ -156,7 +159,7 @@ impl Reading<'_> {
             if is_whole || bytes.len() >= wanted {
                 return Ok(is_whole);
             }
-            step = bytes.len().saturating_add(STEP_BYTES).min(wanted);
+            step = bytes.len().saturating_mul(2).min(wanted);
         }
     }
 
@@ -200,6 +203,15 @@ impl Reading<'_> {
         let framing = self.context.incoming.framing;
         BodyReader::new(framing, bytes_max.as_u64(), &settings.deadlines, limits)
             .map_err(Failure::Body)
+    }
+}
+
+/// Makes room for `capacity` bytes in all, and for no more, so that it is known what they take.
+pub(super) fn grow(bytes: &mut BytesMut, capacity: usize) {
+    if bytes.capacity() < capacity {
+        let mut larger = BytesMut::with_capacity(capacity);
+        larger.extend_from_slice(bytes);
+        *bytes = larger;
     }
 }
 

@@ -1,15 +1,17 @@
 //! What is told of a request that SecLang rules have looked at.
 
+use std::borrow::Cow;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use palisade_seclang::syntax::Phase;
 use palisade_seclang::{MatchReport, Transaction};
 use palisade_telemetry::{
-    AuditEvent, AuditFormat, AuditMessage, AuditOutcome, Cause, DecisionEvent, DecisionMode,
-    RequestLine, Subject, Telemetry, WafCause,
+    AuditContent, AuditEvent, AuditFormat, AuditMessage, AuditOutcome, Cause, DecisionEvent,
+    DecisionMode, Field, RequestLine, Subject, Telemetry, WafCause,
 };
 use palisade_vocabulary::{ClientAddr, Ip, RequestId};
-use palisade_waf::{Inspection, InspectionFailure, LogContext, Objection, append_log_line};
+use palisade_waf::{Hiding, Inspection, LogContext, Objection, append_log_line};
 
 use crate::clock::wall_time;
 
@@ -28,6 +30,57 @@ pub(super) struct Told<'a> {
     pub(super) subject: Subject<'a>,
     pub(super) duration: Duration,
     pub(super) checks_duration: Duration,
+    pub(super) server: SocketAddr,
+}
+
+/// What was sent, where the log has it.
+#[derive(Default)]
+struct Sent<'a> {
+    request_headers: Vec<Field<'a>>,
+    request_body: Cow<'a, [u8]>,
+    response_headers: Vec<Field<'a>>,
+    response_body: Cow<'a, [u8]>,
+}
+
+impl<'a> Sent<'a> {
+    fn of(inspection: &'a Inspection, hiding: &Hiding<'_>, format: AuditFormat) -> Self {
+        let (AuditFormat::ModSecurity(parts), Some(transaction)) =
+            (format, inspection.transaction())
+        else {
+            return Self::default();
+        };
+        let request = transaction.request_headers();
+        let content_type = request.filter(|(name, _)| name.eq_ignore_ascii_case(b"content-type"));
+        let content_type = content_type.map(|(_, value)| value).last();
+        let body = inspection.kept_request_body();
+        let request = transaction
+            .request_headers()
+            .filter(|_| parts.request_headers);
+        let request = request.map(|(name, value)| (name, hiding.request_header(name, value)));
+        let response = transaction
+            .response_headers()
+            .filter(|_| parts.response_headers);
+        let response = response.map(|(name, value)| (name, hiding.response_header(name, value)));
+        Self {
+            request_headers: request.collect(),
+            request_body: hiding.request_body(content_type.unwrap_or_default(), body),
+            response_headers: response.collect(),
+            response_body: hiding.response_body(inspection.kept_response_body()),
+        }
+    }
+
+    fn content(&'a self, server: SocketAddr, inspection: &'a Inspection) -> AuditContent<'a> {
+        let rules = inspection.rules();
+        AuditContent {
+            server,
+            request_headers: &self.request_headers,
+            request_body: &self.request_body,
+            response_headers: &self.response_headers,
+            response_body: &self.response_body,
+            only_detects: rules.only_detects(),
+            components: &rules.program().settings().component_signatures,
+        }
+    }
 }
 
 impl Told<'_> {
@@ -68,9 +121,8 @@ impl Told<'_> {
         let (rule, phase, failure) = match objection {
             Objection::Rule(interruption) => (interruption.rule, interruption.phase, None),
             Objection::Failure(failure) => {
-                let (InspectionFailure::BudgetSpent(phase) | InspectionFailure::Panicked(phase)) =
-                    *failure;
-                (0, phase, Some(failure.label()))
+                let rule = failure.rule.unwrap_or(0);
+                (rule, failure.phase, Some(failure.kind.label()))
             }
         };
         let ended = inspection.matches().find(|one| one.rule.id() == rule);
@@ -95,7 +147,7 @@ impl Told<'_> {
     }
 
     fn tell_audit(&self, inspection: &Inspection, outcome: AuditOutcome) {
-        let Some(format) = self.telemetry.audit_format() else {
+        let Some(settings) = self.telemetry.audit_settings() else {
             return;
         };
         let logged: Vec<MatchReport<'_>> =
@@ -103,8 +155,8 @@ impl Told<'_> {
         if logged.is_empty() {
             return;
         }
-        let lines: Vec<Vec<u8>> = match format {
-            AuditFormat::Json => Vec::new(),
+        let lines: Vec<Vec<u8>> = match settings.format {
+            AuditFormat::Json | AuditFormat::ModSecurity(_) => Vec::new(),
             AuditFormat::ErrorLog => logged.iter().map(|one| self.error_log_line(one)).collect(),
         };
         let messages = logged.iter().enumerate().map(|(at, one)| {
@@ -113,10 +165,31 @@ impl Told<'_> {
         });
         let messages: Vec<AuditMessage<'_>> = messages.collect();
         let transaction = inspection.transaction();
+        let hiding = Hiding::of(transaction, &settings.hidden);
+        let sent = Sent::of(inspection, &hiding, settings.format);
         let body_error = transaction.and_then(Transaction::body_error);
         let body_error = body_error.map(|error| error.to_string());
         let score = score(inspection, Phase::RequestBody).unwrap_or_default();
         let (host, site, request) = self.parts();
+        let shown;
+        let request = match request {
+            RequestLine::Parsed {
+                method,
+                target,
+                version,
+            } => {
+                shown = hiding.target(target);
+                RequestLine::Parsed {
+                    method,
+                    target: &shown,
+                    version,
+                }
+            }
+            RequestLine::Malformed(bytes) => {
+                shown = hiding.target(bytes);
+                RequestLine::Malformed(&shown)
+            }
+        };
         self.telemetry.observe_audit(&AuditEvent {
             time: wall_time(),
             request_id: self.id,
@@ -131,6 +204,7 @@ impl Told<'_> {
             body_error: body_error.as_deref().unwrap_or_default(),
             score: &score,
             duration: self.duration,
+            content: sent.content(self.server, inspection),
         });
     }
 
@@ -180,6 +254,13 @@ fn message<'a>(one: &MatchReport<'a>, error_log_line: &'a [u8]) -> AuditMessage<
         severity: one.rule.severity(),
         tags: one.rule.tags().collect(),
         version: one.rule.version().unwrap_or_default(),
+        revision: one.rule.revision().unwrap_or_default(),
+        maturity: one.rule.maturity().unwrap_or(0),
+        accuracy: one.rule.accuracy().unwrap_or(0),
+        asks: one
+            .rule
+            .asks()
+            .map(|asks| (&*asks.operator, &*asks.argument)),
         place: (&place.file, place.line),
         has_interrupted: one.has_interrupted,
         error_log_line,

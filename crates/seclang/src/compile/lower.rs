@@ -19,8 +19,8 @@ use crate::Program;
 use crate::Transformation;
 use crate::operators::{Matcher, Operator};
 use crate::program::{
-    CompiledOperator, Effect, Fate, Filtered, Gate, Link, Operand, Outcome, Pick, PlannedUse, Rule,
-    SlotComparison, Source, Step, TargetRemoval, TargetSet, TargetSetId, Test,
+    Asks, CompiledOperator, Effect, Fate, Filtered, Gate, Link, Operand, Outcome, Pick, PlannedUse,
+    Rule, SlotComparison, Source, Step, TargetRemoval, TargetSet, TargetSetId, Test,
 };
 use crate::syntax::{
     Action, Condition, Phase, Place, Placed, Problem, Problems, Sanitise, Severity, VariableName,
@@ -170,6 +170,7 @@ impl<'a> Lowering<'a> {
             fate,
             is_logged: singles.is_logged,
             is_audit_logged: singles.is_audit_logged,
+            asks: asks(draft),
             needs_matched,
             skip_to: None,
             links,
@@ -500,6 +501,17 @@ pub(super) fn transformations(actions: &[&Placed<Action>]) -> Vec<Transformation
         }
     }
     list
+}
+
+/// What the last link asks, for logs.
+fn asks(draft: &Draft) -> Option<Asks> {
+    const ARGUMENT_BYTES_MAX: usize = 512;
+    let condition = draft.links.last()?.condition.as_ref()?;
+    let argument = condition.argument.as_slice();
+    Some(Asks {
+        operator: lossy(&condition.operator),
+        argument: lossy(argument.get(..ARGUMENT_BYTES_MAX).unwrap_or(argument)),
+    })
 }
 
 fn lossy(text: &[u8]) -> Box<str> {

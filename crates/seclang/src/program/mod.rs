@@ -28,7 +28,7 @@ pub(crate) use effect::{Change, CtlEffect, Destination, Effect, Operand, RuleSet
 pub(crate) use forms::{Form, FormNeeds, Forms, FormsId, LISTS_MAX};
 pub(crate) use pipeline::{NodeId, Pipelines};
 pub use relevant_status::RelevantStatus;
-pub use rule::Rule;
+pub use rule::{Asks, Rule};
 pub(crate) use rule::{Fate, Link, Outcome, RuleIndex, Test};
 pub use settings::{AuditSettings, BodyAccess, Settings};
 pub(crate) use source::{RuleField, Source};

@@ -31,6 +31,8 @@ pub struct Rule {
     pub(crate) fate: Fate,
     pub(crate) is_logged: bool,
     pub(crate) is_audit_logged: bool,
+    /// What its last link asks, as it is written.
+    pub(crate) asks: Option<Asks>,
     /// Whether the value that matched, or its name, is asked for by anything in the chain.
     pub(crate) needs_matched: bool,
     /// Where the phase goes on, if it matches; the next step otherwise.
@@ -38,11 +40,26 @@ pub struct Rule {
     pub(crate) links: Range<u32>,
 }
 
+/// An operator, as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asks {
+    /// Its name, without `@`.
+    pub operator: Box<str>,
+    /// What it is given; at most 512 bytes of it.
+    pub argument: Box<str>,
+}
+
 impl Rule {
     /// Its id.
     #[must_use]
     pub fn id(&self) -> u64 {
         self.id
+    }
+
+    /// What its last link asks of values; `None` of `SecAction`.
+    #[must_use]
+    pub fn asks(&self) -> Option<&Asks> {
+        self.asks.as_ref()
     }
 
     /// The phase that it runs in.

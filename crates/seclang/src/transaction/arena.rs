@@ -57,6 +57,11 @@ impl Arena {
         }
     }
 
+    /// How much memory it takes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.0.capacity()
+    }
+
     /// Empties it, and gives memory back beyond `bytes_max`.
     pub(crate) fn clear(&mut self, bytes_max: usize) {
         self.0.clear();

@@ -94,6 +94,7 @@ impl<'r> Run<'r> {
         if self.state.controls.engine == EngineMode::Off || self.is_spent() {
             return;
         }
+        self.buffers.asked = None;
         self.prepare();
         let steps = self.program.steps(self.phase);
         let mut at = 0;
@@ -241,6 +242,7 @@ impl<'r> Run<'r> {
 
     /// Counts an evaluation of a rule; when it began, if it is one to time.
     fn evaluation_began(&mut self, rule: RuleIndex) -> Option<Duration> {
+        self.buffers.asked = Some(rule);
         let counter = self.buffers.counters.get_mut(rule as usize)?;
         counter.evaluate().then(self.stopwatch)
     }

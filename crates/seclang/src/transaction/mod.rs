@@ -26,6 +26,7 @@ mod worker;
 use std::net::SocketAddr;
 
 use palisade_body::Body;
+use palisade_vocabulary::HiddenNames;
 
 use crate::program::Settings;
 use crate::syntax::{AllowScope, AuditMode, EngineMode, Phase};
@@ -245,7 +246,15 @@ impl Transaction {
     /// Phase 5, however the transaction has ended; then [`Transaction::matches`] has all of them, and no
     /// phase runs any more.
     pub fn log(&mut self, worker: &mut Worker) {
+        self.log_without(worker, &HiddenNames::NONE);
+    }
+
+    /// As [`Transaction::log`]; what has one of these names is sanitised too.
+    pub fn log_without(&mut self, worker: &mut Worker, hidden: &HiddenNames) {
         self.run(worker, Phase::Logging);
+        if !hidden.is_empty() && !self.state.events.is_empty() {
+            sanitise::keep_names(&mut self.state, hidden);
+        }
         sanitise::hide(&mut self.state, worker.program());
     }
 

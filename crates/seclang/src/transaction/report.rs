@@ -1,7 +1,7 @@
 //! What rules matched, for logs.
 
 use super::Transaction;
-use super::state::State;
+use super::state::{Kind, State};
 use crate::program::{Program, Rule};
 
 /// The matches of a transaction, in order.
@@ -54,6 +54,34 @@ impl Transaction {
     #[must_use]
     pub fn body_error(&self) -> Option<palisade_body::Error> {
         self.state.body_outcome.error
+    }
+
+    /// Names and values of the request's fields, as they were sent. What is sanitised is there.
+    pub fn request_headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.members(Kind::RequestHeaders)
+    }
+
+    /// Names and values of the answer's fields, once phase 3 has run. What is sanitised is there.
+    pub fn response_headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.members(Kind::ResponseHeaders)
+    }
+
+    /// Names and values of the body's arguments, once phase 2 has run. What is sanitised is there.
+    pub fn body_arguments(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.members(Kind::ArgsPost)
+    }
+
+    fn members(&self, kind: Kind) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let arena = &self.state.arena;
+        let entries = self.state.entries(kind).iter();
+        entries.map(|entry| (arena.get(entry.name), arena.get(entry.value)))
+    }
+
+    /// How much memory it takes until it is finished, in bytes; without what rules make of it, which is
+    /// kept for the next.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.state.memory_bytes()
     }
 
     /// The value of a variable of `TX`, for tools that explain.

@@ -1,6 +1,7 @@
 //! What an audit log is not to show: `sanitiseArg` and its kin. Reports of matches don't show it either.
 
 use memchr::memmem::Finder;
+use palisade_vocabulary::HiddenNames;
 
 use super::Transaction;
 use super::arena::Span;
@@ -29,6 +30,8 @@ pub enum Sanitised<'t> {
     RequestHeader(&'t [u8]),
     /// The values of the answer's fields of this name.
     ResponseHeader(&'t [u8]),
+    /// The values of the request's cookies of this name.
+    RequestCookie(&'t [u8]),
     /// These bytes, wherever they stand, but for so many at their beginning and their end.
     Bytes {
         /// As they matched, transformed.
@@ -56,6 +59,7 @@ enum Holder {
     Argument,
     RequestHeader,
     ResponseHeader,
+    RequestCookie,
 }
 
 /// Bytes, and how many of them may be shown.
@@ -89,6 +93,7 @@ impl Transaction {
                 Holder::Argument => Sanitised::Argument(name),
                 Holder::RequestHeader => Sanitised::RequestHeader(name),
                 Holder::ResponseHeader => Sanitised::ResponseHeader(name),
+                Holder::RequestCookie => Sanitised::RequestCookie(name),
             }
         });
         let texts = secrets.texts.iter().map(|secret| Sanitised::Bytes {
@@ -151,18 +156,7 @@ impl Run<'_> {
     }
 
     fn keep_name(&mut self, holder: Holder, name: &[u8]) {
-        let (secrets, arena) = (&mut self.state.secrets, &mut self.state.arena);
-        let is_kept = secrets
-            .names
-            .iter()
-            .any(|(other, known)| *other == holder && arena.get(*known).eq_ignore_ascii_case(name));
-        if is_kept {
-            return;
-        }
-        match secrets.names.len() < KEPT_MAX {
-            true => secrets.names.push((holder, arena.push(name))),
-            false => secrets.is_everything = true,
-        }
+        keep_name(self.state, holder, name);
     }
 
     fn keep_text(&mut self, text: &[u8], shown_first: u16, shown_last: u16) {
@@ -183,6 +177,48 @@ impl Run<'_> {
             true => secrets.texts.push(secret(arena.push(text))),
             false => secrets.is_everything = true,
         }
+    }
+}
+
+fn keep_name(state: &mut State, holder: Holder, name: &[u8]) {
+    let (secrets, arena) = (&mut state.secrets, &mut state.arena);
+    let is_kept = secrets
+        .names
+        .iter()
+        .any(|(other, known)| *other == holder && arena.get(*known).eq_ignore_ascii_case(name));
+    if is_kept {
+        return;
+    }
+    match secrets.names.len() < KEPT_MAX {
+        true => secrets.names.push((holder, arena.push(name))),
+        false => secrets.is_everything = true,
+    }
+}
+
+/// Keeps what was sent by a name that is hidden, as if a rule had said so.
+pub(super) fn keep_names(state: &mut State, hidden: &HiddenNames) {
+    let kinds = [
+        (Kind::ArgsGet, Holder::Argument),
+        (Kind::ArgsPost, Holder::Argument),
+        (Kind::RequestHeaders, Holder::RequestHeader),
+        (Kind::ResponseHeaders, Holder::ResponseHeader),
+        (Kind::Cookies, Holder::RequestCookie),
+    ];
+    let mut found = Vec::new();
+    for (kind, holder) in kinds {
+        let is_hidden = |name: &[u8]| match holder {
+            Holder::Argument => hidden.has_argument(name),
+            Holder::RequestHeader | Holder::ResponseHeader => hidden.has_header(name),
+            Holder::RequestCookie => hidden.has_cookie(name),
+        };
+        let names = state.entries(kind).iter().map(|entry| entry.name);
+        let names = names.filter(|name| is_hidden(state.arena.get(*name)));
+        // One more than are kept, after which everything is hidden.
+        found.extend(names.take(KEPT_MAX + 1).map(|name| (holder, name)));
+    }
+    for (holder, name) in found {
+        let name = state.arena.get(name).to_vec();
+        keep_name(state, holder, &name);
     }
 }
 
@@ -359,6 +395,7 @@ fn values_of(holder: Holder) -> &'static [Kind] {
         Holder::Argument => &[Kind::ArgsGet, Kind::ArgsPost],
         Holder::RequestHeader => &[Kind::RequestHeaders],
         Holder::ResponseHeader => &[Kind::ResponseHeaders],
+        Holder::RequestCookie => &[Kind::Cookies],
     }
 }
 
@@ -375,12 +412,27 @@ fn is_hidden(state: &State, name: Name) -> bool {
         _ if name.is_count => return false,
         V::ArgsNames | V::ArgsGetNames | V::ArgsPostNames => return false,
         V::RequestHeadersNames | V::ResponseHeadersNames => return false,
-        V::RequestCookies => return is_named(Holder::RequestHeader, b"cookie"),
+        V::RequestCookies if is_named(Holder::RequestHeader, b"cookie") => return true,
+        V::RequestCookies => Some(Holder::RequestCookie),
+        // Some of it may be in another spelling.
+        V::RequestHeaders if has_cookies(state) && is_cookie_field(state, name) => return true,
         variable if may_have_others(variable) => return true,
         variable => holder(variable),
     };
     match (holder, name.member) {
         (Some(holder), Member::Named(member)) => is_named(holder, state.arena.get(member)),
+        _ => false,
+    }
+}
+
+fn has_cookies(state: &State) -> bool {
+    let mut names = state.secrets.names.iter();
+    names.any(|(holder, _)| *holder == Holder::RequestCookie)
+}
+
+fn is_cookie_field(state: &State, name: Name) -> bool {
+    match name.member {
+        Member::Named(member) => state.arena.get(member).eq_ignore_ascii_case(b"cookie"),
         _ => false,
     }
 }

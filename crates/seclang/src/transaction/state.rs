@@ -217,6 +217,13 @@ impl State {
         empty(&mut self.events, bytes_max);
     }
 
+    /// How much memory it takes, without what is little.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let entries = self.entries.iter().map(Vec::capacity).sum::<usize>();
+        let entries = entries * size_of::<Entry>();
+        self.arena.memory_bytes() + self.xml_text.capacity() + entries
+    }
+
     /// Makes it as it is when a transaction begins; memory beyond `bytes_max` is given back.
     pub(super) fn reset(&mut self, program: &Program, bytes_max: usize) {
         self.stage = Stage::Begun;

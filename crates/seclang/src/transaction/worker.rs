@@ -11,7 +11,7 @@ use super::counter::RuleCounter;
 use super::state::State;
 use super::strings::{StringId, Strings};
 use crate::operators::{Groups, OperatorCache};
-use crate::program::Program;
+use crate::program::{Program, RuleIndex};
 use crate::syntax::{Phase, VariableName};
 use crate::{Collections, Countries};
 
@@ -97,6 +97,8 @@ pub(super) struct Buffers {
     /// Those of selectors.
     pub(super) selectors: Vec<OperatorCache>,
     pub(super) counters: Vec<RuleCounter>,
+    /// The rule that is asked, or was last in this phase.
+    pub(super) asked: Option<RuleIndex>,
     pub(super) groups: Groups,
     pub(super) expanded: Vec<u8>,
     pub(super) transformed: Vec<u8>,
@@ -208,6 +210,7 @@ impl Worker {
                 caches,
                 selectors,
                 counters: vec![RuleCounter::default(); program.rules.len()],
+                asked: None,
                 groups: Groups::default(),
                 expanded: Vec::new(),
                 transformed: Vec::new(),
@@ -246,6 +249,14 @@ impl Worker {
     #[must_use]
     pub fn counters(&self) -> &[RuleCounter] {
         &self.buffers.counters
+    }
+
+    /// The id of the rule that was asked last in the phase that ran last: where the budget was spent, or
+    /// where the engine panicked. `None` where values were searched for many rules at once.
+    #[must_use]
+    pub fn asked_rule(&self) -> Option<u64> {
+        let rule = self.program.rules.get(self.buffers.asked? as usize)?;
+        Some(rule.id())
     }
 
     /// Forgets what is known of strings.

@@ -1,6 +1,7 @@
 //! What is for the audit log, and what it is not to show.
 
 use palisade_seclang::Sanitised;
+use palisade_vocabulary::HiddenNames;
 
 use crate::site::{Ran, Request, Site, run};
 
@@ -9,6 +10,7 @@ fn shown(sanitised: Sanitised<'_>) -> String {
         Sanitised::Argument(name) => format!("argument {}", name.escape_ascii()),
         Sanitised::RequestHeader(name) => format!("request {}", name.escape_ascii()),
         Sanitised::ResponseHeader(name) => format!("response {}", name.escape_ascii()),
+        Sanitised::RequestCookie(name) => format!("cookie {}", name.escape_ascii()),
         Sanitised::Bytes {
             text,
             shown_first,
@@ -97,6 +99,47 @@ fn names_and_what_matched_are_sanitised() {
     check(
         "SecRule ARGS ^ann$ id:1,phase:2,pass,chain,sanitiseMatched\nSecRule ARGS nowhere",
         &["argument user"],
+    );
+}
+
+#[test]
+fn values_of_hidden_names_are_told_of_no_match() {
+    let hidden = HiddenNames {
+        arguments: vec!["password".into()],
+        headers: vec!["authorization".into()],
+        cookies: vec!["sid".into()],
+    };
+    let check = |rule: &str, expected: &[&str]| {
+        let data = "phase:2,pass,t:uppercase,msg:'%{MATCHED_VAR_NAME}',logdata:'%{MATCHED_VAR}'";
+        let site = Site::new(&format!("SecRule {rule} \"@rx .\" \"id:1,{data}\""));
+        let ran = site.run_without(&login("x[password]=zz9"), &hidden);
+        let all = ran.messages().into_iter().zip(ran.matches());
+        let told: Vec<_> = all
+            .map(|(one, matched)| format!("{one} {matched}"))
+            .collect();
+        assert_eq!(told, expected, "{rule}");
+    };
+    check("ARGS:user", &["ARGS:user|ANN 1 ARGS:user=ANN"]);
+    check(
+        "ARGS:Password",
+        &["ARGS:Password|****** 1 ARGS:Password=******"],
+    );
+    check(
+        "ARGS_GET",
+        &["ARGS_GET:x[password]|*** 1 ARGS_GET:x[password]=***"],
+    );
+    check(
+        "REQUEST_HEADERS:Authorization",
+        &["REQUEST_HEADERS:Authorization|********** 1 REQUEST_HEADERS:Authorization=**********"],
+    );
+    check(
+        "REQUEST_COOKIES",
+        &["REQUEST_COOKIES:sid|*** 1 REQUEST_COOKIES:sid=***"],
+    );
+    // In another spelling too.
+    check(
+        "REQUEST_HEADERS:Cookie",
+        &["REQUEST_HEADERS:Cookie|******* 1 REQUEST_HEADERS:Cookie=*******"],
     );
 }
 

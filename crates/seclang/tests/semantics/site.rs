@@ -9,6 +9,7 @@ use palisade_seclang::{
     Clock, CompileOptions, Connection, InterruptionAction, Program, RequestHead, ResponseHead,
     Transaction, Verdict, Worker, WorkerOptions, compile,
 };
+use palisade_vocabulary::HiddenNames;
 
 use crate::memory::{MAIN, Memory};
 
@@ -185,6 +186,15 @@ impl Site {
         for phase in phases {
             run_phase(*phase, &self.program, worker, &mut transaction, request);
         }
+        self.ran(transaction)
+    }
+
+    /// All phases; what has a name that is hidden is sanitised.
+    pub(crate) fn run_without(&self, request: &Request, hidden: &HiddenNames) -> Ran {
+        let mut worker = self.worker();
+        let mut transaction = self.begin(&mut worker);
+        drive(&self.program, &mut worker, &mut transaction, request);
+        transaction.log_without(&mut worker, hidden);
         self.ran(transaction)
     }
 

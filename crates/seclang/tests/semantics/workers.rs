@@ -216,6 +216,35 @@ fn a_transaction_has_a_budget() {
 }
 
 #[test]
+fn where_the_budget_was_spent_is_known() {
+    let asked = |bytes: u64| {
+        let site = Site::new(
+            "SecRule ARGS \"@contains %{request_headers.nothing}y\" id:1,phase:2,pass
+             SecRule ARGS \"@contains %{request_headers.nothing}z\" id:2,phase:2,pass,t:none,t:lowercase
+             SecRule ARGS \"@contains nowhere\" id:3,phase:2,pass,t:removeWhitespace",
+        );
+        let site = site.with(WorkerOptions {
+            budget: Budget {
+                bytes,
+                time: Duration::from_secs(10),
+            },
+            ..options()
+        });
+        let request = Request::get(&format!("/?a={}", "W ".repeat(2_500)));
+        let mut worker = site.worker();
+        let mut transaction = site.begin(&mut worker);
+        head(&mut worker, &mut transaction, &request);
+        let _ = transaction.request_body(&mut worker, Body::whole(b""));
+        (transaction.outcome(), worker.asked_rule())
+    };
+    let spent = Outcome::BudgetSpent(Phase::RequestBody);
+    assert_eq!(asked(4_000), (spent, Some(1)));
+    assert_eq!(asked(8_000), (spent, Some(2)));
+    // Values are searched for all rules at once that look for fixed words.
+    assert_eq!(asked(22_000), (spent, None));
+}
+
+#[test]
 fn the_time_of_phases_is_in_the_budget_and_not_the_time_between_them() {
     // A second passes each time that anybody looks at the stopwatch.
     thread_local!(static SECONDS: Cell<u64> = const { Cell::new(0) });

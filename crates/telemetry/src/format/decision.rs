@@ -66,7 +66,12 @@ fn write_cause(line: &mut Object<'_>, cause: &Cause<'_>) {
 
 fn write_waf(object: &mut Object<'_>, waf: &WafCause<'_>) {
     match waf.failure {
-        Some(failure) => object.plain("failure", failure),
+        Some(failure) => {
+            object.plain("failure", failure);
+            if waf.rule > 0 {
+                object.number("rule", waf.rule);
+            }
+        }
         None => object.number("rule", waf.rule),
     }
     object.bytes_if_any("message", waf.message, SHORT_BYTES_MAX);

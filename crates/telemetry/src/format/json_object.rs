@@ -54,6 +54,11 @@ impl<'o> Object<'o> {
         escape::push_number(self.value(name), number);
     }
 
+    /// A number as a string, as some formats have it.
+    pub(super) fn text_of(&mut self, name: &'static str, number: impl itoa::Integer) {
+        self.quoted(name, |out| escape::push_number(out, number));
+    }
+
     pub(super) fn seconds(&mut self, name: &'static str, duration: Duration) {
         escape::push_seconds(self.value(name), duration);
     }

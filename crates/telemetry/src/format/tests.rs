@@ -409,6 +409,10 @@ fn audit_message<'a>(id: u64, value: &'a [u8]) -> AuditMessage<'a> {
         severity: Some(2),
         tags: vec![b"attack-sqli", b"one\"two"],
         version: "OWASP_CRS/4.28.0",
+        revision: "",
+        maturity: 0,
+        accuracy: 0,
+        asks: Some(("detectSQLi", "")),
         place: ("crs/a.conf", 7),
         has_interrupted: true,
         error_log_line: b"[client 203.0.113.7] ModSecurity: Access denied. [id \"942100\"]",
@@ -431,6 +435,20 @@ fn audit_lines(messages: &[AuditMessage<'_>], format: AuditFormat) -> String {
         body_error: "",
         score: b"5",
         duration: Duration::from_micros(12),
+        content: AuditContent {
+            server: ([192, 0, 2, 1], 443).into(),
+            request_headers: &[
+                (b"Host", b"example.com"[..].into()),
+                (b"X-A", b"1"[..].into()),
+                (b"Accept", b"*/*"[..].into()),
+                (b"x-a", b"2\""[..].into()),
+            ],
+            request_body: b"a=b",
+            response_headers: &[(b"Server", b"x"[..].into())],
+            response_body: b"no\n",
+            only_detects: false,
+            components: &[b"OWASP_CRS/4.28.0".to_vec()],
+        },
     };
     let mut out = Vec::new();
     event.write(format, &mut out);
@@ -464,6 +482,39 @@ fn an_audit_line_has_a_bound_and_says_what_it_leaves_out() {
     let told = json["messages"].as_array().unwrap().len();
     assert!(told > 0, "{json}");
     assert_eq!(json["messages_left_out"], 1_003 - told);
+}
+
+#[test]
+fn audit_lines_are_as_modsecurity_3_has_them() {
+    let check = |parts: &str, expected: &str| {
+        let format = AuditFormat::ModSecurity(AuditParts::parse(parts).unwrap());
+        let line = audit_lines(&[audit_message(942_100, b"1'\n")], format);
+        let expected = expected.replace("{version}", env!("CARGO_PKG_VERSION"));
+        assert_eq!(line, expected, "{parts}");
+    };
+    let head = concat!(
+        r#"{"transaction":{"client_ip":"203.0.113.7","time_stamp":"Sat Nov 21 19:32:25 2026","server_id":"","#,
+        r#""client_port":40000,"host_ip":"192.0.2.1","host_port":443,"#,
+        r#""unique_id":"000000000000000000000000000000ab","#,
+        r#""request":{"method":"GET","http_version":1.1,"uri":"/?id=1""#,
+    );
+    check(
+        "AZ",
+        &format!("{head}}},\"response\":{{\"http_code\":403}}}}}}\n"),
+    );
+    let all = concat!(
+        r#","body":"a=b","headers":{"Host":"example.com","X-A":"1, 2\"","Accept":"*/*"}},"#,
+        r#""response":{"body":"no\u000A","http_code":403,"headers":{"Server":"x"}},"#,
+        r#""producer":{"modsecurity":"Palisade v{version}","connector":"Palisade v{version}","#,
+        r#""secrules_engine":"Enabled","components":["OWASP_CRS/4.28.0"]},"#,
+        r#""messages":[{"message":"SQL","details":{"#,
+        r#""match":"Matched \"Operator `DetectSQLi' with parameter `' against variable `ARGS:id' (Value: `1'\u000A' )","#,
+        r#""reference":"","ruleId":"942100","file":"crs/a.conf","lineNumber":"7","data":"","severity":"2","#,
+        r#""ver":"OWASP_CRS/4.28.0","rev":"","tags":["attack-sqli","one\"two"],"maturity":"0","accuracy":"0"}}]}}"#,
+        "\n"
+    );
+    check("ABCDEFGHIJKZ", &format!("{head}{all}"));
+    assert_eq!(AuditParts::parse("ABX"), None);
 }
 
 #[test]

@@ -391,6 +391,37 @@ fn the_rest_is_counted() {
 
 /// `METRICS.md` lists every metric. Write it anew with `UPDATE_GOLDEN=1 cargo test`.
 #[test]
+fn failures_of_rules_are_counted_by_rule_as_far_as_there_are_few() {
+    let metrics = new_metrics();
+    check(
+        &metrics,
+        r#"palisade_waf_failures_total{reason="panicked",rule="none"} 0"#,
+    );
+    metrics.rules.failed("budget_spent", Some(942_100));
+    metrics.rules.failed("budget_spent", Some(942_100));
+    metrics.rules.failed("budget_spent", None);
+    for rule in 1..=200 {
+        metrics.rules.failed("panicked", Some(rule));
+    }
+    check(
+        &metrics,
+        r#"palisade_waf_failures_total{reason="budget_spent",rule="942100"} 2"#,
+    );
+    check(
+        &metrics,
+        r#"palisade_waf_failures_total{reason="budget_spent",rule="none"} 1"#,
+    );
+    check(
+        &metrics,
+        r#"palisade_waf_failures_total{reason="panicked",rule="99"} 1"#,
+    );
+    check(
+        &metrics,
+        r#"palisade_waf_failures_total{reason="panicked",rule="other"} 101"#,
+    );
+}
+
+#[test]
 fn metrics_md_lists_every_metric() {
     let metrics = new_metrics();
     metrics.lapi(&[], Tick::from_millis(0)).unwrap();

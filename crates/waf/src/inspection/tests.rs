@@ -138,14 +138,18 @@ fn a_panic_costs_one_request_its_inspection() {
         let set = Arc::new(set.rule_set.unwrap());
         let (mut inspection, head) = begin(&set, "/?ip=192.0.2.1");
         assert_eq!(head, expected, "{mode:?} {on_failure:?}");
-        let failure = InspectionFailure::Panicked(Phase::RequestHeaders);
+        let failure = InspectionFailure {
+            kind: FailureKind::Panicked,
+            phase: Phase::RequestHeaders,
+            rule: Some(1),
+        };
         assert_eq!(inspection.failure(), Some(failure));
         // What is left of it does nothing.
         assert_eq!(
             inspection.request_body(b"", Body::whole(b"")),
             Finding::Pass
         );
-        inspection.log();
+        inspection.log(&HiddenNames::default());
         assert_eq!(inspection.matches().count(), 0);
         inspection.finish();
         // Its worker is gone; the next request has another.

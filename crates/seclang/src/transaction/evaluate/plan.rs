@@ -159,6 +159,8 @@ impl Run<'_> {
         let row = at * self.plan.words..(at + 1) * self.plan.words;
         clear(&mut self.plan.part_rows, row.clone());
         let unicode = &self.program.unicode;
+        // It is for many rules: what fails in it is no one's.
+        let asked = self.buffers.asked.take();
         let part = (values.len() >= REPEATING).then(|| self.strings.begin_part());
         self.strings.limit_work(self.state.bytes_left);
         for value in values.start as usize..values.end as usize {
@@ -182,6 +184,7 @@ impl Run<'_> {
                 self.strings.limit_work(self.state.bytes_left);
             }
         }
+        self.buffers.asked = asked;
     }
 
     /// The values of a part that stay the same throughout the phase, as indexes of the plan's values.
