@@ -1,6 +1,7 @@
 //! What end-to-end tests are made of.
 
 mod backend;
+mod browser;
 mod certificates;
 mod curl;
 mod dns;
@@ -21,6 +22,7 @@ mod tls;
 mod wait;
 
 pub(crate) use backend::{Backend, BackendRequest};
+pub(crate) use browser::Browser;
 pub(crate) use certificates::Authority;
 pub(crate) use curl::curl;
 pub(crate) use dns::Dns;
