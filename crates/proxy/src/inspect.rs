@@ -20,12 +20,22 @@ use crate::connection::ConnectionFacts;
 use crate::forward;
 use crate::judge::Ruling;
 use crate::request::Context;
+use crate::shadow::{self, Sample};
 
 /// A longer body is judged on a thread beside: it takes longer than other requests of this one should wait.
 const ON_THE_SPOT_BYTES: usize = 32 * 1024;
 
 /// A request that rules look at, if any do.
-pub(crate) type Inspected = Option<Box<Inspection>>;
+pub(crate) type Inspected = Option<Box<UnderInspection>>;
+
+/// A request that rules look at.
+#[derive(Debug)]
+pub(crate) struct UnderInspection {
+    /// What those make of it that guard its site.
+    pub(crate) inspection: Inspection,
+    /// What is kept of it for others, if it is one that they are to judge.
+    pub(crate) sample: Option<Box<Sample>>,
+}
 
 /// Names and values of header fields.
 type Fields<'a> = SmallVec<[(&'a [u8], &'a [u8]); 32]>;
@@ -39,21 +49,33 @@ pub(crate) fn head(context: &Context<'_>, headers: &HeaderMap) -> (Inspected, Fi
         Ruling::Refuse(refusal) if matches!(refusal.cause, Cause::Hygiene(_)) => true,
         _ => return (None, Finding::Pass),
     };
-    let site = judged.site.as_ref();
-    let rules = site.and_then(|site| context.generation.rule_sets.of_site(site.number));
-    let Some(rules) = rules else {
+    let Some(site) = &judged.site else {
+        return (None, Finding::Pass);
+    };
+    let Some(rules) = context.generation.rule_sets.of_site(site.number) else {
         return (None, Finding::Pass);
     };
     let connection = connection(context.facts, &judged.client, &context.begun.id);
-    let begin = |head: &RequestHead<'_>| {
-        let collections = &context.facts.shared.rules.collections;
-        let begun = Inspection::begin(rules, collections, &connection, head);
-        let (mut inspection, finding) = begun;
-        if is_for_the_record {
+    let collections = &context.facts.shared.rules.collections;
+    let begin = |head: &RequestHead<'_>| Inspection::begin(rules, collections, &connection, head);
+    let (mut inspection, finding) = with_head(context, headers, begin);
+    let sample = match is_for_the_record {
+        true => {
             record(&mut inspection);
+            None
         }
-        (Some(Box::new(inspection)), finding)
+        false => shadow::sample(context, site.number),
     };
+    let inspected = UnderInspection { inspection, sample };
+    (Some(Box::new(inspected)), finding)
+}
+
+/// What `with` makes of a request's head as it was sent.
+pub(crate) fn with_head<T>(
+    context: &Context<'_>,
+    headers: &HeaderMap,
+    with: impl FnOnce(&RequestHead<'_>) -> T,
+) -> T {
     let incoming = context.incoming;
     let sent = incoming.head_as_sent;
     let line_of_http2;
@@ -64,7 +86,7 @@ pub(crate) fn head(context: &Context<'_>, headers: &HeaderMap) -> (Inspected, Fi
         }
         false => http1_parts(sent),
     };
-    begin(&RequestHead {
+    with(&RequestHead {
         line,
         method: incoming.method.as_bytes(),
         target: incoming.target_as_sent,
@@ -73,7 +95,7 @@ pub(crate) fn head(context: &Context<'_>, headers: &HeaderMap) -> (Inspected, Fi
     })
 }
 
-fn connection<'a>(
+pub(crate) fn connection<'a>(
     facts: &ConnectionFacts,
     client: &ClientAddr,
     id: &'a RequestId,
@@ -128,7 +150,7 @@ pub(crate) fn looked_at(
     inspected: &Inspected,
     headers: &HeaderMap,
 ) -> Option<u64> {
-    let inspection = inspected.as_ref()?;
+    let inspection = &inspected.as_ref()?.inspection;
     let backend = context.generation.backend(upstream);
     let is_conversation = inspection.rules().streams_grpc()
         && is_call(headers)
@@ -145,7 +167,7 @@ pub(crate) fn is_call(headers: &HeaderMap) -> bool {
 
 /// Phase 2 of a request whose body is said to be longer than rules let pass, of which none need be read.
 pub(crate) fn declared_length(context: &Context<'_>, inspected: &mut Inspected) -> Finding {
-    let Some(inspection) = inspected else {
+    let Some(UnderInspection { inspection, .. }) = inspected.as_deref_mut() else {
         return Finding::Pass;
     };
     let limit = inspection.request_body_limit();
@@ -161,7 +183,8 @@ pub(crate) fn declared_length(context: &Context<'_>, inspected: &mut Inspected) 
 
 /// Phase 2, with what was read of the body.
 pub(crate) async fn body(inspected: &mut Inspected, headers: &HeaderMap, bytes: &Bytes) -> Finding {
-    let limit = inspected.as_ref().and_then(|one| one.request_body_limit());
+    let limit = inspected.as_ref();
+    let limit = limit.and_then(|one| one.inspection.request_body_limit());
     let judge = |inspection: &mut Inspection, codings: &[u8], body: Body<'_>| {
         inspection.request_body(codings, body)
     };
@@ -174,7 +197,8 @@ pub(crate) async fn answer_body(
     headers: &HeaderMap,
     bytes: &Bytes,
 ) -> Finding {
-    let limit = inspected.as_ref().and_then(|one| one.response_body_limit());
+    let limit = inspected.as_ref();
+    let limit = limit.and_then(|one| one.inspection.response_body_limit());
     let judge = |inspection: &mut Inspection, codings: &[u8], body: Body<'_>| {
         inspection.response_body(codings, body)
     };
@@ -189,24 +213,24 @@ async fn judge_body(
     limit: Option<u64>,
     judge: fn(&mut Inspection, &[u8], Body<'_>) -> Finding,
 ) -> Finding {
-    let Some(mut inspection) = inspected.take() else {
+    let Some(mut one) = inspected.take() else {
         return Finding::Pass;
     };
     let codings = headers.get_all(CONTENT_ENCODING).iter();
     let codings: SmallVec<[&[u8]; 2]> = codings.map(HeaderValue::as_bytes).collect();
     if bytes.len() <= ON_THE_SPOT_BYTES && codings.is_empty() {
-        let finding = judge(&mut inspection, b"", cut(bytes, limit));
-        *inspected = Some(inspection);
+        let finding = judge(&mut one.inspection, b"", cut(bytes, limit));
+        *inspected = Some(one);
         return finding;
     }
     let (codings, bytes) = (codings.join(&b','), bytes.clone());
     let judged = spawn_blocking(move || {
-        let finding = judge(&mut inspection, &codings, cut(&bytes, limit));
-        (inspection, finding)
+        let finding = judge(&mut one.inspection, &codings, cut(&bytes, limit));
+        (one, finding)
     });
     match judged.await {
-        Ok((inspection, finding)) => {
-            *inspected = Some(inspection);
+        Ok((one, finding)) => {
+            *inspected = Some(one);
             finding
         }
         // The process ends: it was not judged.
@@ -229,7 +253,7 @@ pub(crate) fn for_the_record(
     facts: &ConnectionFacts,
     id: &RequestId,
     received: &[u8],
-) -> Inspected {
+) -> Option<Inspection> {
     let generation = facts.shared.generation.load();
     let rules = generation.rule_sets.of_no_site()?;
     let request = Request::read(received);
@@ -249,7 +273,7 @@ pub(crate) fn for_the_record(
     let collections = &facts.shared.rules.collections;
     let (mut inspection, _) = Inspection::begin(rules, collections, &connection, &head);
     record(&mut inspection);
-    Some(Box::new(inspection))
+    Some(inspection)
 }
 
 /// What rules find in a head that was refused: those of phase 2 too, which look at arguments.

@@ -17,9 +17,10 @@ use palisade_waf::Inspection;
 use crate::clock::wall_time;
 use crate::connection::ConnectionFacts;
 use crate::forward::Sent;
-use crate::inspect::{self, Inspected};
+use crate::inspect::{self, Inspected, UnderInspection};
 use crate::judge::Ruling;
 use crate::request::Context;
+use crate::shadow;
 
 /// The most of an unparsable head that is logged.
 const MALFORMED_BYTES_MAX: usize = 512;
@@ -174,8 +175,23 @@ pub(crate) fn finished(
         site,
         outcome: ending.outcome,
     });
-    if let Some(inspection) = inspected {
-        tell_inspected(context, inspection, subject, ending.status, checks_duration);
+    if let Some(inspected) = inspected {
+        let UnderInspection {
+            mut inspection,
+            sample,
+        } = *inspected;
+        inspection.log();
+        tell_inspected(
+            context,
+            &inspection,
+            subject,
+            ending.status,
+            checks_duration,
+        );
+        if let Some(sample) = sample {
+            shadow::hand_over(context, headers, sample, &inspection);
+        }
+        inspection.finish();
     }
     count_usage(context, ending);
     for record in &context.judged.records {
@@ -223,15 +239,14 @@ fn tell_refusal(
     }
 }
 
-/// Runs phase 5, and tells what rules say.
+/// Tells what rules say, once phase 5 is over.
 fn tell_inspected(
     context: &Context<'_>,
-    mut inspection: Box<Inspection>,
+    inspection: &Inspection,
     subject: Subject<'_>,
     status: u16,
     checks_duration: Duration,
 ) {
-    inspection.log();
     let metrics = &context.facts.shared.metrics.rules;
     metrics.inspected();
     if let Some(failure) = inspection.failure() {
@@ -247,8 +262,7 @@ fn tell_inspected(
         duration: context.begun.at.elapsed(),
         checks_duration,
     };
-    told.tell(&inspection);
-    inspection.finish();
+    told.tell(inspection);
 }
 
 /// Counts what CrowdSec wants to know. Hot path: runs per request, allocates nothing.

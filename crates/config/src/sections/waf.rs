@@ -5,16 +5,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use palisade_geo::GeoDatabases;
+use palisade_proxy::ShadowSettings;
 use palisade_seclang::Countries;
 use palisade_seclang::syntax::{EngineMode, Place, Problem, Severity};
 use palisade_vocabulary::{ByteSize, FailurePolicy, Mode};
 use palisade_waf::{
-    CompiledRuleSet, CountryDatabase, Paranoia, RuleSet, RuleSetSettings, RuleSets, Thresholds,
+    CompiledRuleSet, CountryDatabase, Paranoia, RuleSet, RuleSetSettings, RuleSets, Shadow, Share,
+    Thresholds,
 };
 
 use super::MODE_KIND;
 use super::rule_files::RuleFilesOf;
 use super::sites::ReadSite;
+use super::waf_shadow::{self, ReadGlobalShadow, ReadShadow};
 use crate::Location;
 use crate::reader::{
     Choice, Context, Defaulted, Fields, FilePath, Integer, Key, Located, OneOrList, Optional,
@@ -32,6 +35,7 @@ pub(super) struct ReadWaf {
     thresholds: Thresholds,
     on_failure: Option<FailurePolicy>,
     streams_grpc: Option<bool>,
+    shadow: Option<ReadShadow>,
     location: Location,
 }
 
@@ -40,15 +44,19 @@ pub(super) struct ReadWaf {
 pub(super) struct ReadGlobalWaf {
     waf: ReadWaf,
     pub(super) body_memory: ByteSize,
+    pub(super) shadow: ShadowSettings,
 }
 
 pub(super) const WAF: Table<ReadGlobalWaf> = Table {
     info: &INFO,
     lower: |fields| {
         let (waf, body_memory) = (read(fields, None), fields.get(&BODY_MEMORY));
+        let shadow = fields.get(&SHADOW)?;
+        let (shadow, settings) = shadow.map(|it| (it.shadow, it.settings)).unzip();
         Some(ReadGlobalWaf {
-            waf: waf?,
+            waf: ReadWaf { shadow, ..waf? },
             body_memory: body_memory?,
+            shadow: settings.unwrap_or_default(),
         })
     },
 };
@@ -64,6 +72,7 @@ static INFO: TableInfo = TableInfo {
         &ON_FAILURE,
         &GRPC,
         &BODY_MEMORY,
+        &SHADOW,
     ],
     later: &[],
 };
@@ -72,7 +81,12 @@ pub(super) const SITE_WAF: Table<ReadWaf> = Table {
     info: &SITE_INFO,
     lower: |fields| {
         let around = (fields.get(&BEFORE), fields.get(&AFTER));
-        read(fields, Some((around.0?, around.1?)))
+        let shadow = fields.get(&SITE_SHADOW);
+        let waf = read(fields, Some((around.0?, around.1?)));
+        Some(ReadWaf {
+            shadow: shadow?,
+            ..waf?
+        })
     },
 };
 
@@ -88,6 +102,7 @@ static SITE_INFO: TableInfo = TableInfo {
         &THRESHOLDS,
         &ON_FAILURE,
         &GRPC,
+        &SITE_SHADOW,
     ],
     later: &[],
 };
@@ -95,7 +110,7 @@ static SITE_INFO: TableInfo = TableInfo {
 /// The most files and patterns under one key.
 const PATTERNS_MAX: usize = 100;
 
-const RULE_FILES: OneOrList<WithLocation<FilePath>> = OneOrList {
+pub(super) const RULE_FILES: OneOrList<WithLocation<FilePath>> = OneOrList {
     of: WithLocation(FilePath {
         what: "the path of a file with rules, or a pattern like crs/rules/*.conf",
     }),
@@ -171,8 +186,20 @@ static BODY_MEMORY: Key<SizeIn, Defaulted> = Key::new(
     Defaulted("256MiB"),
     "The most memory that bodies take, all together, that are held until rules have judged them; a request for which there is none is answered with 503.",
 );
+static SHADOW: Key<Table<ReadGlobalShadow>, Optional> = Key::new(
+    "shadow",
+    waf_shadow::SHADOW,
+    Optional,
+    "A second set of rules that judges some requests and refuses none. Absent: there is none.",
+);
+static SITE_SHADOW: Key<Table<ReadShadow>, Optional> = Key::new(
+    "shadow",
+    waf_shadow::SITE_SHADOW,
+    Optional,
+    "What is different here from `waf.shadow`.",
+);
 
-const THRESHOLDS_TABLE: Table<Thresholds> = Table {
+pub(super) const THRESHOLDS_TABLE: Table<Thresholds> = Table {
     info: &THRESHOLDS_INFO,
     lower: |fields| {
         let (inbound, outbound) = (fields.get(&INBOUND), fields.get(&OUTBOUND));
@@ -224,12 +251,23 @@ fn read(fields: &Fields<'_>, around: Option<(Patterns, Patterns)>) -> Option<Rea
         thresholds: thresholds?,
         on_failure: on_failure?,
         streams_grpc: streams_grpc?,
+        shadow: None,
         location: fields.location().clone(),
     })
 }
 
-/// What guards one site, or what is for none.
+/// Which of the sets of a site.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// The one in force.
+    Guard,
+    /// The one that judges beside it.
+    Shadow,
+}
+
+/// What guards one site, or what is for none; or what judges beside it.
 struct Wanted<'a> {
+    role: Role,
     settings: RuleSetSettings,
     /// Where it is said whether rules refuse; else where `waf` is.
     mode_at: &'a Location,
@@ -239,6 +277,7 @@ struct Wanted<'a> {
 impl<'a> Wanted<'a> {
     /// `None` where no rules are wanted.
     fn of(
+        role: Role,
         global: Option<&'a ReadWaf>,
         site: Option<&'a ReadSite>,
         context: &Context<'_>,
@@ -247,6 +286,16 @@ impl<'a> Wanted<'a> {
         // What one says of itself comes first.
         let said: Vec<&ReadWaf> = own.into_iter().chain(global).collect();
         let last = said.first()?;
+        let shadow = nearest_shadow(&said);
+        let is_promoted = shadow.is_some() && is_promoted(&said);
+        if role == Role::Shadow && (shadow.is_none() || is_promoted) {
+            return None;
+        }
+        // What a shadow says of itself comes before what is said beside it.
+        let speaks = |waf: &&'a ReadWaf| match role == Role::Shadow || is_promoted {
+            true => waf.shadow.as_ref(),
+            false => None,
+        };
         let mode = said.iter().find_map(|waf| waf.mode.as_ref());
         let mode_at = mode.map_or(&last.location, |mode| &mode.location);
         let mode = mode.map(|mode| mode.value);
@@ -258,22 +307,35 @@ impl<'a> Wanted<'a> {
         if mode == Some(Mode::Off) {
             return None;
         }
-        let rules = said.iter().find_map(|waf| waf.rules.as_ref());
+        let rules = said.iter().find_map(|waf| {
+            let shadow = speaks(waf).and_then(|shadow| shadow.rules.as_ref());
+            shadow.or(waf.rules.as_ref())
+        });
         let before = own.map_or(&[][..], |own| &own.before);
         let after = own.map_or(&[][..], |own| &own.after);
         let rules = before.iter().chain(rules.into_iter().flatten());
         let files: Vec<_> = rules.chain(after).collect();
         if files.is_empty() {
-            let message = "`waf` without `rules`; name the files, or say `mode: off`";
-            context.error(&last.location, message);
+            if role == Role::Guard {
+                let message = "`waf` without `rules`; name the files, or say `mode: off`";
+                context.error(&last.location, message);
+            }
             return None;
         }
-        let threshold =
-            |of: fn(&Thresholds) -> Option<u32>| said.iter().find_map(|waf| of(&waf.thresholds));
+        let threshold = |of: fn(&Thresholds) -> Option<u32>| {
+            said.iter().find_map(|waf| {
+                let shadow = speaks(waf).and_then(|shadow| of(&shadow.thresholds));
+                shadow.or(of(&waf.thresholds))
+            })
+        };
+        let paranoia = said.iter().find_map(|waf| {
+            let shadow = speaks(waf).and_then(|shadow| shadow.paranoia);
+            shadow.or(waf.paranoia)
+        });
         let on_failure = said.iter().find_map(|waf| waf.on_failure);
         let settings = RuleSetSettings {
             mode,
-            paranoia: said.iter().find_map(|waf| waf.paranoia),
+            paranoia,
             thresholds: Thresholds {
                 inbound: threshold(|of| of.inbound),
                 outbound: threshold(|of| of.outbound),
@@ -284,12 +346,27 @@ impl<'a> Wanted<'a> {
                 .find_map(|waf| waf.streams_grpc)
                 .unwrap_or(false),
         };
+        let mode_at = match (role, shadow) {
+            (Role::Shadow, Some(shadow)) => &shadow.location,
+            _ => mode_at,
+        };
         Some(Self {
+            role,
             settings,
             mode_at,
             files,
         })
     }
+}
+
+/// The shadow of the one that says something of it, who is named first.
+fn nearest_shadow<'a>(said: &[&'a ReadWaf]) -> Option<&'a ReadShadow> {
+    said.iter().find_map(|waf| waf.shadow.as_ref())
+}
+
+fn is_promoted(said: &[&ReadWaf]) -> bool {
+    let promoted = said.iter().find_map(|waf| waf.shadow.as_ref()?.promoted);
+    promoted.unwrap_or(false)
 }
 
 /// Compiles what guards each site, the same once for all.
@@ -305,10 +382,58 @@ pub(super) fn rule_sets(
         countries: countries(geo),
         known: HashMap::new(),
     };
-    let mut compile = |site| compiling.rule_set(Wanted::of(global, site, context)?);
-    let of_sites = sites.iter().map(|site| compile(Some(site))).collect();
-    let others = compile(None);
-    RuleSets::new(of_sites, others)
+    let mut compile = |role, site| compiling.rule_set(Wanted::of(role, global, site, context)?);
+    let of_sites = sites.iter().map(|site| compile(Role::Guard, Some(site)));
+    let of_sites = of_sites.collect();
+    let others = compile(Role::Guard, None);
+    let shadows = sites.iter().map(|site| {
+        Some(Shadow {
+            rules: compile(Role::Shadow, Some(site))?,
+            sample: sample(global, site),
+        })
+    });
+    let shadows: Vec<_> = shadows.collect();
+    let sets = RuleSets::new(of_sites, others);
+    tell_of_same(global, sites, &sets, &shadows, context);
+    sets.with_shadows(shadows)
+}
+
+/// How many of a site's requests its shadow judges.
+fn sample(global: Option<&ReadWaf>, site: &ReadSite) -> Share {
+    let said = site.waf.iter().chain(global);
+    let mut samples = said.filter_map(|waf| waf.shadow.as_ref()?.sample);
+    samples.next().unwrap_or(waf_shadow::SAMPLE_DEFAULT)
+}
+
+/// Warns of shadows that say nothing else than the sets in force: each where it stands.
+fn tell_of_same(
+    global: Option<&ReadWaf>,
+    sites: &[ReadSite],
+    sets: &RuleSets,
+    shadows: &[Option<Shadow>],
+    context: &Context<'_>,
+) {
+    let mut differs = false;
+    let mut same: Vec<&Location> = Vec::new();
+    for (number, (site, shadow)) in sites.iter().zip(shadows).enumerate() {
+        let (Some(active), Some(shadow)) = (sets.of_site(number), shadow) else {
+            continue;
+        };
+        let own = site.waf.as_ref().and_then(|own| own.shadow.as_ref());
+        match own {
+            Some(own) if Arc::ptr_eq(active, &shadow.rules) => same.push(&own.location),
+            None if Arc::ptr_eq(active, &shadow.rules) => {}
+            _ => differs = true,
+        }
+    }
+    let global = global.and_then(|global| global.shadow.as_ref());
+    let for_all = global.filter(|global| !differs && global.promoted != Some(true));
+    let for_all = for_all.filter(|_| shadows.iter().any(Option::is_some));
+    same.extend(for_all.map(|global| &global.location));
+    for location in same {
+        let message = "these rules are those in force, so that there is nothing to compare; name other `rules`, `paranoia` or `thresholds`";
+        context.warning(location, message);
+    }
 }
 
 fn countries(geo: Option<&GeoDatabases>) -> Option<Arc<dyn Countries>> {
@@ -391,6 +516,10 @@ impl Compiling<'_> {
     }
 
     fn compare_modes(&self, wanted: &Wanted<'_>, engine_in_files: EngineMode) {
+        if wanted.role == Role::Shadow && wanted.settings.mode.is_some() {
+            // That is told of the set in force.
+            return;
+        }
         let word = match engine_in_files {
             EngineMode::On => "On",
             EngineMode::Off => "Off",

@@ -4,6 +4,9 @@ use palisade_seclang::syntax::Phase;
 
 use crate::{Inspection, InspectionFailure, Objection};
 
+/// Bytes of a message or of a value's name that are kept.
+const TEXT_BYTES_MAX: usize = 256;
+
 /// What a set of rules made of a request and its answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Judgement {
@@ -34,9 +37,9 @@ pub enum Ended {
 pub struct RuleMatch {
     /// Its id.
     pub id: u64,
-    /// Its `msg`, where that has no macros, which may have a client's values.
+    /// Its `msg`, where that has no macros, which may have a client's values; at most 256 bytes.
     pub message: Box<[u8]>,
-    /// The name of the value that it matched first, such as `ARGS:q`; never the value.
+    /// The name of the value that it matched first, such as `ARGS:q`, never the value; at most 256 bytes.
     pub target: Box<[u8]>,
 }
 
@@ -89,6 +92,14 @@ impl Judgement {
         }
     }
 
+    /// How much memory it takes, in bytes.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let texts = self.matches.iter();
+        let texts = texts.map(|one| size_of_val(one) + one.message.len() + one.target.len());
+        self.score.len() + texts.sum::<usize>()
+    }
+
     /// In what `shadow` differs, where this is what the active set made of the same request.
     #[must_use]
     pub fn compare<'j>(&'j self, shadow: &'j Self) -> Option<Disagreement<'j>> {
@@ -132,12 +143,16 @@ fn matches(inspection: &Inspection) -> Vec<RuleMatch> {
         if matches.iter().all(|known| known.id != id) {
             matches.push(RuleMatch {
                 id,
-                message: one.rule.message().unwrap_or_default().into(),
-                target: one.name.into(),
+                message: beginning(one.rule.message().unwrap_or_default()),
+                target: beginning(one.name),
             });
         }
     }
     matches
+}
+
+fn beginning(text: &[u8]) -> Box<[u8]> {
+    text.get(..TEXT_BYTES_MAX).unwrap_or(text).into()
 }
 
 fn missing_in<'j>(these: &'j [RuleMatch], those: &[RuleMatch]) -> Vec<&'j RuleMatch> {
