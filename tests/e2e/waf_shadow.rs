@@ -2,6 +2,7 @@
 
 mod bounds;
 mod judged;
+mod report;
 
 use std::path::Path;
 
@@ -123,6 +124,13 @@ logs: {{ access: {{ path: access.log }}, decisions: {{ path: decisions.log }}, s
             lines.filter(|line| line.starts_with("palisade_waf_shadow_disagreements_total{"));
         let counts = of_kinds.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
         counts.sum()
+    }
+
+    /// Ends it, so that all is written.
+    #[track_caller]
+    fn stop(&mut self) {
+        self.palisade.signal("TERM");
+        assert_eq!(self.palisade.wait(), Some(0));
     }
 
     #[track_caller]

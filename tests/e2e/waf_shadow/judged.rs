@@ -1,7 +1,8 @@
 //! What the second set judges, and what is told of it.
 
 use super::{ACTIVE, EVALUATED, Gate, STRICTER, skipped};
-use crate::harness::{Backend, wait_for};
+use crate::harness::{Backend, Http2Client, run, wait_for};
+use crate::waf::crs::{crs, rules};
 
 #[test]
 fn what_would_be_refused_passes_and_is_told_without_values() {
@@ -78,6 +79,22 @@ fn bodies_are_judged() {
     gate.wait_for_metric(EVALUATED, 2.0);
     assert_eq!(gate.disagreements(), 2.0);
     assert!(gate.backend.requests()[1].body == long.as_bytes());
+}
+
+#[test]
+fn requests_over_http2_are_judged() {
+    let gate = Gate::with(ACTIVE, STRICTER);
+    let got = run(async {
+        let client = Http2Client::connect(gate.palisade.address()).await;
+        client.get("/shop?q=odd").await.unwrap()
+    });
+    assert_eq!(got.status, 200);
+    let line = gate.wait_for_line(|line| line["kind"] == "new_refusal");
+    assert_eq!(
+        (&line["path"], &line["shadow"]["only"][0]["target"]),
+        (&"/shop".into(), &"ARGS:q".into()),
+        "{line}"
+    );
 }
 
 #[test]
@@ -197,6 +214,32 @@ fn records_of_the_second_set_are_its_own() {
         gate.wait_for_metric(EVALUATED, number);
     }
     assert_eq!(gate.disagreements(), 0.0, "{}", gate.log());
+}
+
+#[test]
+fn another_paranoia_of_crs_is_compared() {
+    let Some(crs) = crs("another paranoia, beside") else {
+        return;
+    };
+    let files = rules(&crs, &[]);
+    let waf = format!(
+        "mode: block, rules: {files:?}, shadow: {{ paranoia: 4, sample: 100%, budget: 100% }}"
+    );
+    let gate = Gate::set_up("", "", &waf, "[{ upstream: app }]", Backend::start());
+    let browser = "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0)\r\nAccept: */*\r\n";
+    let ask = |target: &str| gate.palisade.get_with(target, browser).status;
+    assert_eq!(ask("/?id=1%27+or+1%3D1--+"), 403);
+    let more = gate.wait_for_line(|line| line["kind"] == "other_matches");
+    assert_eq!(more["active"]["only"], serde_json::json!([]), "{more}");
+    assert_eq!(ask("/?q=caf%C3%A9"), 200);
+    let new = gate.wait_for_line(|line| line["kind"] == "new_refusal");
+    assert_eq!(
+        (&new["shadow"]["rule"], &new["shadow"]["phase"]),
+        (&949_110.into(), &2.into()),
+        "{new}"
+    );
+    let found = new["shadow"]["only"].as_array().unwrap();
+    assert!(found.iter().any(|rule| rule["target"] == "ARGS:q"), "{new}");
 }
 
 #[test]

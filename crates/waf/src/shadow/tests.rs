@@ -1,13 +1,14 @@
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use palisade_seclang::syntax::Phase;
-use palisade_seclang::{CollectionLimits, Collections, RequestHead};
+use palisade_seclang::{CollectionLimits, Collections, Countries, Location, RequestHead};
 use palisade_vocabulary::{Mode, RequestId};
 
 use super::*;
-use crate::test_files::rule_set;
-use crate::{InspectionFailure, RuleSetSettings};
+use crate::test_files::{OneFile, rule_set};
+use crate::{InspectionFailure, RuleSet, RuleSetSettings};
 
 const RULES: &str = "SecRuleEngine On
     SecRequestBodyAccess On
@@ -227,6 +228,35 @@ fn sets_disagree_where_outcome_rule_or_matches_differ() {
         (None, &[2, 3]),
         Some((OtherMatches, &[1], &[3])),
     );
+}
+
+/// The engine's defect.
+#[derive(Debug)]
+struct Panics;
+
+impl Countries for Panics {
+    fn country(&self, _: IpAddr) -> Option<Location> {
+        panic!("where is that?")
+    }
+}
+
+#[test]
+fn a_shadow_that_panics_fails() {
+    let files = OneFile(
+        "SecRuleEngine On
+        SecRule ARGS:ip \"@unconditionalMatch\" id:1,phase:1,pass,chain
+        SecRule ARGS:ip \"@geoLookup\" t:none",
+    );
+    let countries: Option<Arc<dyn Countries>> = Some(Arc::new(Panics));
+    let set = RuleSet::compile(RuleSetSettings::default(), &["a"], &files, countries);
+    let set = Arc::new(set.rule_set.unwrap());
+    let judged = judge(&set, &case("/?ip=192.0.2.1", whole(""), None));
+    assert_eq!(shown(&judged), "panicked []");
+    let compared = judgement(None, &[]);
+    let compared = compared.compare(judged.as_ref().unwrap()).map(|it| it.kind);
+    assert_eq!(compared, Some(ShadowKind::ShadowFailed));
+    // The next one is judged.
+    assert_eq!(shown(&judge(&set, &case("/", whole(""), None))), "- []");
 }
 
 #[test]
