@@ -60,8 +60,7 @@ impl Process {
         let none = Upstreams::beside(Arc::clone(&own_doors));
         let shared = shared(settings, &none, metrics, &report, draining, clock)?;
         confinement::tell(&confinement, settings, &shared.metrics, &*report)?;
-        let shadow = Arc::new(ShadowThread::new(&shared));
-        shadow.start_if_wanted(&shared.generation.load())?;
+        let shadow = ShadowThread::of(&shared)?;
         let now = shared.clock.now();
         let saved_in = settings.state_directory.as_deref();
         let table = Arc::clone(&shared.state.decisions);

@@ -25,12 +25,14 @@ pub(crate) struct ShadowThread {
 }
 
 impl ShadowThread {
-    /// None yet.
-    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
-        Self {
+    /// Starts it, if the generation in use wants it.
+    pub(crate) fn of(shared: &Arc<Shared>) -> Result<Arc<Self>> {
+        let thread = Self {
             shared: Arc::clone(shared),
             ended: Mutex::new(None),
-        }
+        };
+        thread.start_if_wanted(&shared.generation.load())?;
+        Ok(Arc::new(thread))
     }
 
     /// Starts it where a site of this generation has such rules and it doesn't run.

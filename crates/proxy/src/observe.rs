@@ -189,7 +189,7 @@ pub(crate) fn finished(
             checks_duration,
         );
         if let Some(sample) = sample {
-            shadow::hand_over(context, headers, sample, &inspection);
+            shadow::hand_over(context, headers, *sample, &inspection);
         }
         inspection.finish();
     }

@@ -206,7 +206,7 @@ pub(crate) fn keep_answer_body(
 pub(crate) fn hand_over(
     context: &Context<'_>,
     headers: &HeaderMap,
-    mut sample: Box<Sample>,
+    mut sample: Sample,
     inspection: &Inspection,
 ) {
     let active = Judgement::of(inspection);

@@ -20,6 +20,7 @@ mod matchers;
 mod path_forms;
 mod routes;
 mod rule_files;
+mod rule_sets;
 mod rules;
 mod shutdown;
 mod sites;
@@ -345,7 +346,7 @@ fn read_waf(
 ) -> Option<WafSettings> {
     let global = fields.get(&WAF)?;
     let sites = sites.unwrap_or_default();
-    let rule_sets = waf::rule_sets(global.as_ref(), sites, geo, fields.context());
+    let rule_sets = rule_sets::rule_sets(global.as_ref(), sites, geo, fields.context());
     if rule_sets.have_shadows() && logs.is_some_and(|logs| logs.shadow.is_none()) {
         let message = "`waf.shadow` without `logs.shadow`: what it would change is only counted";
         let location = fields.location_of(&LOGS);

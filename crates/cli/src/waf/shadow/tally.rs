@@ -291,8 +291,9 @@ mod tests {
             (60, 58, 1)
         );
         assert_eq!(tally.skipped["budget"], 2);
-        let times = tally.times.unwrap();
-        assert_eq!((&times.0[11..13], &times.1[11..13]), ("09", "10"));
+        let (first, last) = tally.times.unwrap();
+        assert_eq!(first, "2026-11-30T09:00:00Z");
+        assert_eq!(last, "2026-11-30T10:00:00Z");
     }
 
     #[test]
