@@ -107,7 +107,7 @@ static SAMPLE: Key<Percent, Optional> = Key::new(
         max: Share::ALL,
     },
     Optional,
-    "How many of the requests that rules look at are judged here too. Which ones no client can choose. Absent: 10%.",
+    "How many of the requests that rules look at are judged here too. Which ones no client can choose. `0%`: none. Absent: 10%.",
 );
 static PROMOTED: Key<Flag, Optional> = Key::new(
     "promoted",
