@@ -6,10 +6,10 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use nix::time::{ClockId, clock_gettime};
 use palisade_proxy::{Generation, Shared};
 use parking_lot::Mutex;
 use rustix::process::setpriority_process;
-use rustix::time::{ClockId, clock_gettime};
 
 /// Its niceness (setpriority(2)), the most that there is.
 const NICENESS: i32 = 19;
@@ -68,11 +68,12 @@ impl ShadowThread {
     }
 }
 
-/// The processor time that this thread has used.
+/// The processor time that this thread has used. By the C library: rustix reads the vDSO by itself, which
+/// tools like Valgrind keep from a process.
 fn processor_time() -> Duration {
-    let used = clock_gettime(ClockId::ThreadCPUTime);
-    let nanos = u32::try_from(used.tv_nsec).unwrap_or_default();
-    Duration::new(u64::try_from(used.tv_sec).unwrap_or_default(), nanos)
+    let used = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID);
+    // Linux has that clock since 2.6.12.
+    used.map(Duration::from).unwrap_or_default()
 }
 
 #[cfg(test)]
