@@ -170,6 +170,7 @@ fn nor_does_writing_its_line() {
             access: Some(AccessLogSettings { sink, format }),
             decisions: None,
             audit: None,
+            shadow: None,
         });
     }
 }

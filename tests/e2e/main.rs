@@ -51,3 +51,4 @@ mod upgrade;
 mod usage_metrics;
 mod waf;
 mod waf_inline;
+mod waf_shadow;

@@ -14,7 +14,9 @@ use palisade_decisions::Scope;
 
 use crate::decisions::{parse_delete_target, parse_duration, parse_scope};
 
-pub(crate) use waf::{Waf, WafAction, WafCheck, WafExplain, WafTest};
+pub(crate) use waf::{
+    Waf, WafAction, WafCheck, WafExplain, WafShadow, WafShadowAction, WafShadowReport, WafTest,
+};
 
 /// Where the settings are unless `--config` says otherwise.
 pub(crate) const DEFAULT_CONFIG: &str = "/etc/palisade/palisade.yaml";

@@ -25,6 +25,7 @@ use palisade_waf::RuleSets;
 use tokio::sync::watch;
 
 use crate::inheritance::Inheritance;
+use crate::shadow_thread::ShadowThread;
 use crate::{VERSION, confinement, feed, lists, refused};
 
 /// The parts of a running process.
@@ -39,6 +40,7 @@ pub(crate) struct Process {
     /// Given to what runs beside the requests.
     pub(crate) doors: Doors,
     pub(crate) poller: Option<Poller>,
+    pub(crate) shadow: Arc<ShadowThread>,
 }
 
 impl Process {
@@ -58,6 +60,7 @@ impl Process {
         let none = Upstreams::beside(Arc::clone(&own_doors));
         let shared = shared(settings, &none, metrics, &report, draining, clock)?;
         confinement::tell(&confinement, settings, &shared.metrics, &*report)?;
+        let shadow = ShadowThread::of(&shared)?;
         let now = shared.clock.now();
         let saved_in = settings.state_directory.as_deref();
         let table = Arc::clone(&shared.state.decisions);
@@ -117,6 +120,7 @@ impl Process {
             drain,
             doors,
             poller,
+            shadow,
         })
     }
 }
@@ -227,6 +231,7 @@ pub(crate) fn generation(
         Rules {
             rule_sets,
             body_memory_max: settings.waf.body_memory,
+            shadow: settings.waf.shadow,
         },
         upstreams,
         Arc::new(telemetry),

@@ -73,7 +73,8 @@ fn places_of_reloads(settings: &Settings) -> WritablePlaces {
     let logs = &settings.logs;
     let access = logs.access.as_ref().map(|access| &access.sink);
     let audit = logs.audit.as_ref().map(|audit| &audit.sink);
-    for sink in access.into_iter().chain(&logs.decisions).chain(audit) {
+    let plain = logs.decisions.iter().chain(&logs.shadow);
+    for sink in access.into_iter().chain(plain).chain(audit) {
         if let Sink::File(path) = sink {
             places.add_file(path);
         }

@@ -25,6 +25,7 @@ mod reload;
 mod reload_thread;
 mod run;
 mod saved;
+mod shadow_thread;
 mod signals;
 mod systemd;
 mod tasks;

@@ -16,6 +16,7 @@ use palisade_telemetry::Report;
 
 use crate::assembly;
 use crate::lapi::LapiChange;
+use crate::shadow_thread::ShadowThread;
 use crate::{announce, confinement, feed, load, refused};
 
 /// How often the files are looked at.
@@ -54,6 +55,7 @@ pub(crate) struct Running {
     pub(crate) status: Arc<ReloadStatus>,
     pub(crate) report: Arc<dyn Report>,
     pub(crate) confinement: Arc<Confinement>,
+    pub(crate) shadow: Arc<ShadowThread>,
 }
 
 /// Everything that a reload makes, ready to be used: nothing of it can fail any more. Dropped, it has
@@ -194,6 +196,7 @@ impl Reloader {
             feed::poller(crowdsec, shared, report)
         })
         .and_then(|lapi| {
+            self.process.shadow.start_if_wanted(&generation)?;
             let lists = ListsChange::prepare(settings.lists.clone())?;
             Ok((lapi, lists, self.prepare_sockets(&settings)?))
         });

@@ -26,6 +26,7 @@ use crate::open_files::OpenFiles;
 use crate::pulse::Pulse;
 use crate::reload::{Reloader, Running, WATCH_INTERVAL};
 use crate::reload_thread::ReloadThread;
+use crate::shadow_thread::ShadowThread;
 use crate::signals::{EarlySignals, Signals, Told};
 use crate::upgrade::{Upgrade, Upgraded};
 use crate::workers::Workers;
@@ -120,6 +121,7 @@ struct Serving {
     doors: Arc<OpenDoors>,
     lapi: Lapi,
     reloader: Option<ReloadThread>,
+    shadow: Arc<ShadowThread>,
     workers: Workers,
     house: JoinHandle<()>,
     attending: JoinHandle<()>,
@@ -191,6 +193,7 @@ impl Start {
                 lists: Arc::clone(&admin.lists),
                 status: Arc::clone(&admin.reload),
                 confinement: Arc::clone(&admin.confinement),
+                shadow: Arc::clone(&process.shadow),
                 report,
             };
             ReloadThread::start(Reloader::new(path, self.loaded, process))
@@ -198,6 +201,7 @@ impl Start {
         Ok(Serving {
             program,
             reloader: reloader.transpose()?,
+            shadow: process.shadow,
             admin,
             doors,
             lapi,
@@ -330,6 +334,8 @@ impl Serving {
         // Last: `/readyz` has to say that the process drains while it does.
         self.doors.close().await;
         self.house.await?;
+        let shadow = Arc::clone(&self.shadow);
+        spawn_blocking(move || shadow.stop()).await?;
         write_out(&self.admin.shared, &*self.admin.report);
         self.admin.report.info("stop", "stopped", &[]);
         self.admin.report.flush(REPORT_FLUSH_TIME);

@@ -25,5 +25,7 @@ pub(crate) async fn count(mut runtimes: Vec<Handle>, shared: Arc<Shared>) {
         shared.metrics.set_tasks(tasks.sum());
         let held = shared.rules.body_memory.bytes();
         shared.metrics.rules.set_body_memory(held);
+        let held = shared.rules.shadow.memory().bytes();
+        shared.metrics.shadow.set_memory(held);
     }
 }

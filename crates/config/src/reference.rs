@@ -111,6 +111,7 @@ fn collect(shape: &Shape, into: &mut Vec<&'static TableInfo>) {
         | Shape::Integer { .. }
         | Shape::Duration { .. }
         | Shape::Size { .. }
+        | Shape::Percent { .. }
         | Shape::Choice(_) => {}
     }
 }
@@ -189,6 +190,9 @@ fn shape_schema(shape: &Shape) -> Value {
         }
         Shape::Size { .. } => {
             or_variable(json!({ "type": "string", "pattern": "^[0-9]+(B|KiB|MiB|GiB)$" }))
+        }
+        Shape::Percent { .. } => {
+            or_variable(json!({ "type": "string", "pattern": "^[0-9]+(\\.[0-9]{1,4})?%$" }))
         }
         Shape::Choice(words) => or_variable(json!({ "enum": words })),
         Shape::List { of, min } => {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use palisade_feeds::ListSettings;
 use palisade_gate::settings::GateSettings;
 use palisade_geo::GeoDatabases;
+use palisade_proxy::ShadowSettings;
 use palisade_proxy::settings::{ListenerSettings, ShutdownSettings};
 use palisade_telemetry::LogSettings;
 use palisade_upstream::PoolSettings;
@@ -76,6 +77,8 @@ pub struct WafSettings {
     pub rule_sets: RuleSets,
     /// The most memory that bodies take that are held until they are judged.
     pub body_memory: ByteSize,
+    /// What rules may take that judge beside those in force.
+    pub shadow: ShadowSettings,
 }
 
 /// The metrics door: `/metrics`, `/healthz`, `/readyz`.

@@ -22,6 +22,7 @@ use crate::connection::ConnectionFacts;
 use crate::forward;
 use crate::judge::Ruling;
 use crate::request::Context;
+use crate::shadow::{self, Sample};
 
 /// A longer body is judged on a thread beside: it takes longer than other requests of this one should wait.
 const ON_THE_SPOT_BYTES: usize = 32 * 1024;
@@ -30,22 +31,20 @@ const ON_THE_SPOT_BYTES: usize = 32 * 1024;
 const UNASKED_BYTES: usize = 64 * 1024;
 
 /// A request that rules look at, if any do.
-pub(crate) type Inspected = Option<Box<Looking>>;
+pub(crate) type Inspected = Option<Box<UnderInspection>>;
 
-/// A request that rules look at, and the memory that it takes of what all bodies may that are held.
-pub(crate) struct Looking {
+/// A request that rules look at.
+#[derive(Debug)]
+pub(crate) struct UnderInspection {
+    /// What those make of it that guard its site.
     pub(crate) inspection: Inspection,
+    /// What is kept of it for others, if it is one that they are to judge.
+    pub(crate) sample: Option<Box<Sample>>,
+    /// The memory that it takes of what all bodies may that are held.
     held: Option<Held>,
 }
 
-impl Looking {
-    fn new(inspection: Inspection) -> Box<Self> {
-        Box::new(Self {
-            inspection,
-            held: None,
-        })
-    }
-
+impl UnderInspection {
     /// Accounts for what rules keep of bodies until the request is over; whether there was memory for it.
     fn hold(&mut self, context: &Context<'_>) -> bool {
         let bytes = self.inspection.memory_bytes();
@@ -74,24 +73,40 @@ pub(crate) fn head(context: &Context<'_>, headers: &HeaderMap) -> (Inspected, Fi
         Ruling::Refuse(refusal) if matches!(refusal.cause, Cause::Hygiene(_)) => true,
         _ => return (None, Finding::Pass),
     };
-    let site = judged.site.as_ref();
-    let rules = site.and_then(|site| context.generation.rule_sets.of_site(site.number));
-    let Some(rules) = rules else {
+    let Some(site) = &judged.site else {
+        return (None, Finding::Pass);
+    };
+    let Some(rules) = context.generation.rule_sets.of_site(site.number) else {
         return (None, Finding::Pass);
     };
     let connection = connection(context.facts, &judged.client, &context.begun.id);
-    let begin = |head: &RequestHead<'_>| {
-        let collections = &context.facts.shared.rules.collections;
-        let begun = Inspection::begin(rules, collections, &connection, head);
-        let (mut inspection, finding) = begun;
-        if let Some(parts) = kept_parts(&context.generation.telemetry) {
-            inspection.keep_bodies(parts.request_body, parts.response_body);
-        }
-        if is_for_the_record {
+    let collections = &context.facts.shared.rules.collections;
+    let begin = |head: &RequestHead<'_>| Inspection::begin(rules, collections, &connection, head);
+    let (mut inspection, finding) = with_head(context, headers, begin);
+    if let Some(parts) = kept_parts(&context.generation.telemetry) {
+        inspection.keep_bodies(parts.request_body, parts.response_body);
+    }
+    let sample = match is_for_the_record {
+        true => {
             record(&mut inspection);
+            None
         }
-        (Some(Looking::new(inspection)), finding)
+        false => shadow::sample(context, site.number),
     };
+    let inspected = UnderInspection {
+        inspection,
+        sample,
+        held: None,
+    };
+    (Some(Box::new(inspected)), finding)
+}
+
+/// What `with` makes of a request's head as it was sent.
+pub(crate) fn with_head<T>(
+    context: &Context<'_>,
+    headers: &HeaderMap,
+    with: impl FnOnce(&RequestHead<'_>) -> T,
+) -> T {
     let incoming = context.incoming;
     let sent = incoming.head_as_sent;
     let line_of_http2;
@@ -102,7 +117,7 @@ pub(crate) fn head(context: &Context<'_>, headers: &HeaderMap) -> (Inspected, Fi
         }
         false => http1_parts(sent),
     };
-    begin(&RequestHead {
+    with(&RequestHead {
         line,
         method: incoming.method.as_bytes(),
         target: incoming.target_as_sent,
@@ -119,7 +134,7 @@ fn kept_parts(telemetry: &Telemetry) -> Option<AuditParts> {
     }
 }
 
-fn connection<'a>(
+pub(crate) fn connection<'a>(
     facts: &ConnectionFacts,
     client: &ClientAddr,
     id: &'a RequestId,
@@ -191,7 +206,7 @@ pub(crate) fn is_call(headers: &HeaderMap) -> bool {
 
 /// Phase 2 of a request whose body is said to be longer than rules let pass, of which none need be read.
 pub(crate) fn declared_length(context: &Context<'_>, inspected: &mut Inspected) -> Finding {
-    let Some(Looking { inspection, .. }) = inspected.as_deref_mut() else {
+    let Some(UnderInspection { inspection, .. }) = inspected.as_deref_mut() else {
         return Finding::Pass;
     };
     let limit = inspection.request_body_limit();
@@ -212,8 +227,8 @@ pub(crate) async fn body(
     headers: &HeaderMap,
     bytes: &Bytes,
 ) -> Result<Finding, OutOfMemory> {
-    let inspection = inspected.as_ref().map(|looking| &looking.inspection);
-    let limit = inspection.and_then(Inspection::request_body_limit);
+    let limit = inspected.as_ref();
+    let limit = limit.and_then(|one| one.inspection.request_body_limit());
     let judge = |inspection: &mut Inspection, codings: &[u8], body: Body<'_>| {
         inspection.request_body(codings, body)
     };
@@ -228,8 +243,8 @@ pub(crate) async fn answer_body(
     headers: &HeaderMap,
     bytes: &Bytes,
 ) -> Result<Finding, OutOfMemory> {
-    let inspection = inspected.as_ref().map(|looking| &looking.inspection);
-    let limit = inspection.and_then(Inspection::response_body_limit);
+    let limit = inspected.as_ref();
+    let limit = limit.and_then(|one| one.inspection.response_body_limit());
     let judge = |inspection: &mut Inspection, codings: &[u8], body: Body<'_>| {
         inspection.response_body(codings, body)
     };
@@ -263,24 +278,24 @@ async fn judge_body(
     limit: Option<u64>,
     judge: fn(&mut Inspection, &[u8], Body<'_>) -> Finding,
 ) -> Finding {
-    let Some(mut looking) = inspected.take() else {
+    let Some(mut one) = inspected.take() else {
         return Finding::Pass;
     };
     let codings = headers.get_all(CONTENT_ENCODING).iter();
     let codings: SmallVec<[&[u8]; 2]> = codings.map(HeaderValue::as_bytes).collect();
     if bytes.len() <= ON_THE_SPOT_BYTES && codings.is_empty() {
-        let finding = judge(&mut looking.inspection, b"", cut(bytes, limit));
-        *inspected = Some(looking);
+        let finding = judge(&mut one.inspection, b"", cut(bytes, limit));
+        *inspected = Some(one);
         return finding;
     }
     let (codings, bytes) = (codings.join(&b','), bytes.clone());
     let judged = spawn_blocking(move || {
-        let finding = judge(&mut looking.inspection, &codings, cut(&bytes, limit));
-        (looking, finding)
+        let finding = judge(&mut one.inspection, &codings, cut(&bytes, limit));
+        (one, finding)
     });
     match judged.await {
-        Ok((looking, finding)) => {
-            *inspected = Some(looking);
+        Ok((one, finding)) => {
+            *inspected = Some(one);
             finding
         }
         // The process ends: it was not judged.

@@ -17,9 +17,10 @@ use palisade_waf::Inspection;
 use crate::clock::wall_time;
 use crate::connection::ConnectionFacts;
 use crate::forward::Sent;
-use crate::inspect::{self, Inspected, Looking};
+use crate::inspect::{self, Inspected, UnderInspection};
 use crate::judge::Ruling;
 use crate::request::Context;
+use crate::shadow;
 
 /// The most of an unparsable head that is logged.
 const MALFORMED_BYTES_MAX: usize = 512;
@@ -174,8 +175,24 @@ pub(crate) fn finished(
         site,
         outcome: ending.outcome,
     });
-    if let Some(inspection) = inspected {
-        tell_inspected(context, inspection, subject, ending.status, checks_duration);
+    if let Some(inspected) = inspected {
+        let UnderInspection {
+            mut inspection,
+            sample,
+            ..
+        } = *inspected;
+        inspection.log(hidden(&context.generation.telemetry));
+        tell_inspected(
+            context,
+            &inspection,
+            subject,
+            ending.status,
+            checks_duration,
+        );
+        if let Some(sample) = sample {
+            shadow::hand_over(context, headers, *sample, &inspection);
+        }
+        inspection.finish();
     }
     count_usage(context, ending);
     for record in &context.judged.records {
@@ -223,24 +240,21 @@ fn tell_refusal(
     }
 }
 
-/// Runs phase 5, and tells what rules say.
+/// Tells what rules say, once phase 5 is over.
 fn tell_inspected(
     context: &Context<'_>,
-    mut looking: Box<Looking>,
+    inspection: &Inspection,
     subject: Subject<'_>,
     status: u16,
     checks_duration: Duration,
 ) {
-    let telemetry = &context.generation.telemetry;
-    let inspection = &mut looking.inspection;
-    inspection.log(hidden(telemetry));
     let metrics = &context.facts.shared.metrics.rules;
     metrics.inspected();
     if let Some(failure) = inspection.failure() {
         metrics.failed(failure.kind.label(), failure.rule);
     }
     let told = rules::Told {
-        telemetry,
+        telemetry: &context.generation.telemetry,
         id: context.begun.id,
         client: &context.judged.client,
         peer: context.facts.peer,
@@ -251,7 +265,6 @@ fn tell_inspected(
         checks_duration,
     };
     told.tell(inspection);
-    looking.inspection.finish();
 }
 
 /// What the audit log is not to show.

@@ -27,7 +27,7 @@ use crate::judge::{Case, Court, Judged, Ruling, Scratch, judge};
 use crate::observe::{self, Ending};
 use crate::respond::{Answer, X_REQUEST_ID, insert, redirect};
 use crate::shared::Generation;
-use crate::{forward, inspect, outgoing, respond};
+use crate::{forward, inspect, outgoing, respond, shadow};
 
 /// The checks, in their order. Each is a method of [`Exchange`], and says whether the request goes
 /// on.
@@ -134,6 +134,7 @@ async fn inspect_rest(
     }
     let looked_at = inspect::looked_at(context, upstream, inspected, downstream.headers());
     let body = forward::read_ahead(context, upstream, looked_at, downstream).await?;
+    shadow::keep_body(inspected, context, body.bytes(), body.is_whole());
     match inspect::body(context, inspected, downstream.headers(), body.bytes()).await {
         Ok(Finding::Pass) => Ok(body),
         Ok(Finding::Refuse(action)) => {

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::respond::Pages;
 use crate::settings::ShutdownSettings;
-use crate::{BodyMemory, Clock};
+use crate::{BodyMemory, Clock, ShadowLane, ShadowSettings};
 
 /// What all connections of a process share.
 pub struct Shared {
@@ -44,6 +44,8 @@ pub struct Generation {
     pub rule_sets: RuleSets,
     /// The most memory that bodies take that are held until they are judged.
     pub body_memory_max: ByteSize,
+    /// What rules may take that judge beside those that guard sites.
+    pub shadow: ShadowSettings,
     /// The backends.
     pub upstreams: Upstreams,
     /// Where events go.
@@ -59,6 +61,8 @@ pub struct RulesState {
     pub collections: Arc<Collections>,
     /// The memory of bodies that are held until they are judged.
     pub body_memory: Arc<BodyMemory>,
+    /// The way of requests to rules that judge beside those that guard sites.
+    pub shadow: ShadowLane,
 }
 
 impl Default for RulesState {
@@ -66,6 +70,7 @@ impl Default for RulesState {
         Self {
             collections: Arc::new(Collections::new(CollectionLimits::default())),
             body_memory: Arc::default(),
+            shadow: ShadowLane::default(),
         }
     }
 }
@@ -77,6 +82,8 @@ pub struct Rules {
     pub rule_sets: RuleSets,
     /// The most memory that bodies take that are held until they are judged.
     pub body_memory_max: ByteSize,
+    /// What those may take that judge beside.
+    pub shadow: ShadowSettings,
 }
 
 impl Rules {
@@ -89,6 +96,7 @@ impl Default for Rules {
         Self {
             rule_sets: RuleSets::default(),
             body_memory_max: Self::BODY_MEMORY_MAX_DEFAULT,
+            shadow: ShadowSettings::default(),
         }
     }
 }
@@ -125,6 +133,7 @@ impl Generation {
             snapshot,
             rule_sets: rules.rule_sets,
             body_memory_max: rules.body_memory_max,
+            shadow: rules.shadow,
             upstreams,
             telemetry,
         })

@@ -106,6 +106,7 @@ fn open(access: Option<Sink>) -> Result<Telemetry, Box<dyn std::error::Error>> {
         }),
         decisions: None,
         audit: None,
+        shadow: None,
     };
     Ok(Telemetry::open(
         &settings,

@@ -14,8 +14,12 @@ mod escape;
 mod json;
 mod json_object;
 mod modsecurity;
+mod shadow;
 
-use crate::{AccessEvent, AccessFormat, AuditEvent, AuditFormat, DecisionEvent};
+use crate::{
+    AccessEvent, AccessFormat, AuditEvent, AuditFormat, DecisionEvent, ShadowEvent, ShadowSummary,
+    WallTime,
+};
 
 /// The longest line, in bytes: a target and two header fields of bytes that take six each.
 pub const LINE_BYTES_MAX: usize =
@@ -63,6 +67,22 @@ impl AuditEvent<'_> {
                 out.push(b'\n');
             }
         }
+    }
+}
+
+impl ShadowEvent<'_> {
+    /// Appends its line, a JSON object, with its line feed.
+    pub(crate) fn write_line(&self, out: &mut Vec<u8>) {
+        shadow::write(self, out);
+        out.push(b'\n');
+    }
+}
+
+impl ShadowSummary {
+    /// Appends its line, a JSON object, with its line feed.
+    pub(crate) fn write_line(&self, time: WallTime, out: &mut Vec<u8>) {
+        shadow::write_summary(self, time, out);
+        out.push(b'\n');
     }
 }
 

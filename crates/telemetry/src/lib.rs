@@ -14,6 +14,7 @@ mod format;
 mod metrics;
 mod report;
 mod settings;
+mod shadow;
 mod sink;
 mod telemetry;
 mod time;
@@ -27,11 +28,14 @@ pub use format::LINE_BYTES_MAX;
 pub use metrics::{
     BackendProtocol, ConnectionMetrics, DecisionCount, GeoDatabase, GeoMetrics, HandshakeFailure,
     LapiMetrics, ListReading, MetricLabels, Metrics, MetricsError, RuleMetrics, ServerGauges,
-    SinkMetrics, SlotRefusal, SnapshotMetrics, StreamRefusal, UpstreamMetrics,
+    ShadowMetrics, SinkMetrics, SlotRefusal, SnapshotMetrics, StreamRefusal, UpstreamMetrics,
 };
 pub use report::{Fields, Level, OperatorLog, Report};
 pub use settings::{
     AccessFormat, AccessLogSettings, AuditFormat, AuditLogSettings, AuditParts, LogSettings, Sink,
+};
+pub use shadow::{
+    ShadowDifference, ShadowEvent, ShadowRule, ShadowSide, ShadowSkip, ShadowSummary,
 };
 pub use sink::{LogWriter, NotFlushed, SinkError};
 pub use telemetry::{Telemetry, TelemetryError};

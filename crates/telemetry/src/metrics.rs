@@ -11,6 +11,7 @@ mod lapi;
 mod lists;
 mod requests;
 mod rules;
+mod shadow;
 mod snapshot;
 mod upstreams;
 
@@ -30,10 +31,13 @@ use lists::ListFamilies;
 pub use lists::ListReading;
 pub(crate) use requests::RequestMetrics;
 pub use rules::RuleMetrics;
+pub use shadow::ShadowMetrics;
+pub(crate) use shadow::shadow_skips;
 pub use snapshot::{GeoMetrics, SnapshotMetrics};
 pub use upstreams::{BackendProtocol, ServerGauges, UpstreamMetrics};
 
 use crate::Sink;
+pub(crate) use family::Label;
 use family::Registrar;
 use upstreams::UpstreamFamilies;
 
@@ -75,6 +79,8 @@ pub struct Metrics {
     pub connections: ConnectionMetrics,
     /// SecLang rules.
     pub rules: RuleMetrics,
+    /// Sets of rules that judge beside others.
+    pub shadow: ShadowMetrics,
     /// The settings in use.
     pub snapshot: SnapshotMetrics,
     /// The geo databases.
@@ -125,6 +131,7 @@ impl Metrics {
             decisions: DecisionMetrics::register(&registrar, labels)?,
             connections: ConnectionMetrics::register(&registrar)?,
             rules: RuleMetrics::register(&registrar)?,
+            shadow: ShadowMetrics::register(&registrar)?,
             snapshot: SnapshotMetrics::register(&registrar)?,
             geo: GeoMetrics::register(&registrar)?,
             registry: registrar.into_registry(),

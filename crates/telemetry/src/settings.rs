@@ -16,6 +16,8 @@ pub struct LogSettings {
     pub decisions: Option<Sink>,
     /// One line a request that SecLang rules had something to say of.
     pub audit: Option<AuditLogSettings>,
+    /// One JSON object a request of which two sets of SecLang rules make different things.
+    pub shadow: Option<Sink>,
 }
 
 /// The audit log.

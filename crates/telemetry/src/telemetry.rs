@@ -8,7 +8,8 @@ use crate::metrics::{Metrics, MetricsError};
 use crate::report::Report;
 use crate::sink::{LogWriter, NotFlushed, SinkError};
 use crate::{
-    AccessEvent, AccessFormat, AuditEvent, AuditLogSettings, DecisionEvent, LogSettings, Sink,
+    AccessEvent, AccessFormat, AuditEvent, AuditLogSettings, DecisionEvent, LogSettings,
+    ShadowEvent, ShadowSummary, Sink, WallTime,
 };
 
 /// Why logs can't be opened.
@@ -30,6 +31,7 @@ pub struct Telemetry {
     access: Option<(AccessFormat, Arc<LogWriter>)>,
     decisions: Option<Arc<LogWriter>>,
     audit: Option<(AuditLogSettings, Arc<LogWriter>)>,
+    shadow: Option<Arc<LogWriter>>,
 }
 
 impl Telemetry {
@@ -48,6 +50,7 @@ impl Telemetry {
             access: None,
             decisions: None,
             audit: None,
+            shadow: None,
         };
         nothing.reloaded(settings)
     }
@@ -72,12 +75,17 @@ impl Telemetry {
             Some(audit) => Some((audit.clone(), self.writer(&mut writers, &audit.sink)?)),
             None => None,
         };
+        let shadow = match &settings.shadow {
+            Some(sink) => Some(self.writer(&mut writers, sink)?),
+            None => None,
+        };
         Ok(Self {
             metrics: Arc::clone(&self.metrics),
             reporter: Arc::clone(&self.reporter),
             access,
             decisions,
             audit,
+            shadow,
         })
     }
 
@@ -100,7 +108,8 @@ impl Telemetry {
     fn writers(&self) -> impl Iterator<Item = &Arc<LogWriter>> {
         let access = self.access.iter().map(|(_, writer)| writer);
         let audit = self.audit.iter().map(|(_, writer)| writer);
-        access.chain(&self.decisions).chain(audit)
+        let plain = self.decisions.iter().chain(&self.shadow);
+        access.chain(plain).chain(audit)
     }
 
     /// Where the logs go.
@@ -142,6 +151,22 @@ impl Telemetry {
     pub fn observe_audit(&self, event: &AuditEvent<'_>) {
         if let Some((settings, writer)) = &self.audit {
             submit(writer, |line| event.write(settings.format, line));
+        }
+    }
+
+    /// Counts a request of which two sets of rules make different things, and writes its line into the shadow
+    /// log.
+    pub fn observe_shadow(&self, event: &ShadowEvent<'_>) {
+        self.metrics.shadow.disagreed(event.difference);
+        if let Some(writer) = &self.shadow {
+            submit(writer, |line| event.write_line(line));
+        }
+    }
+
+    /// Writes what second sets of rules have done into the shadow log.
+    pub fn observe_shadow_summary(&self, summary: &ShadowSummary, time: WallTime) {
+        if let Some(writer) = &self.shadow {
+            submit(writer, |line| summary.write_line(time, line));
         }
     }
 

@@ -20,6 +20,10 @@ use crate::workers::{Panicked, with_worker};
 /// The status of a refusal for what the engine couldn't judge.
 const FAILURE_STATUS: u16 = 403;
 
+/// Variables in which OWASP CRS keeps its scores: of requests and of answers, of CRS 4 and CRS 3.
+const INBOUND_SCORES: [&str; 2] = ["blocking_inbound_anomaly_score", "anomaly_score"];
+const OUTBOUND_SCORES: [&str; 2] = ["blocking_outbound_anomaly_score", "outbound_anomaly_score"];
+
 /// One request and its answer, as rules see them.
 #[derive(Debug)]
 pub struct Inspection {
@@ -267,6 +271,21 @@ impl Inspection {
         let program = self.rules.program();
         let transaction = self.transaction.iter();
         transaction.flat_map(|transaction| transaction.matches(program))
+    }
+
+    /// OWASP CRS's anomaly score of the answer in phases 3 and 4, else of the request; `None` where no rule
+    /// keeps one.
+    #[must_use]
+    pub fn anomaly_score(&self, phase: Phase) -> Option<Vec<u8>> {
+        let names = match phase {
+            Phase::ResponseHeaders | Phase::ResponseBody => OUTBOUND_SCORES,
+            _ => INBOUND_SCORES,
+        };
+        let transaction = self.transaction.as_ref()?;
+        let program = self.rules.program();
+        names
+            .into_iter()
+            .find_map(|name| transaction.tx(program, name))
     }
 
     /// Why it is refused; `None` where it isn't.

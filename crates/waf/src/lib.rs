@@ -15,6 +15,8 @@ mod log_line;
 mod rule_folder;
 mod rule_set;
 mod settings;
+mod shadow;
+mod share;
 mod suite;
 mod suite_files;
 mod suite_run;
@@ -33,6 +35,11 @@ pub use log_line::{LogContext, append_log_line, severity_name};
 pub use rule_folder::RuleFolder;
 pub use rule_set::{CompiledRuleSet, RuleSet, RuleSets};
 pub use settings::{Paranoia, RuleSetSettings, Thresholds};
+pub use shadow::{
+    AnswerBody, Disagreement, Ended, Judgement, OwnedHead, RequestBody, RuleMatch, SeenAnswer,
+    Shadow, ShadowCase, ShadowKind, Unread,
+};
+pub use share::Share;
 pub use suite::SuiteEngine;
 pub use suite_files::{SuiteFileError, read_overrides, read_suite};
 pub use suite_run::{SuiteRun, run_suite};

@@ -8,7 +8,7 @@ use palisade_seclang::syntax::{EngineMode, Problems};
 use palisade_seclang::{CompileOptions, Countries, Program, RuleFiles, SourceError, compile};
 use palisade_vocabulary::{FailurePolicy, Mode};
 
-use crate::RuleSetSettings;
+use crate::{RuleSetSettings, Shadow};
 
 /// The name of the file that the settings make, in messages and logs.
 const PREAMBLE: &str = "(settings of waf)";
@@ -117,6 +117,8 @@ impl RuleSet {
 pub struct RuleSets {
     sites: Vec<Option<Arc<RuleSet>>>,
     others: Option<Arc<RuleSet>>,
+    /// Of each site; empty where none has one.
+    shadows: Vec<Option<Shadow>>,
 }
 
 impl RuleSets {
@@ -128,7 +130,24 @@ impl RuleSets {
         Self {
             sites: sites.into_iter().map(on).collect(),
             others: on(others),
+            shadows: Vec::new(),
         }
+    }
+
+    /// With sets that judge beside these, of each site. Those in which no rule runs have nothing to say, and
+    /// those beside no other nothing to be compared with.
+    #[must_use]
+    pub fn with_shadows(mut self, shadows: Vec<Option<Shadow>>) -> Self {
+        let active = self.sites.iter();
+        let beside = shadows.into_iter().zip(active).map(|(shadow, active)| {
+            let active = active.as_ref()?;
+            shadow.filter(|it| it.rules.is_on() && !Arc::ptr_eq(&it.rules, active))
+        });
+        self.shadows = beside.collect();
+        if self.shadows.iter().all(Option::is_none) {
+            self.shadows = Vec::new();
+        }
+        self
     }
 
     /// The same with sets of `old` where these are the same: what workers know of their rules stays known.
@@ -142,7 +161,14 @@ impl RuleSets {
             let same = known.iter().find(same);
             same.map_or(set, |one| Arc::clone(one))
         };
+        let shadows = self.shadows.into_iter().map(|shadow| {
+            shadow.map(|Shadow { rules, sample }| Shadow {
+                rules: keep(rules),
+                sample,
+            })
+        });
         Self {
+            shadows: shadows.collect(),
             sites: self.sites.into_iter().map(|set| set.map(keep)).collect(),
             others: self.others.map(keep),
         }
@@ -152,6 +178,18 @@ impl RuleSets {
     #[must_use]
     pub fn of_site(&self, number: usize) -> Option<&Arc<RuleSet>> {
         self.sites.get(number)?.as_ref()
+    }
+
+    /// What judges beside that. Hot path: runs per request, allocates nothing.
+    #[must_use]
+    pub fn shadow_of_site(&self, number: usize) -> Option<&Shadow> {
+        self.shadows.get(number)?.as_ref()
+    }
+
+    /// Whether anything judges beside what guards a site.
+    #[must_use]
+    pub fn have_shadows(&self) -> bool {
+        !self.shadows.is_empty()
     }
 
     /// What looks at requests that are for no site.
@@ -164,7 +202,9 @@ impl RuleSets {
     #[must_use]
     pub fn distinct(&self) -> Vec<&Arc<RuleSet>> {
         let mut distinct: Vec<&Arc<RuleSet>> = Vec::new();
-        for set in self.sites.iter().chain([&self.others]).flatten() {
+        let shadows = self.shadows.iter().flatten().map(|shadow| &shadow.rules);
+        let active = self.sites.iter().chain([&self.others]).flatten();
+        for set in active.chain(shadows) {
             if distinct.iter().all(|known| !Arc::ptr_eq(known, set)) {
                 distinct.push(set);
             }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use palisade_ftw::TestId;
 
+use super::Config;
+
 #[derive(Debug, Args)]
 #[command(
     after_help = "Rules are ModSecurity's (SecLang), like OWASP CRS. Files are read in the order in which they are\n\
@@ -28,6 +30,44 @@ pub(crate) enum WafAction {
     Explain(Box<WafExplain>),
     /// Run a suite of go-ftw's tests, like OWASP CRS's, against rules
     Test(WafTest),
+    /// What the shadow set of rules (`waf.shadow`) would change
+    Shadow(WafShadow),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WafShadow {
+    #[command(subcommand)]
+    pub(crate) action: WafShadowAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum WafShadowAction {
+    /// Sum up the shadow log: what would be refused that passes now, by rule, path and client
+    Report(WafShadowReport),
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Reads `logs.shadow` of the settings, or the files that are named, rotated ones in any order. Says how many\n\
+    requests were judged, of how many the two sets made different things, and whether promotion would refuse\n\
+    what passes now. Exit code 0 whatever it says, 1 where a log can't be read.\n\n\
+    Examples:\n  \
+    palisade waf shadow report\n  \
+    palisade waf shadow report shadow.jsonl.1 shadow.jsonl --top 50\n  \
+    zcat shadow.jsonl.*.gz | palisade waf shadow report --json -"
+)]
+pub(crate) struct WafShadowReport {
+    #[command(flatten)]
+    pub(crate) config: Config,
+    /// As JSON, one object
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// How many rules, paths and clients are listed
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) top: usize,
+    /// Shadow logs instead of the one that the settings name; - for standard input
+    #[arg(value_name = "LOG", conflicts_with = "config")]
+    pub(crate) logs: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]

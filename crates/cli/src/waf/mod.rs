@@ -1,4 +1,4 @@
-//! `palisade waf`: rules checked, explained and tested, offline.
+//! `palisade waf`: rules checked, explained and tested, and what a second set would change, offline.
 
 mod check;
 mod costs;
@@ -6,6 +6,7 @@ mod explain;
 mod json;
 mod message;
 mod rules;
+mod shadow;
 mod story;
 mod terminal;
 mod test;
@@ -24,5 +25,6 @@ pub(crate) fn waf(arguments: &Waf) -> Result<Exit> {
         WafAction::Check(arguments) => check::check(arguments),
         WafAction::Explain(arguments) => explain::explain(arguments),
         WafAction::Test(arguments) => test::test(arguments),
+        WafAction::Shadow(arguments) => shadow::shadow(arguments),
     }
 }

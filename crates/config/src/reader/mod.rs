@@ -28,7 +28,7 @@ pub(crate) use context::Context;
 pub(crate) use http::{HeaderFieldName, HeaderFieldValue, Status};
 pub(crate) use key::{AnyKey, Defaulted, Key, Optional, Required};
 pub(crate) use paths::{FilePath, LogPath};
-pub(crate) use quantity::{DurationIn, Flag, Integer, SizeIn};
+pub(crate) use quantity::{DurationIn, Flag, Integer, Percent, SizeIn};
 pub(crate) use ranges::{Lists, RANGES_INLINE_MAX, RangeItem, RangeOrList, Ranges};
 pub(crate) use scalar::{FromText, ScalarKind, Text};
 pub(crate) use shape::Shape;

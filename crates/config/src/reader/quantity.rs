@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use palisade_vocabulary::ByteSize;
+use palisade_waf::Share;
 
 use super::{ScalarKind, Shape};
 use crate::problem::quoted;
@@ -195,6 +196,64 @@ impl ScalarKind for SizeIn {
             max: self.max,
         }
     }
+}
+
+/// A share, as a number with `%`: `10%`, `0.5%`; bounds included.
+pub(crate) struct Percent {
+    pub(crate) min: Share,
+    pub(crate) max: Share,
+}
+
+/// Digits behind the point: millionths of the whole.
+const PERCENT_DIGITS: usize = 4;
+
+impl ScalarKind for Percent {
+    type Value = Share;
+
+    fn parse(&self, text: &str) -> Result<Share, String> {
+        let share = percent(text).ok_or_else(|| {
+            format!(
+                "{} is no percentage; expected a number with % and up to {PERCENT_DIGITS} digits behind the point, like 10% or 0.5%",
+                quoted(text)
+            )
+        })?;
+        if share < self.min || share > self.max {
+            return Err(format!(
+                "{} is out of bounds; expected {}",
+                quoted(text),
+                self.shape()
+            ));
+        }
+        Ok(share)
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::Percent {
+            min: self.min,
+            max: self.max,
+        }
+    }
+}
+
+fn percent(text: &str) -> Option<Share> {
+    let number = text.strip_suffix('%')?;
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    let is_number =
+        |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number(whole) || !is_number(fraction) || fraction.len() > PERCENT_DIGITS {
+        return None;
+    }
+    let millionths: u32 = format!("{whole}{fraction:0<PERCENT_DIGITS$}")
+        .parse()
+        .ok()?;
+    Share::from_millionths(millionths)
+}
+
+/// A share as the settings file has it.
+pub(crate) fn show_percent(share: Share) -> String {
+    let (whole, fraction) = (share.millionths() / 10_000, share.millionths() % 10_000);
+    let number = format!("{whole}.{fraction:0PERCENT_DIGITS$}");
+    format!("{}%", number.trim_end_matches('0').trim_end_matches('.'))
 }
 
 enum AmountError {

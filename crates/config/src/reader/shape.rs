@@ -4,9 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use palisade_vocabulary::ByteSize;
+use palisade_waf::Share;
 
 use super::TableInfo;
-use super::quantity::show_duration;
+use super::quantity::{show_duration, show_percent};
 
 /// What may be written somewhere.
 #[derive(Clone)]
@@ -25,6 +26,10 @@ pub(crate) enum Shape {
     Size {
         min: ByteSize,
         max: ByteSize,
+    },
+    Percent {
+        min: Share,
+        max: Share,
     },
     Choice(Vec<&'static str>),
     List {
@@ -54,6 +59,12 @@ impl fmt::Display for Shape {
                 )
             }
             Self::Size { min, max } => write!(f, "a size like 32KiB, from {min} to {max}"),
+            Self::Percent { min, max } => write!(
+                f,
+                "a percentage like 10%, from {} to {}",
+                show_percent(*min),
+                show_percent(*max)
+            ),
             Self::Choice(words) => f.write_str(&words.join(" | ")),
             Self::List { of, min } if *min > 0 => write!(f, "a list, not empty, of: {of}"),
             Self::List { of, .. } => write!(f, "a list of: {of}"),

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use palisade_vocabulary::ByteSize;
+use palisade_waf::Share;
 use proptest::prelude::*;
 
-use super::quantity::show_duration;
+use super::quantity::{show_duration, show_percent};
 use super::*;
 use crate::files::{FileContent, Memory};
 
@@ -417,6 +418,44 @@ fn patterns_name_files_of_one_folder() {
     assert!(find("d/[.yaml").1.contains("is not a pattern"));
 }
 
+#[test]
+fn percentages() {
+    let share = |millionths| Share::from_millionths(millionths).unwrap();
+    let kind = Percent {
+        min: share(1_000),
+        max: Share::ALL,
+    };
+    let shown = |millionths| format!("{:?}", share(millionths));
+    check(&kind, "10%", &shown(100_000));
+    check(&kind, "0.1%", &shown(1_000));
+    check(&kind, "12.3456%", &shown(123_456));
+    check(&kind, "100.0%", &shown(1_000_000));
+    check(
+        &kind,
+        "0.0999%",
+        "etc/f:1:1: error: \"0.0999%\" is out of bounds; expected a percentage like 10%, from 0.1% to 100%",
+    );
+    for text in [
+        "10",
+        "101%",
+        "%",
+        "1.%",
+        ".5%",
+        "1.23456%",
+        "-1%",
+        "99999999999%",
+        "1,5%",
+    ] {
+        check(
+            &kind,
+            &format!("\"{text}\""),
+            &format!(
+                "etc/f:1:1: error: \"{text}\" is no percentage; expected a number with % and up to 4 digits behind the point, like 10% or 0.5%"
+            ),
+        );
+    }
+}
+
 proptest! {
     #[test]
     fn amounts_never_panic_and_durations_round_trip(text in "[0-9]{0,25}[a-zA-Z]{0,4}|.{0,20}", millis in 0_u64..100_000_000_000) {
@@ -424,6 +463,10 @@ proptest! {
         let _ = durations.parse(&text);
         let _ = SizeIn { min: ByteSize::bytes(0), max: ByteSize::bytes(u64::MAX) }.parse(&text);
         let _ = Integer { min: 0_u64, max: u64::MAX }.parse(&text);
+        let percent = Percent { min: Share::NONE, max: Share::ALL };
+        let _ = percent.parse(&text);
+        let share = Share::from_millionths(u32::try_from(millis % 1_000_001).unwrap()).unwrap();
+        prop_assert_eq!(percent.parse(&show_percent(share)).unwrap(), share);
         let duration = Duration::from_millis(millis);
         prop_assert_eq!(durations.parse(&show_duration(duration)).unwrap(), duration);
     }

@@ -18,11 +18,12 @@ pub(super) const LOGS: Table<LogSettings> = Table {
     info: &INFO,
     lower: |fields| {
         let (access, decisions) = (fields.get(&ACCESS), fields.get(&DECISIONS));
-        let audit = fields.get(&AUDIT);
+        let (audit, shadow) = (fields.get(&AUDIT), fields.get(&SHADOW));
         Some(LogSettings {
             access: access?,
             decisions: decisions?,
             audit: audit?,
+            shadow: shadow?,
         })
     },
 };
@@ -30,7 +31,7 @@ pub(super) const LOGS: Table<LogSettings> = Table {
 static INFO: TableInfo = TableInfo {
     name: "logs",
     about: "What is written. A log that is not named is not written.",
-    keys: &[&ACCESS, &DECISIONS, &AUDIT],
+    keys: &[&ACCESS, &DECISIONS, &AUDIT, &SHADOW],
     later: &[],
 };
 
@@ -53,6 +54,25 @@ static AUDIT: Key<Table<AuditLogSettings>, Optional> = Key::new(
     Optional,
     "What SecLang rules had to say: one line a request that matched a rule which is for a log, with all of these rules. `SecAuditEngine` is not asked.",
 );
+
+static SHADOW: Key<Table<Sink>, Optional> = Key::new(
+    "shadow",
+    SHADOW_TABLE,
+    Optional,
+    "What `waf.shadow` would change: one JSON object a request of which its rules make something else than those in force, without any value that the client sent, and each minute one that sums up. `palisade waf shadow report` reads it.",
+);
+
+const SHADOW_TABLE: Table<Sink> = Table {
+    info: &SHADOW_INFO,
+    lower: |fields| fields.get(&PATH).map(sink),
+};
+
+static SHADOW_INFO: TableInfo = TableInfo {
+    name: "logs.shadow",
+    about: "The shadow log.",
+    keys: &[&PATH],
+    later: &[],
+};
 
 const AUDIT_TABLE: Table<AuditLogSettings> = Table {
     info: &AUDIT_INFO,

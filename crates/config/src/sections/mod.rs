@@ -20,20 +20,22 @@ mod matchers;
 mod path_forms;
 mod routes;
 mod rule_files;
+mod rule_sets;
 mod rules;
 mod shutdown;
 mod sites;
 mod upstream_health;
 mod upstreams;
 mod waf;
+mod waf_shadow;
 
 use std::sync::Arc;
 
 use palisade_feeds::ListSettings;
 use palisade_gate::settings::{BlockingSettings, GateSettings};
 use palisade_geo::GeoDatabases;
-use palisade_proxy::Rules;
 use palisade_proxy::settings::ShutdownSettings;
+use palisade_proxy::{Rules, ShadowSettings};
 use palisade_telemetry::LogSettings;
 use palisade_vocabulary::Mode;
 use palisade_yaml::Node;
@@ -282,7 +284,7 @@ fn lower(fields: &Fields<'_>) -> Option<Settings> {
     let (metrics, admin, logs) = (fields.get(&METRICS), fields.get(&ADMIN), fields.get(&LOGS));
     let (sandbox, shutdown) = (fields.get(&SANDBOX), fields.get(&SHUTDOWN));
     let lists = all_lists(fields);
-    let waf = read_waf(fields, sites.as_deref(), geo.as_deref());
+    let waf = read_waf(fields, sites.as_deref(), geo.as_deref(), logs.as_ref());
     Together {
         fields,
         upstream_names: crate::reader::names(fields.node(&UPSTREAMS)),
@@ -340,12 +342,21 @@ fn read_waf(
     fields: &Fields<'_>,
     sites: Option<&[sites::ReadSite]>,
     geo: Option<&GeoDatabases>,
+    logs: Option<&LogSettings>,
 ) -> Option<WafSettings> {
     let global = fields.get(&WAF)?;
     let sites = sites.unwrap_or_default();
+    let rule_sets = rule_sets::rule_sets(global.as_ref(), sites, geo, fields.context());
+    if rule_sets.have_shadows() && logs.is_some_and(|logs| logs.shadow.is_none()) {
+        let message = "`waf.shadow` without `logs.shadow`: what it would change is only counted";
+        let location = fields.location_of(&LOGS);
+        fields.context().warning(location, message);
+    }
+    let global = global.as_ref();
     Some(WafSettings {
-        rule_sets: waf::rule_sets(global.as_ref(), sites, geo, fields.context()),
+        rule_sets,
         body_memory: global.map_or(Rules::BODY_MEMORY_MAX_DEFAULT, |waf| waf.body_memory),
+        shadow: global.map_or_else(ShadowSettings::default, |waf| waf.shadow),
     })
 }
 

@@ -1,54 +1,52 @@
 //! `waf`: rules in ModSecurity's language, of all sites and of one.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
-use palisade_geo::GeoDatabases;
-use palisade_seclang::Countries;
-use palisade_seclang::syntax::{EngineMode, Place, Problem, Severity};
+use palisade_proxy::ShadowSettings;
 use palisade_vocabulary::{ByteSize, FailurePolicy, Mode};
-use palisade_waf::{
-    CompiledRuleSet, CountryDatabase, Paranoia, RuleSet, RuleSetSettings, RuleSets, Thresholds,
-};
+use palisade_waf::{Paranoia, Thresholds};
 
 use super::MODE_KIND;
-use super::rule_files::RuleFilesOf;
-use super::sites::ReadSite;
+use super::waf_shadow::{self, ReadGlobalShadow, ReadShadow};
 use crate::Location;
 use crate::reader::{
-    Choice, Context, Defaulted, Fields, FilePath, Integer, Key, Located, OneOrList, Optional,
-    SizeIn, Table, TableInfo, WithLocation,
+    Choice, Defaulted, Fields, FilePath, Integer, Key, Located, OneOrList, Optional, SizeIn, Table,
+    TableInfo, WithLocation,
 };
 
 /// What `waf` says, of all sites or of one.
 #[derive(Debug)]
 pub(super) struct ReadWaf {
-    mode: Option<Located<Mode>>,
-    rules: Option<Vec<Located<PathBuf>>>,
-    before: Vec<Located<PathBuf>>,
-    after: Vec<Located<PathBuf>>,
-    paranoia: Option<Paranoia>,
-    thresholds: Thresholds,
-    on_failure: Option<FailurePolicy>,
-    streams_grpc: Option<bool>,
-    location: Location,
+    pub(super) mode: Option<Located<Mode>>,
+    pub(super) rules: Option<Vec<Located<PathBuf>>>,
+    pub(super) before: Vec<Located<PathBuf>>,
+    pub(super) after: Vec<Located<PathBuf>>,
+    pub(super) paranoia: Option<Paranoia>,
+    pub(super) thresholds: Thresholds,
+    pub(super) on_failure: Option<FailurePolicy>,
+    pub(super) streams_grpc: Option<bool>,
+    pub(super) shadow: Option<ReadShadow>,
+    pub(super) location: Location,
 }
 
 /// What `waf` says of all sites, and what they share.
 #[derive(Debug)]
 pub(super) struct ReadGlobalWaf {
-    waf: ReadWaf,
+    pub(super) waf: ReadWaf,
     pub(super) body_memory: ByteSize,
+    pub(super) shadow: ShadowSettings,
 }
 
 pub(super) const WAF: Table<ReadGlobalWaf> = Table {
     info: &INFO,
     lower: |fields| {
         let (waf, body_memory) = (read(fields, None), fields.get(&BODY_MEMORY));
+        let shadow = fields.get(&SHADOW)?;
+        let (shadow, settings) = shadow.map(|it| (it.shadow, it.settings)).unzip();
         Some(ReadGlobalWaf {
-            waf: waf?,
+            waf: ReadWaf { shadow, ..waf? },
             body_memory: body_memory?,
+            shadow: settings.unwrap_or_default(),
         })
     },
 };
@@ -64,6 +62,7 @@ static INFO: TableInfo = TableInfo {
         &ON_FAILURE,
         &GRPC,
         &BODY_MEMORY,
+        &SHADOW,
     ],
     later: &[],
 };
@@ -72,7 +71,12 @@ pub(super) const SITE_WAF: Table<ReadWaf> = Table {
     info: &SITE_INFO,
     lower: |fields| {
         let around = (fields.get(&BEFORE), fields.get(&AFTER));
-        read(fields, Some((around.0?, around.1?)))
+        let shadow = fields.get(&SITE_SHADOW);
+        let waf = read(fields, Some((around.0?, around.1?)));
+        Some(ReadWaf {
+            shadow: shadow?,
+            ..waf?
+        })
     },
 };
 
@@ -88,6 +92,7 @@ static SITE_INFO: TableInfo = TableInfo {
         &THRESHOLDS,
         &ON_FAILURE,
         &GRPC,
+        &SITE_SHADOW,
     ],
     later: &[],
 };
@@ -95,7 +100,7 @@ static SITE_INFO: TableInfo = TableInfo {
 /// The most files and patterns under one key.
 const PATTERNS_MAX: usize = 100;
 
-const RULE_FILES: OneOrList<WithLocation<FilePath>> = OneOrList {
+pub(super) const RULE_FILES: OneOrList<WithLocation<FilePath>> = OneOrList {
     of: WithLocation(FilePath {
         what: "the path of a file with rules, or a pattern like crs/rules/*.conf",
     }),
@@ -171,8 +176,20 @@ static BODY_MEMORY: Key<SizeIn, Defaulted> = Key::new(
     Defaulted("256MiB"),
     "The most memory that bodies take, all together: those that are held until rules have judged them, and what rules keep of them until their requests are over. A request for which there is none is answered with 503. While a long body is judged, that may take up to 200 MiB more, on one thread for each worker.",
 );
+static SHADOW: Key<Table<ReadGlobalShadow>, Optional> = Key::new(
+    "shadow",
+    waf_shadow::SHADOW,
+    Optional,
+    "A second set of rules that judges some requests and refuses none. Absent: there is none.",
+);
+static SITE_SHADOW: Key<Table<ReadShadow>, Optional> = Key::new(
+    "shadow",
+    waf_shadow::SITE_SHADOW,
+    Optional,
+    "What is different here from `waf.shadow`.",
+);
 
-const THRESHOLDS_TABLE: Table<Thresholds> = Table {
+pub(super) const THRESHOLDS_TABLE: Table<Thresholds> = Table {
     info: &THRESHOLDS_INFO,
     lower: |fields| {
         let (inbound, outbound) = (fields.get(&INBOUND), fields.get(&OUTBOUND));
@@ -224,191 +241,7 @@ fn read(fields: &Fields<'_>, around: Option<(Patterns, Patterns)>) -> Option<Rea
         thresholds: thresholds?,
         on_failure: on_failure?,
         streams_grpc: streams_grpc?,
+        shadow: None,
         location: fields.location().clone(),
     })
-}
-
-/// What guards one site, or what is for none.
-struct Wanted<'a> {
-    settings: RuleSetSettings,
-    /// Where it is said whether rules refuse; else where `waf` is.
-    mode_at: &'a Location,
-    files: Vec<&'a Located<PathBuf>>,
-}
-
-impl<'a> Wanted<'a> {
-    /// `None` where no rules are wanted.
-    fn of(
-        global: Option<&'a ReadWaf>,
-        site: Option<&'a ReadSite>,
-        context: &Context<'_>,
-    ) -> Option<Self> {
-        let own = site.and_then(|site| site.waf.as_ref());
-        // What one says of itself comes first.
-        let said: Vec<&ReadWaf> = own.into_iter().chain(global).collect();
-        let last = said.first()?;
-        let mode = said.iter().find_map(|waf| waf.mode.as_ref());
-        let mode_at = mode.map_or(&last.location, |mode| &mode.location);
-        let mode = mode.map(|mode| mode.value);
-        let mode = match site.map(|site| site.settings.mode) {
-            Some(Mode::Off) => Some(Mode::Off),
-            Some(Mode::Detect) if mode != Some(Mode::Off) => Some(Mode::Detect),
-            _ => mode,
-        };
-        if mode == Some(Mode::Off) {
-            return None;
-        }
-        let rules = said.iter().find_map(|waf| waf.rules.as_ref());
-        let before = own.map_or(&[][..], |own| &own.before);
-        let after = own.map_or(&[][..], |own| &own.after);
-        let rules = before.iter().chain(rules.into_iter().flatten());
-        let files: Vec<_> = rules.chain(after).collect();
-        if files.is_empty() {
-            let message = "`waf` without `rules`; name the files, or say `mode: off`";
-            context.error(&last.location, message);
-            return None;
-        }
-        let threshold =
-            |of: fn(&Thresholds) -> Option<u32>| said.iter().find_map(|waf| of(&waf.thresholds));
-        let on_failure = said.iter().find_map(|waf| waf.on_failure);
-        let settings = RuleSetSettings {
-            mode,
-            paranoia: said.iter().find_map(|waf| waf.paranoia),
-            thresholds: Thresholds {
-                inbound: threshold(|of| of.inbound),
-                outbound: threshold(|of| of.outbound),
-            },
-            on_failure: on_failure.unwrap_or(FailurePolicy::Closed),
-            streams_grpc: said
-                .iter()
-                .find_map(|waf| waf.streams_grpc)
-                .unwrap_or(false),
-        };
-        Some(Self {
-            settings,
-            mode_at,
-            files,
-        })
-    }
-}
-
-/// Compiles what guards each site, the same once for all.
-pub(super) fn rule_sets(
-    global: Option<&ReadGlobalWaf>,
-    sites: &[ReadSite],
-    geo: Option<&GeoDatabases>,
-    context: &Context<'_>,
-) -> RuleSets {
-    let global = global.map(|global| &global.waf);
-    let mut compiling = Compiling {
-        context,
-        countries: countries(geo),
-        known: HashMap::new(),
-    };
-    let mut compile = |site| compiling.rule_set(Wanted::of(global, site, context)?);
-    let of_sites = sites.iter().map(|site| compile(Some(site))).collect();
-    let others = compile(None);
-    RuleSets::new(of_sites, others)
-}
-
-fn countries(geo: Option<&GeoDatabases>) -> Option<Arc<dyn Countries>> {
-    let database = geo?.country.clone()?;
-    Some(Arc::new(CountryDatabase::from(database)))
-}
-
-struct Compiling<'a> {
-    context: &'a Context<'a>,
-    countries: Option<Arc<dyn Countries>>,
-    known: HashMap<(RuleSetSettings, Vec<String>), Option<Arc<RuleSet>>>,
-}
-
-impl Compiling<'_> {
-    fn rule_set(&mut self, wanted: Wanted<'_>) -> Option<Arc<RuleSet>> {
-        let mut files = Vec::new();
-        for pattern in &wanted.files {
-            files.extend(self.matching(pattern)?);
-        }
-        let key = (wanted.settings, files);
-        if let Some(known) = self.known.get(&key) {
-            return known.clone();
-        }
-        let rule_set = self.compile(&wanted, &key.1).map(Arc::new);
-        self.known.insert(key, rule_set.clone());
-        rule_set
-    }
-
-    fn matching(&self, pattern: &Located<PathBuf>) -> Option<Vec<String>> {
-        let Located { value, location } = pattern;
-        let found = self.context.try_matching_files(value);
-        let paths = self.context.accept(found, location)?;
-        if paths.is_empty() {
-            let message = format!("no file matches {}", value.display());
-            self.context.error(location, message);
-            return None;
-        }
-        let names = paths.into_iter().map(|path| {
-            let name = path.into_os_string().into_string();
-            name.map_err(|path| format!("{} is not UTF-8", path.display()))
-        });
-        let names: Result<_, String> = names.collect();
-        self.context.accept(names, location)
-    }
-
-    fn compile(&self, wanted: &Wanted<'_>, files: &[String]) -> Option<RuleSet> {
-        let roots: Vec<&str> = files.iter().map(String::as_str).collect();
-        let disk = RuleFilesOf(self.context);
-        let CompiledRuleSet {
-            rule_set,
-            problems,
-            engine_in_files,
-        } = RuleSet::compile(wanted.settings, &roots, &disk, self.countries.clone());
-        for problem in problems.kept() {
-            self.report(problem);
-        }
-        let told = problems.kept().len();
-        let (errors, warnings) = problems.counts();
-        if errors + warnings > told {
-            let message = format!("{} more problems with rules", errors + warnings - told);
-            match errors {
-                0 => self.context.warning(wanted.mode_at, message),
-                _ => self.context.error(wanted.mode_at, message),
-            }
-        }
-        if rule_set.is_some() {
-            self.compare_modes(wanted, engine_in_files);
-        }
-        rule_set
-    }
-
-    fn report(&self, problem: &Problem) {
-        let location = location(&problem.place);
-        let rule = problem.rule.map(|id| format!("rule {id}: "));
-        let message = format!("{}{}", rule.unwrap_or_default(), problem.message);
-        match problem.severity {
-            Severity::Error => self.context.error(&location, message),
-            Severity::Warning => self.context.warning(&location, message),
-        }
-    }
-
-    fn compare_modes(&self, wanted: &Wanted<'_>, engine_in_files: EngineMode) {
-        let word = match engine_in_files {
-            EngineMode::On => "On",
-            EngineMode::Off => "Off",
-            EngineMode::DetectionOnly => "DetectionOnly",
-        };
-        let message = match (wanted.settings.mode, engine_in_files) {
-            (None, EngineMode::Off) => {
-                "no rule runs: SecRuleEngine is Off, as it is where no file says otherwise; say `mode: block` or `mode: detect`".to_owned()
-            }
-            (Some(Mode::Detect), EngineMode::On) | (Some(Mode::Block), EngineMode::DetectionOnly) => {
-                format!("this wins over the rule files, which say SecRuleEngine {word}")
-            }
-            _ => return,
-        };
-        self.context.warning(wanted.mode_at, message);
-    }
-}
-
-fn location(place: &Place) -> Location {
-    Location::new(Path::new(&*place.file).into(), place.line, place.column)
 }

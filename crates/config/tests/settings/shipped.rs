@@ -70,6 +70,14 @@ impl Shipped {
                     "SecRuleEngine On\n",
                 )
                 .with(repository_path(&format!("{folder}/crs/rules/a.conf")), "")
+                .with(
+                    repository_path(&format!("{folder}/crs-next/crs-setup.conf")),
+                    "SecRuleEngine On\n",
+                )
+                .with(
+                    repository_path(&format!("{folder}/crs-next/rules/a.conf")),
+                    "",
+                )
                 .with(repository_path(&format!("{folder}/waf/before.conf")), "")
                 .with(repository_path(&format!("{folder}/waf/after.conf")), "")
                 .with(

@@ -273,3 +273,159 @@ fn however_many_warnings_are_no_error() {
         "{told}"
     );
 }
+
+/// What judges beside the rules of each site, with how much of its requests; `-` where nothing does.
+#[track_caller]
+fn check_shadows(waf: &str, sites: &[&str], expected: &[(&str, &str)]) {
+    let settings = settings(&with_sites(waf, sites));
+    let sets = &settings.waf.rule_sets;
+    let told: Vec<(String, String)> = (0..sites.len())
+        .map(|site| {
+            let shadow = sets.shadow_of_site(site);
+            let rules = shown(shadow.map(|shadow| &shadow.rules));
+            let sample = shadow.map(|shadow| shadow.sample.millionths());
+            let sample = sample.map_or(String::new(), |sample| format!(" {sample}"));
+            (shown(sets.of_site(site)), format!("{rules}{sample}"))
+        })
+        .collect();
+    let told: Vec<(&str, &str)> = told.iter().map(|(one, other)| (&**one, &**other)).collect();
+    assert_eq!(told, expected, "{waf} {sites:?}");
+}
+
+#[test]
+fn a_shadow_is_what_is_said_of_it_and_else_what_is_in_force() {
+    check_shadows(
+        "waf: {rules: all.conf, shadow: {rules: folder/a.conf}}\n",
+        &[
+            "mode: block",
+            "mode: detect",
+            "mode: off",
+            "waf: {mode: off}",
+            "waf: {rules_before: before.conf}",
+            // A site's own rules are not those that the shadow is to take the place of.
+            "waf: {rules: folder/*.conf}",
+            "waf: {shadow: {rules: folder/*.conf, sample: 0.5%}}",
+            "waf: {shadow: {sample: 100%}}",
+        ],
+        &[
+            ("block 1", "block 2 100000"),
+            ("detect 1", "detect 2 100000"),
+            ("-", "-"),
+            ("-", "-"),
+            ("block 10,1", "block 10,2 100000"),
+            ("block 2,3", "-"),
+            ("block 1", "block 2,3 5000"),
+            ("block 1", "block 2 1000000"),
+        ],
+    );
+    check_shadows(
+        "waf: {rules: all.conf, shadow: {paranoia: 2}}\n",
+        &["mode: block", "waf: {paranoia: 1}"],
+        &[
+            ("block 1", "block 99000000,1 100000"),
+            ("block 99000000,1", "-"),
+        ],
+    );
+    check_shadows(
+        "waf: {rules: all.conf}\n",
+        &["mode: block", "waf: {shadow: {thresholds: {inbound: 9}}}"],
+        &[("block 1", "-"), ("block 1", "block 99000000,1 100000")],
+    );
+}
+
+#[test]
+fn a_shadow_that_is_promoted_is_in_force_alone() {
+    check_shadows(
+        "waf: {rules: none.conf, shadow: {rules: folder/a.conf, promoted: true}}\n",
+        &[
+            "mode: block",
+            "mode: detect",
+            "waf: {rules_before: before.conf}",
+            "waf: {rules: all.conf}",
+            "waf: {rules: all.conf, shadow: {promoted: false, thresholds: {inbound: 9}}}",
+        ],
+        &[
+            ("block 2", "-"),
+            ("detect 2", "-"),
+            ("block 10,2", "-"),
+            ("block 1", "-"),
+            ("block 1", "block 99000000,1 100000"),
+        ],
+    );
+}
+
+#[test]
+fn what_a_shadow_may_take_can_be_set() {
+    let shadow = |yaml: &str| {
+        let yaml = format!("{BASE}waf: {{rules: all.conf, shadow: {{{yaml}}}}}\n");
+        settings(&yaml).waf.shadow
+    };
+    let default = shadow("paranoia: 2");
+    assert_eq!(default.budget.millionths(), 50_000);
+    assert_eq!(default.memory_max.as_u64(), 64 << 20);
+    let set = shadow("paranoia: 2, budget: 12.5%, memory: 1MiB");
+    assert_eq!(set.budget.millionths(), 125_000);
+    assert_eq!(set.memory_max.as_u64(), 1 << 20);
+}
+
+#[test]
+fn what_is_wrong_with_a_shadow_is_told_with_its_place() {
+    let log = "logs: {shadow: {path: shadow.jsonl}}";
+    let check = |shadow: &str, expected: &[&str]| {
+        let yaml = format!("{BASE}waf: {{rules: all.conf, shadow: {shadow}}}\n{log}\n");
+        let told = problems(&load(&yaml));
+        let told: Vec<&str> = told.lines().collect();
+        assert_eq!(told, expected, "{shadow}");
+    };
+    check("{paranoia: 2}", &[]);
+    check(
+        "{}",
+        &[
+            "palisade.yaml:4:32: warning: these rules are those in force, so that there is nothing to compare; name other `rules`, `paranoia` or `thresholds`",
+        ],
+    );
+    check("{promoted: true}", &[]);
+    check(
+        "{rules: silent.conf}",
+        &[
+            "palisade.yaml:4:32: warning: no rule runs: SecRuleEngine is Off, as it is where no file says otherwise; say `mode: block` or `mode: detect`",
+        ],
+    );
+    check(
+        "{paranoia: 2, sample: 10}",
+        &[
+            "palisade.yaml:4:54: error: \"10\" is no percentage; expected a number with % and up to 4 digits behind the point, like 10% or 0.5%",
+        ],
+    );
+    check(
+        "{paranoia: 2, sample: 101%}",
+        &[
+            "palisade.yaml:4:54: error: \"101%\" is no percentage; expected a number with % and up to 4 digits behind the point, like 10% or 0.5%",
+        ],
+    );
+    check(
+        "{paranoia: 2, budget: 0.05%}",
+        &[
+            "palisade.yaml:4:54: error: \"0.05%\" is out of bounds; expected a percentage like 10%, from 0.1% to 100%",
+        ],
+    );
+    check(
+        "{rules: none.conf}",
+        &["none.conf: error: none.conf: there is no such file"],
+    );
+    let told = problems(&load(&format!(
+        "{BASE}waf: {{rules: all.conf, shadow: {{rules: broken.conf}}}}\n{log}\n"
+    )));
+    assert!(told.contains("broken.conf:3:"), "{told}");
+}
+
+#[test]
+fn a_shadow_without_a_log_is_only_counted() {
+    let told = problems(&load(&format!(
+        "{BASE}waf: {{rules: all.conf, shadow: {{paranoia: 2}}}}\n"
+    )));
+    assert!(
+        told.contains("warning: `waf.shadow` without `logs.shadow`"),
+        "{told}"
+    );
+}

@@ -10,7 +10,8 @@ use super::read_ahead::grow;
 use super::{Failure, Forwarding};
 use crate::body_memory::Held;
 use crate::downstream::{Downstream, WriteAnswer};
-use crate::inspect::{self, OutOfMemory};
+use crate::inspect::{self, OutOfMemory, UnderInspection};
+use crate::shadow;
 use crate::upstream::{ReadAnswer, Upstream};
 
 /// An answer of so many bytes is held without asking for memory.
@@ -35,30 +36,31 @@ impl Forwarding<'_> {
         has_body: bool,
         downstream: &mut Downstream<'_>,
     ) -> Result<Beginning, Failure> {
-        let Some(looking) = self.inspected else {
-            return Ok(Beginning::default());
-        };
         let fields = head.headers.iter();
         let fields: SmallVec<[(&[u8], &[u8]); 32]> = fields
             .map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()))
             .collect();
-        let inspection = &mut looking.inspection;
-        let finding = inspection.response_head(&ResponseHead {
+        let reason = head.status.canonical_reason().unwrap_or_default();
+        let answer = ResponseHead {
             protocol: b"HTTP/1.1",
             status: head.status.as_u16(),
-            reason: head
-                .status
-                .canonical_reason()
-                .unwrap_or_default()
-                .as_bytes(),
+            reason: reason.as_bytes(),
             headers: &fields,
-        });
-        goes_on(finding)?;
+        };
+        shadow::keep_answer(self.inspected, self.context, &answer, reason);
+        let Some(UnderInspection { inspection, .. }) = self.inspected.as_deref_mut() else {
+            return Ok(Beginning::default());
+        };
+        goes_on(inspection.response_head(&answer))?;
         let limit = inspection.response_body_limit().filter(|_| has_body);
         let beginning = match limit {
             Some(limit) => self.read_for_rules(limit, upstream, downstream).await?,
             None => Beginning::default(),
         };
+        if limit.is_some() || !has_body {
+            let read = has_body.then_some((&beginning.bytes, beginning.is_whole));
+            shadow::keep_answer_body(self.inspected, self.context, read);
+        }
         let (headers, bytes) = (&head.headers, &beginning.bytes);
         let finding = inspect::answer_body(self.context, self.inspected, headers, bytes).await;
         goes_on(finding.map_err(|OutOfMemory| Failure::Unavailable)?)?;

@@ -58,7 +58,7 @@ impl ReadAhead {
         &self.bytes
     }
 
-    pub(super) fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.is_whole
     }
 

@@ -15,10 +15,6 @@ use palisade_waf::{Hiding, Inspection, LogContext, Objection, append_log_line};
 
 use crate::clock::wall_time;
 
-/// Variables in which OWASP CRS keeps its scores: of requests and of answers, of CRS 4 and CRS 3.
-const INBOUND_SCORES: [&str; 2] = ["blocking_inbound_anomaly_score", "anomaly_score"];
-const OUTBOUND_SCORES: [&str; 2] = ["blocking_outbound_anomaly_score", "outbound_anomaly_score"];
-
 /// What there is to tell beside what rules say.
 #[derive(Clone, Copy)]
 pub(super) struct Told<'a> {
@@ -126,7 +122,7 @@ impl Told<'_> {
             }
         };
         let ended = inspection.matches().find(|one| one.rule.id() == rule);
-        let score = score(inspection, phase).unwrap_or_default();
+        let score = inspection.anomaly_score(phase).unwrap_or_default();
         let cause = Cause::Waf(WafCause {
             rule,
             message: ended.map_or(&[][..], |one| one.message),
@@ -169,7 +165,8 @@ impl Told<'_> {
         let sent = Sent::of(inspection, &hiding, settings.format);
         let body_error = transaction.and_then(Transaction::body_error);
         let body_error = body_error.map(|error| error.to_string());
-        let score = score(inspection, Phase::RequestBody).unwrap_or_default();
+        let score = inspection.anomaly_score(Phase::RequestBody);
+        let score = score.unwrap_or_default();
         let (host, site, request) = self.parts();
         let shown;
         let request = match request {
@@ -265,16 +262,4 @@ fn message<'a>(one: &MatchReport<'a>, error_log_line: &'a [u8]) -> AuditMessage<
         has_interrupted: one.has_interrupted,
         error_log_line,
     }
-}
-
-fn score(inspection: &Inspection, phase: Phase) -> Option<Vec<u8>> {
-    let names = match phase {
-        Phase::ResponseHeaders | Phase::ResponseBody => OUTBOUND_SCORES,
-        _ => INBOUND_SCORES,
-    };
-    let transaction = inspection.transaction()?;
-    let program = inspection.rules().program();
-    names
-        .into_iter()
-        .find_map(|name| transaction.tx(program, name))
 }

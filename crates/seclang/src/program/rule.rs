@@ -74,6 +74,12 @@ impl Rule {
         &self.place
     }
 
+    /// Its `msg`, where that has no macros.
+    #[must_use]
+    pub fn message(&self) -> Option<&[u8]> {
+        self.message.as_ref()?.as_literal()
+    }
+
     /// Its `severity`: 0 (emergency) to 7 (debug).
     #[must_use]
     pub fn severity(&self) -> Option<u8> {

@@ -527,6 +527,97 @@ fn an_error_log_has_a_line_for_each_message() {
     );
 }
 
+fn shadow_line(path: &[u8], only: &[ShadowRule<'_>]) -> String {
+    let client = client([203, 0, 113, 7]);
+    let active = ShadowSide {
+        ended_by: None,
+        failure: None,
+        is_refused: false,
+        score: b"3",
+        rules: &[],
+    };
+    let event = ShadowEvent {
+        time: WallTime::from_unix(1_795_289_545, 317_000),
+        request_id: RequestId::from_bits(0xab),
+        client: &client,
+        host: "example.com",
+        site: "example.com",
+        method: b"GET",
+        path,
+        difference: ShadowDifference::NewRefusal,
+        active,
+        shadow: ShadowSide {
+            ended_by: Some((949_110, 2)),
+            is_refused: true,
+            score: b"8",
+            rules: only,
+            ..active
+        },
+        is_answer_unread: true,
+    };
+    let mut out = Vec::new();
+    event.write_line(&mut out);
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn shadow_lines_have_both_outcomes_and_what_matched_on_one_side() {
+    let rule = ShadowRule {
+        id: 942_100,
+        message: b"SQL",
+        target: b"ARGS:id",
+    };
+    let expected = concat!(
+        r#"{"time":"2026-11-21T19:32:25.000317Z","kind":"new_refusal","#,
+        r#""request_id":"000000000000000000000000000000ab","client_ip":"203.0.113.7","#,
+        r#""site":"example.com","host":"example.com","method":"GET","path":"/a","#,
+        r#""active":{"outcome":"passed","score":"3","only":[]},"#,
+        r#""shadow":{"outcome":"refused","rule":949110,"phase":2,"score":"8","#,
+        r#""only":[{"id":942100,"msg":"SQL","target":"ARGS:id"}]},"answer_body":"unread"}"#,
+        "\n"
+    );
+    assert_eq!(shadow_line(b"/a", &[rule]), expected);
+}
+
+#[test]
+fn a_shadow_line_has_a_bound_and_says_what_it_leaves_out() {
+    let rules: Vec<_> = (0..1_000)
+        .map(|id| ShadowRule {
+            id,
+            message: b"",
+            target: &[0; 4096],
+        })
+        .collect();
+    let line = shadow_line(&[0; 4096], &rules);
+    assert!(line.len() < 64 * 1024, "{}", line.len());
+    let side = &parse_line(&line)["shadow"];
+    let told = side["only"].as_array().unwrap().len();
+    assert!(told > 0 && side["left_out"] == 1_000 - told, "{told}");
+}
+
+#[test]
+fn a_summary_says_what_was_done_and_what_was_not() {
+    let summary = ShadowSummary {
+        evaluated: 9,
+        agreed: 7,
+        skipped: [1, 2, 3, 4, 5],
+    };
+    let earlier = ShadowSummary {
+        evaluated: 3,
+        agreed: 2,
+        skipped: [1; 5],
+    };
+    let mut out = Vec::new();
+    let time = WallTime::from_unix(1_795_289_545, 317_000);
+    summary.since(&earlier).write_line(time, &mut out);
+    let expected = concat!(
+        r#"{"time":"2026-11-21T19:32:25.000317Z","kind":"summary","evaluated":6,"agreed":5,"#,
+        r#""skipped":{"budget":0,"queue_full":1,"memory_full":2,"body_unread":3,"stopping":4}}"#,
+        "\n"
+    );
+    assert_eq!(String::from_utf8(out).unwrap(), expected);
+}
+
 #[test]
 fn no_field_can_forge_a_line() {
     let client = client([203, 0, 113, 7]);

@@ -9,7 +9,7 @@ use prometheus::{
 };
 
 /// A word from a fixed set that a metric is told apart by.
-pub(super) trait Label: Copy + 'static {
+pub(crate) trait Label: Copy + 'static {
     /// All of them; [`Self::index`] is the place of each.
     const ALL: &'static [Self];
 

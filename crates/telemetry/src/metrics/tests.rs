@@ -389,6 +389,30 @@ fn the_rest_is_counted() {
     check(&metrics, r#"palisade_build_info{version="1.2.3"} 1"#);
 }
 
+#[test]
+fn shadows_are_counted_and_summed_up() {
+    let metrics = new_metrics();
+    metrics.shadow.evaluated();
+    metrics.shadow.evaluated();
+    metrics.shadow.disagreed(ShadowDifference::NewRefusal);
+    metrics.shadow.skipped(ShadowSkip::QueueFull);
+    check(&metrics, "palisade_waf_shadow_evaluated_total 2");
+    check(
+        &metrics,
+        r#"palisade_waf_shadow_disagreements_total{kind="new_refusal"} 1"#,
+    );
+    check(
+        &metrics,
+        r#"palisade_waf_shadow_skipped_total{reason="queue_full"} 1"#,
+    );
+    let expected = ShadowSummary {
+        evaluated: 2,
+        agreed: 1,
+        skipped: [0, 1, 0, 0, 0],
+    };
+    assert_eq!(metrics.shadow.summary(), expected);
+}
+
 /// `METRICS.md` lists every metric. Write it anew with `UPDATE_GOLDEN=1 cargo test`.
 #[test]
 fn failures_of_rules_are_counted_by_rule_as_far_as_there_are_few() {

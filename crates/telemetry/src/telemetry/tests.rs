@@ -26,6 +26,7 @@ fn metrics() -> Arc<Metrics> {
 
 fn settings(access: Option<&Path>, decisions: Option<&Path>) -> LogSettings {
     LogSettings {
+        shadow: None,
         audit: None,
         access: access.map(|path| AccessLogSettings {
             sink: Sink::File(path.to_owned()),

@@ -138,3 +138,53 @@ fn a_set_in_which_no_rule_runs_guards_nothing() {
     assert!(sets.of_site(0).is_none() && sets.of_no_site().is_none());
     assert!(sets.distinct().is_empty());
 }
+
+#[test]
+fn a_shadow_judges_beside_another_set_that_runs() {
+    let sample = crate::Share::ALL;
+    let shadow = |rules: &Arc<RuleSet>| {
+        Some(Shadow {
+            rules: Arc::clone(rules),
+            sample,
+        })
+    };
+    let (one, other) = (
+        rule_set(with_mode(None), RULES),
+        rule_set(with_mode(Some(Mode::Detect)), RULES),
+    );
+    let off = rule_set(with_mode(Some(Mode::Off)), RULES);
+    let active = vec![
+        Some(Arc::clone(&one)),
+        Some(Arc::clone(&one)),
+        None,
+        Some(one.clone()),
+    ];
+    let shadows = vec![shadow(&one), shadow(&other), shadow(&other), shadow(&off)];
+    let sets = RuleSets::new(active.clone(), None).with_shadows(shadows);
+    let has: Vec<bool> = (0..5)
+        .map(|site| sets.shadow_of_site(site).is_some())
+        .collect();
+    assert_eq!(has, [false, true, false, false, false]);
+    assert!(sets.have_shadows());
+    assert_eq!(sets.distinct().len(), 2);
+    let none = RuleSets::new(active, None).with_shadows(vec![shadow(&one)]);
+    assert!(!none.have_shadows());
+}
+
+#[test]
+fn a_shadow_that_is_promoted_is_the_set_that_it_was() {
+    let set = |mode| rule_set(with_mode(mode), RULES);
+    let before = RuleSets::new(vec![Some(set(None))], None).with_shadows(vec![Some(Shadow {
+        rules: set(Some(Mode::Detect)),
+        sample: crate::Share::ALL,
+    })]);
+    let after = RuleSets::new(vec![Some(set(Some(Mode::Detect)))], None).keeping(&before);
+    let was = &before.shadow_of_site(0).unwrap().rules;
+    assert!(Arc::ptr_eq(after.of_site(0).unwrap(), was));
+    let again = RuleSets::new(vec![Some(set(None))], None).with_shadows(vec![Some(Shadow {
+        rules: set(Some(Mode::Detect)),
+        sample: crate::Share::NONE,
+    })]);
+    let again = again.keeping(&before);
+    assert!(Arc::ptr_eq(&again.shadow_of_site(0).unwrap().rules, was));
+}
