@@ -4,10 +4,12 @@
 //! Layer 3: what [`palisade_seclang`] decides from bytes alone is brought together here with where the
 //! bytes come from and where its verdicts go.
 
+mod amended;
 mod clock;
 mod codings;
 mod country_database;
 mod drive;
+pub mod exclusion;
 mod explain;
 mod inspection;
 mod log_line;
@@ -21,6 +23,7 @@ mod suite_run;
 mod test_files;
 mod workers;
 
+pub use amended::AmendedRuleSet;
 pub use clock::{stopwatch, system_clock};
 pub use country_database::{CountryDatabase, CountryDatabaseError};
 pub use explain::{BodySight, Case, Explanation, Matched, explain};
