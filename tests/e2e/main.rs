@@ -49,4 +49,5 @@ mod tls;
 mod upgrade;
 mod usage_metrics;
 mod waf;
+mod waf_exclude;
 mod waf_inline;

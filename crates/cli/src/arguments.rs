@@ -14,7 +14,7 @@ use palisade_decisions::Scope;
 
 use crate::decisions::{parse_delete_target, parse_duration, parse_scope};
 
-pub(crate) use waf::{Waf, WafAction, WafCheck, WafExplain, WafTest};
+pub(crate) use waf::{Expires, Waf, WafAction, WafCheck, WafExclude, WafExplain, WafTest, WiderBy};
 
 /// Where the settings are unless `--config` says otherwise.
 pub(crate) const DEFAULT_CONFIG: &str = "/etc/palisade/palisade.yaml";

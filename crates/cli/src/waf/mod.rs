@@ -1,7 +1,9 @@
-//! `palisade waf`: rules checked, explained and tested, offline.
+//! `palisade waf`: rules checked, explained, tested and excluded, offline.
 
 mod check;
 mod costs;
+mod exclude;
+mod expired;
 mod explain;
 mod json;
 mod message;
@@ -12,6 +14,7 @@ mod test;
 
 use anyhow::Result;
 
+pub(crate) use expired::tell_expired;
 pub(crate) use message::read as read_message;
 pub(crate) use story::ending;
 pub(crate) use terminal::shown;
@@ -23,6 +26,7 @@ pub(crate) fn waf(arguments: &Waf) -> Result<Exit> {
     match &arguments.action {
         WafAction::Check(arguments) => check::check(arguments),
         WafAction::Explain(arguments) => explain::explain(arguments),
+        WafAction::Exclude(arguments) => exclude::exclude(arguments),
         WafAction::Test(arguments) => test::test(arguments),
     }
 }

@@ -4,10 +4,10 @@ use std::ops::ControlFlow;
 
 use palisade_body::xml::Elements;
 use palisade_body::{Body, Limits, Processor, Scratch, Sink, Source, cookies, form};
-use palisade_ftw::{Request, Test, TestId};
+use palisade_ftw::{Request, Stage, Test, TestId};
 use palisade_seclang::syntax::VariableName;
 
-use super::trial::Trials;
+use super::trial::{Trials, TriedMatch};
 
 /// An attack that a rule finds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,20 +21,18 @@ pub struct Attack {
     pub payload: Vec<u8>,
 }
 
-/// The attacks of `tests` that a rule finds: of its own tests and of others that expect it.
+/// The attacks of `tests` that rules find, for each of the rules: in requests of which a test says that a rule
+/// finds something, whichever rule that is.
 #[must_use]
-pub fn attacks(trials: &mut Trials, tests: &[Test], rule: u64) -> Vec<Attack> {
-    let mut found: Vec<Attack> = Vec::new();
-    for test in of_rule(tests, rule) {
-        for stage in &test.stages {
+pub fn attacks(trials: &mut Trials, tests: &[Test], rules: &[u64]) -> Vec<Vec<Attack>> {
+    let mut found: Vec<Vec<Attack>> = vec![Vec::new(); rules.len()];
+    for test in tests {
+        for stage in test.stages.iter().filter(|stage| is_attack(stage)) {
             let request = stage.input.message.to_bytes();
             let trial = trials.judge(&request);
-            for matched in trial.matches.iter().filter(|one| one.rule == rule) {
-                let mut payloads = sent(&Request::read(&request), &matched.name);
-                if payloads.is_empty() {
-                    payloads.push(matched.value.clone());
-                }
-                for payload in payloads {
+            for (rule, found) in rules.iter().zip(&mut found) {
+                let matches = trial.matches.iter().filter(|one| one.rule == *rule);
+                for payload in matches.flat_map(|one| payloads(&request, one)) {
                     let attack = Attack {
                         test: test.id,
                         request: request.clone(),
@@ -50,9 +48,16 @@ pub fn attacks(trials: &mut Trials, tests: &[Test], rule: u64) -> Vec<Attack> {
     found
 }
 
-/// The tests that are for a rule.
-fn of_rule(tests: &[Test], rule: u64) -> impl Iterator<Item = &Test> {
-    tests.iter().filter(move |test| test.id.rule_id == rule)
+fn is_attack(stage: &Stage) -> bool {
+    !stage.output.log.expect_ids.is_empty()
+}
+
+fn payloads(request: &[u8], matched: &TriedMatch) -> Vec<Vec<u8>> {
+    let payloads = sent(&Request::read(request), &matched.name);
+    match payloads.is_empty() {
+        true => vec![matched.value.clone()],
+        false => payloads,
+    }
 }
 
 /// What of a request bears a name that rules know values by, decoded as rules see it.

@@ -21,7 +21,7 @@ pub use attack::{Attack, attacks};
 pub use date::{Date, NoDate};
 pub use expired::{ExpiredExclusion, expired};
 pub use plant::{Place, Planted, plant, replay};
-pub use proof::{AttacksThere, Proving, Replayed, SuiteAsItIs};
+pub use proof::{AttacksThere, Proving, Replayed, SuiteAsItIs, paranoia};
 pub use proposal::{Proposal, ProposalError, Wanted, Wider};
 pub use record::{AuditRecord, LogLine, LogLineError, LoggedMatch, LoggedRequest};
 pub use scope::{Host, Inexpressible, Member, PathScope, SentPath, Spared};

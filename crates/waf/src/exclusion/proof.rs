@@ -81,9 +81,10 @@ impl Proving {
 
     /// The attacks of a suite, put where the exclusion holds: for each of its rules.
     pub fn attacks(&mut self, tests: &[Test], proposal: &Proposal) -> Vec<AttacksThere> {
+        let ids: Vec<u64> = proposal.places().map(|(rule, _)| rule.id).collect();
+        let known = attacks(&mut self.without, tests, &ids);
         let mut all = Vec::new();
-        for (rule, place) in proposal.places() {
-            let known = attacks(&mut self.without, tests, rule.id);
+        for ((rule, place), known) in proposal.places().zip(known) {
             let mut there = AttacksThere {
                 known: known.len(),
                 ..AttacksThere::default()
@@ -96,7 +97,9 @@ impl Proving {
                         self.count(&mut there, rule, attack, &request);
                         planted.push(request);
                     }
-                    Planted::Request(_) | Planted::Impossible => {}
+                    // The same value in another test.
+                    Planted::Request(_) => there.known -= 1,
+                    Planted::Impossible => {}
                 }
             }
             all.push(there);
@@ -125,12 +128,10 @@ impl Proving {
         }
     }
 
-    /// The requests of the suite as they are, of the tests for the exclusion's rules.
-    pub fn suite(&mut self, tests: &[Test], proposal: &Proposal) -> SuiteAsItIs {
+    /// The requests of the suite as they are.
+    pub fn suite(&mut self, tests: &[Test]) -> SuiteAsItIs {
         let mut seen = SuiteAsItIs::default();
-        let rules = &proposal.exclusion.rules;
-        let of_rules = |test: &&Test| rules.iter().any(|rule| rule.id == test.id.rule_id);
-        for test in tests.iter().filter(of_rules) {
+        for test in tests {
             seen.tests += 1;
             let is_changed = test.stages.iter().any(|stage| {
                 let request = stage.input.message.to_bytes();
@@ -176,4 +177,12 @@ impl Replayed {
         let still = rules.iter().filter(|rule| is_found(&self.with, rule));
         still.map(|rule| rule.id).collect()
     }
+}
+
+/// The paranoia level up to which OWASP CRS's rules count for a request of the log, where rules say.
+#[must_use]
+pub fn paranoia(rules: &RuleSet, record: &AuditRecord) -> Option<u8> {
+    let (request, _) = replay(record, None)?;
+    let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    Trials::new(rules, client).judge(&request).paranoia
 }
