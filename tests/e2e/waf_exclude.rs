@@ -23,6 +23,8 @@ SecRequestBodyLimit 1048576
 SecRule REQUEST_HEADERS:Content-Type "@beginsWith application/json" "id:1,phase:1,pass,nolog,ctl:requestBodyProcessor=JSON"
 SecRule ARGS|ARGS_NAMES|REQUEST_COOKIES|REQUEST_HEADERS|!REQUEST_HEADERS:Cookie|REQUEST_FILENAME "@contains evil" "id:100,phase:2,deny,log,msg:'Evil in %{MATCHED_VAR_NAME}'"
 SecRule ARGS|REQUEST_COOKIES|REQUEST_HEADERS "@contains worse" "id:101,phase:2,deny,log,msg:'Worse'"
+SecRule ARGS|REQUEST_HEADERS "@rx chain(\w+)" "id:103,phase:2,deny,log,capture,setvar:'tx.kept=%{TX.1}',setvar:'tx.kept_name=%{MATCHED_VAR_NAME}',logdata:'Matched Data: %{TX.0} found within %{TX.kept_name}: %{TX.0}',chain"
+    SecRule TX:kept "@contains d" "t:none"
 SecRule ARGS "@contains early" "id:102,phase:1,deny,log,msg:'Early'"
 "#;
 
@@ -33,6 +35,8 @@ tests:
     stages: [{ input: { uri: "/?x=evil", headers: { Host: localhost } }, output: { log: { expect_ids: [100] } } }]
   - test_id: 2
     stages: [{ input: { uri: "/?x=evil+worse", headers: { Host: localhost } }, output: { log: { expect_ids: [100] } } }]
+  - test_id: 4
+    stages: [{ input: { uri: "/?x=a+chained", headers: { Host: localhost } }, output: { log: { expect_ids: [103] } } }]
   - test_id: 3
     stages: [{ input: { uri: "/?x=good", headers: { Host: localhost } }, output: { log: { no_expect_ids: [100] } } }]
 "#;
@@ -258,7 +262,7 @@ fn a_false_positive_of_crs_passes_and_nothing_else() {
         "rule 942100: SQL Injection Attack Detected via libinjection [ARGS:q = 1' or 1=1-- ]",
         "SecRule REQUEST_FILENAME \"@streq /search\" \"id:98000000,",
         "ctl:ruleRemoveTargetById=942100;ARGS:q\"",
-        "without the exclusion refused by rule 949110, with it passed",
+        "without the exclusion refused by rule 949110 (also matched: 942100), with it passed",
         "LET THROUGH",
         "942100-1         1234 OR 1=1",
         "5003 tests as they are: 0 changed",

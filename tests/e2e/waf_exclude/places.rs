@@ -162,3 +162,30 @@ fn wider_is_what_is_asked_for() {
         ],
     );
 }
+
+#[test]
+fn a_chain_that_ends_at_what_it_has_kept_says_where_that_was() {
+    let site = Site::start();
+    let request = get("app.example", "/a?x=chained&y=2");
+    let id = site.refused(&request);
+    site.exclude_and_reload(&id, &[]).prints(&[
+        "matched            rule 103:  [TX:kept = ed]",
+        "ctl:ruleRemoveTargetById=103;ARGS:x\"",
+        "rule 103: of 1 in the tests it finds 1 in ARGS:x there: 0 still refused by other rules, 1 LET THROUGH",
+        "100-4            a chained",
+    ]);
+    assert_eq!(site.ask(&request).status, 200);
+    assert_eq!(site.ask(&get("app.example", "/a?y=chained")).status, 403);
+}
+
+#[test]
+fn what_a_client_has_a_rule_say_is_not_believed() {
+    let site = Site::start();
+    let id = site.refused(&get("app.example", "/a?x=chained"));
+    // As if the client had sent text that reads like the rule's.
+    let line = site.audit_line(&id);
+    let forged = line.replace(" found within ARGS:x: ", " found within ARGS:y: ");
+    assert_ne!(forged, line);
+    let ended = site.exclude(&["--line", &forged]);
+    ended.prints(&["ctl:ruleRemoveById=103\"", "wider              rule 103"]);
+}

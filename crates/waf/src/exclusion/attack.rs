@@ -7,6 +7,7 @@ use palisade_body::{Body, Limits, Processor, Scratch, Sink, Source, cookies, for
 use palisade_ftw::{Request, Stage, Test, TestId};
 use palisade_seclang::syntax::VariableName;
 
+use super::record::told_names;
 use super::trial::{Trials, TriedMatch};
 
 /// An attack that a rule finds.
@@ -52,12 +53,13 @@ fn is_attack(stage: &Stage) -> bool {
     !stage.output.log.expect_ids.is_empty()
 }
 
+/// What was sent of what matched; of what a chain had kept, where the rule says that was.
 fn payloads(request: &[u8], matched: &TriedMatch) -> Vec<Vec<u8>> {
-    let payloads = sent(&Request::read(request), &matched.name);
-    match payloads.is_empty() {
-        true => vec![matched.value.clone()],
-        false => payloads,
-    }
+    let request = Request::read(request);
+    let names = std::iter::once(&*matched.name).chain(told_names(&matched.data));
+    let mut payloads = names.map(|name| sent(&request, name));
+    let payloads = payloads.find(|payloads| !payloads.is_empty());
+    payloads.unwrap_or_else(|| vec![matched.value.clone()])
 }
 
 /// What of a request bears a name that rules know values by, decoded as rules see it.

@@ -4,7 +4,8 @@ use palisade_ftw::Request;
 use palisade_seclang::syntax::VariableName;
 
 use super::attack::{Attack, sent};
-use super::record::{AuditRecord, LoggedMatch};
+use super::proposal::told_target;
+use super::record::AuditRecord;
 use super::scope::{Host, SentPath, Spared};
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -233,11 +234,17 @@ pub fn replay(record: &AuditRecord, host: Option<&Host>) -> Option<(Vec<u8>, Vec
     let mut missing = Vec::new();
     let mut seen: Vec<&str> = Vec::new();
     for matched in record.messages.iter().filter(|one| !one.is_evaluation()) {
-        if seen.contains(&&*matched.name) || is_in_query(target, &matched.name) {
+        // What a chain has kept, it says where it was.
+        let told = match Spared::of_match(&matched.name) {
+            Ok(Spared::Everything) => told_target(matched),
+            _ => None,
+        };
+        let name = told.map_or(&*matched.name, |(name, _)| name);
+        if seen.contains(&name) || is_in_query(target, name) {
             continue;
         }
-        seen.push(&matched.name);
-        add(&mut draft, matched, &mut missing);
+        seen.push(name);
+        add(&mut draft, name, &matched.value, &mut missing);
     }
     Some((draft.into_bytes(), missing))
 }
@@ -248,19 +255,19 @@ pub(crate) fn is_in_query(target: &str, name: &str) -> bool {
     !sent(&Request::read(line.as_bytes()), name).is_empty()
 }
 
-fn add(draft: &mut Draft, matched: &LoggedMatch, missing: &mut Vec<String>) {
+fn add(draft: &mut Draft, name: &str, value: &str, missing: &mut Vec<String>) {
     use VariableName as V;
-    let Some((variable, member)) = matched.name.split_once(':') else {
+    let Some((variable, member)) = name.split_once(':') else {
         return;
     };
-    let value = matched.value.as_bytes();
+    let value = value.as_bytes();
     let pair = |value: &[u8]| format!("{}={}", encoded(member.as_bytes()), encoded(value));
     let is_there = match V::named(variable.as_bytes()) {
         Some(V::Args | V::ArgsPost) => {
             draft.field(&pair(value));
             missing.push(format!(
                 "{}: as a field of a form, with the value in the form in which it matched",
-                matched.name
+                name
             ));
             true
         }
@@ -278,11 +285,11 @@ fn add(draft: &mut Draft, matched: &LoggedMatch, missing: &mut Vec<String>) {
         _ => false,
     };
     if !is_there {
-        missing.push(format!("{}: the log hasn't what it was in", matched.name));
+        missing.push(format!("{}: the log hasn't what it was in", name));
     } else if value.len() >= VALUE_BYTES_MAX {
         missing.push(format!(
             "{}: the log has the beginning of the value alone",
-            matched.name
+            name
         ));
     }
 }

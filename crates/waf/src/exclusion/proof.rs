@@ -145,22 +145,21 @@ impl Proving {
     }
 }
 
-/// Whether a rule finds something in what it is to be spared.
+/// Whether a rule finds something in what it is to be spared, or where it can't be said in what.
 fn is_found(trial: &Trial, rule: &SparedRule) -> bool {
-    trial.matches.iter().any(|one| {
-        let is_there = || match &rule.spared {
-            Spared::Everything => true,
-            spared => is_same(&one.name, spared),
-        };
-        one.rule == rule.id && is_there()
+    let matches = trial.matches.iter().filter(|one| one.rule == rule.id);
+    let mut found = matches.map(|one| Spared::of_match(&one.name).ok());
+    found.any(|found| match (found, &rule.spared) {
+        (_, Spared::Everything) | (Some(Spared::Everything), _) => true,
+        (found, spared) => is_same(found.as_ref(), spared),
     })
 }
 
-fn is_same(name: &str, spared: &Spared) -> bool {
-    let target = Spared::of_match(name).ok().and_then(|one| one.target());
-    let spared = spared.target();
-    target
-        .zip(spared)
+/// Whether two are the same: names are, in upper and lower case.
+fn is_same(found: Option<&Spared>, spared: &Spared) -> bool {
+    let found = found.and_then(Spared::target);
+    found
+        .zip(spared.target())
         .is_some_and(|(one, other)| one.eq_ignore_ascii_case(&other))
 }
 

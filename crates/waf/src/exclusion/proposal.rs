@@ -2,7 +2,7 @@
 
 use super::date::Date;
 use super::plant::{Place, is_in_query};
-use super::record::{AuditRecord, LoggedMatch};
+use super::record::{AuditRecord, LoggedMatch, told_names};
 use super::scope::{Host, Inexpressible, PathScope, SentPath, Spared};
 use super::text::{Exclusion, Note, SparedRule};
 
@@ -28,6 +28,8 @@ pub struct Wanted<'w> {
     pub rules: &'w [u64],
     /// Where it is wider than it has to be.
     pub wider: Wider,
+    /// Rules that aren't believed where they say in their data what they looked at.
+    pub distrusted: &'w [u64],
     /// The id of its rule.
     pub id: u64,
     /// The first day on which it doesn't hold.
@@ -76,6 +78,8 @@ pub struct Proposal {
     pub path: SentPath,
     /// For each of its rules, whether what is spared stood in the query.
     are_in_query: Vec<bool>,
+    /// Rules of which what they looked at is known from their data alone, which is partly a client's word.
+    pub believed: Vec<u64>,
     /// Rules that matched and don't count at this paranoia level.
     pub above_paranoia: Vec<u64>,
 }
@@ -107,10 +111,11 @@ impl Proposal {
             host: host.ok(),
             path,
             are_in_query: Vec::new(),
+            believed: Vec::new(),
             above_paranoia,
         };
         for cause in causes {
-            proposal.add(cause, target, wanted.wider)?;
+            proposal.add(cause, target, wanted)?;
         }
         match proposal.exclusion.rules.len() {
             0 => Err(ProposalError::NoRule),
@@ -123,12 +128,19 @@ impl Proposal {
         &mut self,
         cause: &LoggedMatch,
         target: &str,
-        wider: Wider,
+        wanted: &Wanted<'_>,
     ) -> Result<(), Inexpressible> {
-        let spared = match wider.argument {
-            true => Spared::Everything,
-            false => Spared::of_match(&cause.name)?,
-        };
+        let (mut name, mut spared) = (&*cause.name, Spared::Everything);
+        if !wanted.wider.argument {
+            spared = Spared::of_match(name)?;
+            if spared == Spared::Everything
+                && !wanted.distrusted.contains(&cause.id)
+                && let Some((told, of_told)) = told_target(cause)
+            {
+                self.believed.push(cause.id);
+                (name, spared) = (told, of_told);
+            }
+        }
         let rule = SparedRule {
             id: cause.id,
             spared,
@@ -141,7 +153,7 @@ impl Proposal {
         }
         rules.push(rule);
         self.messages.push(cause.msg.clone());
-        self.are_in_query.push(is_in_query(target, &cause.name));
+        self.are_in_query.push(is_in_query(target, name));
         Ok(())
     }
 
@@ -171,6 +183,14 @@ impl Proposal {
         };
         self.exclusion.to_seclang(&note, made)
     }
+}
+
+/// What a rule says it looked at, where it matched what another link of its chain had kept.
+pub(super) fn told_target(matched: &LoggedMatch) -> Option<(&str, Spared)> {
+    told_names(&matched.data).find_map(|name| {
+        let spared = Spared::of_match(name).ok()?;
+        (spared != Spared::Everything).then_some((name, spared))
+    })
 }
 
 /// The matches that are to be spared, and the rules that are left out since they don't count.
@@ -231,6 +251,7 @@ mod tests {
             path: false,
             argument: false,
         },
+        distrusted: &[],
         id: 98_000_000,
         expires: None,
         paranoia: None,
@@ -313,6 +334,22 @@ mod tests {
                 "942100 everything",
             ],
         );
+    }
+
+    #[test]
+    fn a_chain_says_what_it_looked_at() {
+        let mut record = record("a.example", "/s?q=1", &[(942_130, "TX:1", "")]);
+        record.messages[0].data = "Matched Data: 1 found within ARGS:q: 1".to_owned();
+        let distrusting = Wanted {
+            distrusted: &[942_130],
+            ..NARROW
+        };
+        let check = |wanted: &Wanted<'_>, expected: &str| {
+            let proposed = proposed(&record, wanted).unwrap();
+            assert_eq!(proposed[1], expected);
+        };
+        check(&NARROW, "942130 ARGS:q");
+        check(&distrusting, "942130 everything");
     }
 
     #[test]

@@ -5,6 +5,11 @@ use std::net::IpAddr;
 use serde::Deserialize;
 use serde_json::Value;
 
+/// What stands before a value's name in what OWASP CRS's rules say.
+const FOUND_WITHIN: &str = " found within ";
+/// The most names that are looked for in one text.
+const TOLD_NAMES_MAX: usize = 8;
+
 /// A line of a log of Palisade's.
 #[derive(Clone, Debug)]
 pub enum LogLine {
@@ -92,6 +97,9 @@ pub struct LoggedMatch {
     /// What it says.
     #[serde(default)]
     pub msg: String,
+    /// What it says of the value.
+    #[serde(default)]
+    pub data: String,
     /// The value's name, such as `ARGS:q`; empty where there is none.
     #[serde(default)]
     pub name: String,
@@ -164,6 +172,14 @@ impl LoggedMatch {
     }
 }
 
+/// Names of values that a rule's data speaks of as OWASP CRS's rules do: `... found within ARGS:q: ...`. Rules
+/// whose chain ends at what an earlier link has kept say there where that was. The data has what a client
+/// sent too, so that any of them may be a client's word.
+pub(super) fn told_names(data: &str) -> impl Iterator<Item = &str> {
+    let behind = data.split(FOUND_WITHIN).skip(1).take(TOLD_NAMES_MAX);
+    behind.filter_map(|rest| Some(rest.split_once(": ")?.0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,6 +221,18 @@ mod tests {
         let log = r#"{"id":1,"phase":1,"name":"ARGS:a"}"#;
         let deny = r#"{"id":2,"phase":2,"name":"ARGS:b","disruptive":"refused"}"#;
         check_causes(&format!("{log},{deny}"), &[2]);
+    }
+
+    #[test]
+    fn what_a_rule_says_of_where_it_found_something() {
+        let told = |data: &str| told_names(data).map(str::to_owned).collect::<Vec<_>>();
+        let data = "Matched Data: 1=1 found within ARGS:q: 1=1 found within ARGS:x: y";
+        assert_eq!(told(data), ["ARGS:q", "ARGS:x"]);
+        assert_eq!(told("found within ARGS:q: "), [""; 0]);
+        assert_eq!(
+            told(&" found within ARGS:q: ".repeat(20)).len(),
+            TOLD_NAMES_MAX
+        );
     }
 
     #[test]

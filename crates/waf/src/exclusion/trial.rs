@@ -41,6 +41,8 @@ pub struct TriedMatch {
     pub name: String,
     /// The value in the form in which it matched; its first 512 bytes.
     pub value: Vec<u8>,
+    /// What the rule says of it.
+    pub data: String,
 }
 
 impl Trials {
@@ -97,6 +99,7 @@ fn seen(worker: &Worker, transaction: &Transaction) -> Trial {
                 rule: one.rule.id(),
                 name: String::from_utf8_lossy(one.name).into_owned(),
                 value: one.value.to_vec(),
+                data: String::from_utf8_lossy(one.data).into_owned(),
             })
             .collect(),
         paranoia: level.and_then(|level| std::str::from_utf8(&level).ok()?.parse().ok()),

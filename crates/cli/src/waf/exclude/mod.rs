@@ -12,7 +12,9 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use palisade_config::Settings;
 use palisade_seclang::syntax::{Action, Directive, Problems, parse};
-use palisade_waf::exclusion::{AuditRecord, Date, EXCLUSION_IDS, Proposal, Wanted, Wider};
+use palisade_waf::exclusion::{
+    AuditRecord, Date, EXCLUSION_IDS, Proposal, Proving, Replayed, Wanted, Wider, paranoia,
+};
 use palisade_waf::{RuleSet, system_clock};
 
 use self::file::RuleFile;
@@ -43,34 +45,81 @@ pub(super) fn exclude(arguments: &WafExclude) -> Result<Exit> {
     let record = line::record(arguments, settings)?;
     let guarding = guarding(settings, &record)?;
     let file = arguments.write.as_deref().map(RuleFile::read).transpose()?;
+    let tests = proof::tests(arguments.tests.as_deref(), guarding)?;
     let wider = |by| arguments.wider.contains(&by);
-    let wanted = Wanted {
+    let mut wanted = Wanted {
         rules: &arguments.rules,
         wider: Wider {
             host: wider(WiderBy::Host),
             path: wider(WiderBy::Path),
             argument: wider(WiderBy::Argument),
         },
+        distrusted: &[],
         id: next_id(settings, file.as_ref())?,
         expires,
-        paranoia: proof::paranoia(guarding, &record),
+        paranoia: paranoia(guarding, &record),
     };
-    let proposal = Proposal::of(&record, &wanted)?;
     let why = arguments.comment.as_deref().unwrap_or_default();
-    let text = proposal.to_seclang(&record, why, today);
-    let Some((with, is_loaded)) = amended(settings, guarding, file.as_ref(), &text)? else {
+    let attempt = |wanted: &Wanted<'_>| -> Result<Option<Attempt>> {
+        let proposal = Proposal::of(&record, wanted)?;
+        let text = proposal.to_seclang(&record, why, today);
+        let amended = amended(settings, guarding, file.as_ref(), &text)?;
+        Ok(amended.map(|(with, is_loaded)| {
+            let mut proving = Proving::new(guarding, &with, &record);
+            Attempt {
+                replayed: proving.replay(&record, &proposal),
+                proposal,
+                text,
+                proving,
+                is_loaded,
+            }
+        }))
+    };
+    let Some(mut tried) = attempt(&wanted)? else {
         return Ok(Exit::Failed);
     };
-    let tests = proof::tests(arguments.tests.as_deref(), guarding)?;
-    let proof = Proof::of(guarding, &with, &record, &proposal, tests.as_deref());
+    let refuted = tried.refuted();
+    if !refuted.is_empty() {
+        wanted.distrusted = &refuted;
+        match attempt(&wanted)? {
+            Some(again) => tried = again,
+            None => return Ok(Exit::Failed),
+        }
+    }
+    let proof = Proof::of(
+        &mut tried.proving,
+        tried.replayed,
+        &tried.proposal,
+        tests.as_deref(),
+    );
     let excluding = Excluding {
         record: &record,
-        proposal: &proposal,
-        text: &text,
+        proposal: &tried.proposal,
+        text: &tried.text,
         proof: &proof,
-        file: file.as_ref().map(|file| (file, is_loaded)),
+        file: file.as_ref().map(|file| (file, tried.is_loaded)),
     };
     conclude(arguments, &excluding)
+}
+
+/// An exclusion that is tried.
+struct Attempt {
+    proposal: Proposal,
+    text: String,
+    proving: Proving,
+    replayed: Option<Replayed>,
+    is_loaded: bool,
+}
+
+impl Attempt {
+    /// The rules that still find something, though what they said they looked at is spared.
+    fn refuted(&self) -> Vec<u64> {
+        let rules = &self.proposal.exclusion.rules;
+        let still = self.replayed.as_ref().map(|one| one.still_found(rules));
+        let mut refuted = still.unwrap_or_default();
+        refuted.retain(|rule| self.proposal.believed.contains(rule));
+        refuted
+    }
 }
 
 /// Tells it, and writes it if that is wanted and proven.

@@ -4,9 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use palisade_ftw::Test;
-use palisade_waf::exclusion::{
-    AttacksThere, AuditRecord, Proposal, Proving, Replayed, SuiteAsItIs,
-};
+use palisade_waf::exclusion::{AttacksThere, Proposal, Proving, Replayed, SuiteAsItIs};
 use palisade_waf::{RuleSet, read_suite};
 
 use crate::complain;
@@ -35,11 +33,6 @@ pub(super) struct Objection {
     pub(super) message: String,
     /// Whether `--unproven` overrules it.
     pub(super) can_be_overruled: bool,
-}
-
-/// The paranoia level up to which the rules count, as the request shows when it is made again.
-pub(super) fn paranoia(rules: &RuleSet, record: &AuditRecord) -> Option<u8> {
-    palisade_waf::exclusion::paranoia(rules, record)
 }
 
 /// The tests of the folder, else of the one beside the rules; `None` where there is none.
@@ -77,15 +70,13 @@ fn beside(rules: &RuleSet) -> Option<PathBuf> {
 
 impl Proof {
     pub(super) fn of(
-        without: &RuleSet,
-        with: &RuleSet,
-        record: &AuditRecord,
+        proving: &mut Proving,
+        replayed: Option<Replayed>,
         proposal: &Proposal,
         tests: Option<&[Test]>,
     ) -> Self {
-        let mut proving = Proving::new(without, with, record);
         Self {
-            replayed: proving.replay(record, proposal),
+            replayed,
             attacks: tests.map(|tests| Attacks {
                 there: proving.attacks(tests, proposal),
                 elsewhere: proving.suite(tests),

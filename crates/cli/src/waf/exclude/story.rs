@@ -9,6 +9,8 @@ use crate::say;
 
 /// The most attacks that are listed for a rule.
 const LISTED_MAX: usize = 20;
+/// The most rules that are listed for a request.
+const RULES_MAX: usize = 10;
 /// The most characters of an attack, or of a value.
 const VALUE_CHARS_MAX: usize = 80;
 
@@ -90,8 +92,21 @@ fn tell_replay(excluding: &Excluding<'_>) {
 fn end(trial: &Trial) -> String {
     match (trial.is_malformed, trial.refused_by) {
         (true, _) => "refused before any rule".to_owned(),
-        (false, Some(rule)) => format!("refused by rule {rule}"),
+        (false, Some(rule)) => format!("refused by rule {rule}{}", others(trial, rule)),
         (false, None) => "passed".to_owned(),
+    }
+}
+
+/// The rules beside the one that refuses.
+fn others(trial: &Trial, refusing: u64) -> String {
+    let ids = trial.matches.iter().map(|one| one.rule);
+    let mut ids: Vec<u64> = ids.filter(|id| *id != refusing).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let ids: Vec<String> = ids.iter().take(RULES_MAX).map(u64::to_string).collect();
+    match ids.is_empty() {
+        true => String::new(),
+        false => format!(" (also matched: {})", ids.join(", ")),
     }
 }
 
