@@ -10,6 +10,9 @@ use super::text::{Exclusion, Note, SparedRule};
 /// that rules don't fit.
 const RULES_MAX: usize = 64;
 
+/// The most rules that a message lists.
+const TOLD_RULES_MAX: usize = 50;
+
 /// Where an exclusion is wider than it has to be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wider {
@@ -211,12 +214,10 @@ fn causes<'r>(
     }
     for rule in wanted.rules {
         if record.messages.iter().all(|one| one.id != *rule) {
-            let mut ids: Vec<String> = record
-                .messages
-                .iter()
-                .map(|one| one.id.to_string())
-                .collect();
+            let ids = record.messages.iter().map(|one| one.id.to_string());
+            let mut ids: Vec<String> = ids.collect();
             ids.dedup();
+            ids.truncate(TOLD_RULES_MAX);
             return Err(ProposalError::OtherRule {
                 rule: *rule,
                 matched: ids.join(", "),

@@ -38,11 +38,12 @@ pub enum LogLineError {
     )]
     Unknown,
     /// Something in it is not as the audit log has it.
-    #[error("the line of the audit log can't be read: {0}")]
-    Malformed(serde_json::Error),
+    #[error("the line of the audit log can't be read: {}", shortened(.0))]
+    Malformed(String),
     /// Another check refused the request.
     #[error(
-        "the request was refused by the check `{check}`, not by SecLang rules, so that no exclusion changes it"
+        "the request was refused by the check `{}`, not by SecLang rules, so that no exclusion changes it",
+        shortened(check)
     )]
     OtherCheck {
         /// Which.
@@ -121,7 +122,8 @@ impl LogLine {
     pub fn read(line: &[u8]) -> Result<Self, LogLineError> {
         let value: Value = serde_json::from_slice(line).map_err(LogLineError::NoJson)?;
         if value.get("messages").is_some() && value.get("request_id").is_some() {
-            let record = serde_json::from_value(value).map_err(LogLineError::Malformed)?;
+            let record = serde_json::from_value(value);
+            let record = record.map_err(|error| LogLineError::Malformed(error.to_string()))?;
             return Ok(Self::Audit(Box::new(record)));
         }
         let text = |name: &str| value.get(name).and_then(Value::as_str);
@@ -170,6 +172,18 @@ impl LoggedMatch {
         let mut tags = self.tags.iter();
         tags.find_map(|tag| tag.strip_prefix("paranoia-level/")?.parse().ok())
     }
+}
+
+/// The most characters of a log's text in a message.
+const SHOWN_CHARS_MAX: usize = 200;
+
+/// The beginning of what a line says, so that a terminal can bear it.
+pub(super) fn shortened(text: &str) -> String {
+    let mut shown: String = text.chars().take(SHOWN_CHARS_MAX).collect();
+    if shown.len() < text.len() {
+        shown.push_str("...");
+    }
+    shown.escape_debug().to_string()
 }
 
 /// Names of values that a rule's data speaks of as OWASP CRS's rules do: `... found within ARGS:q: ...`. Rules

@@ -5,6 +5,8 @@
 
 use palisade_seclang::syntax::VariableName;
 
+use super::record::shortened;
+
 /// The most bytes of a member's name that a log keeps; one that long may have been cut.
 const NAME_BYTES_MAX: usize = 512;
 /// The longest path.
@@ -19,17 +21,17 @@ pub enum Inexpressible {
     /// The host.
     #[error(
         "the host \"{}\" can't stand in a rule; expected letters, digits, dots and hyphens. For all hosts of the site, add --wider host",
-        .0.escape_debug()
+        shortened(.0)
     )]
     Host(String),
     /// The path.
     #[error(
         "the path \"{}\" can't stand in a rule; expected one that begins with a slash and has only what RFC 3986 allows in a path",
-        .0.escape_debug()
+        shortened(.0)
     )]
     Path(String),
     /// The name of an argument, a cookie, a header field.
-    #[error("the name \"{}\" can't stand in a rule, since {why}; for all that the rule looks at, add --wider argument", .name.escape_debug())]
+    #[error("the name \"{}\" can't stand in a rule, since {why}; for all that the rule looks at, add --wider argument", shortened(.name))]
     Name {
         /// The name, as the log has it.
         name: String,
