@@ -1,5 +1,5 @@
 //! ModSecurity rules around their engine: files on the disk, lines of a log, suites that try them,
-//! explanations of what they do.
+//! explanations of what they do, exclusions from them.
 //!
 //! Layer 3: what [`palisade_seclang`] decides from bytes alone is brought together here with where the
 //! bytes come from and where its verdicts go.

@@ -62,6 +62,13 @@ fn what_leads_to_no_exclusion_says_why() {
         &[&id, "--expires", "2026-01-01"],
         "is over; expected a day after today",
     );
+    let for_the_record = site
+        .audit_line(&id)
+        .replace("\"refused\"", "\"for_the_record\"");
+    check(
+        &["--line", &for_the_record],
+        "another check had refused the request",
+    );
     let decisions = site.path("decisions.log");
     site.palisade.wait_for_decision(|_| true);
     check(

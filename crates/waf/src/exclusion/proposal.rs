@@ -122,7 +122,7 @@ impl Proposal {
         }
         match proposal.exclusion.rules.len() {
             0 => Err(ProposalError::NoRule),
-            ..=RULES_MAX => Ok(proposal),
+            1..=RULES_MAX => Ok(proposal),
             more => Err(ProposalError::TooMany(more)),
         }
     }

@@ -18,6 +18,17 @@ const ID_BYTES_MAX: usize = 64;
 
 /// What the audit log says of the request that is named, or of the one of a line.
 pub(super) fn record(arguments: &WafExclude, settings: &Settings) -> Result<AuditRecord> {
+    let record = named(arguments, settings)?;
+    if record.outcome == "for_the_record" {
+        bail!(
+            "another check had refused the request before rules looked at it for the record, so that no exclusion changes it; \
+             the decision log says which"
+        );
+    }
+    Ok(record)
+}
+
+fn named(arguments: &WafExclude, settings: &Settings) -> Result<AuditRecord> {
     let line = match (&arguments.line, arguments.request.as_deref()) {
         (Some(line), _) => line.clone().into_bytes(),
         (None, Some("-")) => standard_input()?,
