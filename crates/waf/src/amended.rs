@@ -95,6 +95,7 @@ mod tests {
         write("a.conf", rule(1) + "Include b.conf\n");
         write("b.conf", rule(2));
         write("c.conf", rule(3));
+        fs::create_dir(folder.path().join("more")).unwrap();
         let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
         let roots: Vec<String> = roots.iter().map(|root| path(root)).collect();
         let roots: Vec<&str> = roots.iter().map(String::as_str).collect();
@@ -116,5 +117,6 @@ mod tests {
         // Whoever names it, and however.
         check(&["a.conf"], "b.conf", &[1, 9], true);
         check(&["a.conf"], "./b.conf", &[1, 9], true);
+        check(&["a.conf", "more/../c.conf"], "c.conf", &[1, 2, 9], true);
     }
 }

@@ -63,7 +63,7 @@ fn find_in_file(path: &Path, needle: &[u8]) -> io::Result<Option<Vec<u8>>> {
     let finder = memmem::Finder::new(needle);
     let mut end = file.seek(SeekFrom::End(0))?;
     // What stands before the first line break of what was read: the end of a line.
-    let mut tail: Vec<u8> = Vec::new();
+    let mut tail = LineEnd::default();
     let mut block = Vec::new();
     while end > 0 {
         let len = end.min(BLOCK_BYTES as u64);
@@ -75,25 +75,33 @@ fn find_in_file(path: &Path, needle: &[u8]) -> io::Result<Option<Vec<u8>>> {
         while let Some(at) = memrchr(b'\n', rest) {
             let (before, line) = rest.split_at(at);
             let line = line.get(1..).unwrap_or_default();
-            prepend(line, &mut tail);
-            if finder.find(&tail).is_some() {
-                return Ok(Some(tail));
+            tail.prepend(line);
+            let whole = std::mem::take(&mut tail).bytes;
+            if finder.find(&whole).is_some() {
+                return Ok(Some(whole));
             }
-            tail.clear();
             rest = before;
         }
-        prepend(rest, &mut tail);
+        tail.prepend(rest);
     }
-    Ok(finder.find(&tail).map(|_| tail))
+    Ok(finder.find(&tail.bytes).map(|_| tail.bytes))
 }
 
-/// Puts the beginning of a line before its end; one that is too long is forgotten.
-fn prepend(beginning: &[u8], line: &mut Vec<u8>) {
-    if beginning.len() + line.len() > LINE_BYTES_MAX {
-        line.clear();
-        return;
+/// The end of a line, as far as it was read; nothing of one that is too long.
+#[derive(Default)]
+struct LineEnd {
+    bytes: Vec<u8>,
+    is_too_long: bool,
+}
+
+impl LineEnd {
+    fn prepend(&mut self, before: &[u8]) {
+        self.is_too_long |= before.len() + self.bytes.len() > LINE_BYTES_MAX;
+        match self.is_too_long {
+            true => self.bytes = Vec::new(),
+            false => drop(self.bytes.splice(..0, before.iter().copied())),
+        }
     }
-    line.splice(..0, beginning.iter().copied());
 }
 
 #[cfg(test)]
@@ -142,9 +150,17 @@ mod tests {
 
     #[test]
     fn a_line_without_an_end_takes_no_memory_for_ever() {
-        let mut log = b"1 a\n".to_vec();
-        log.resize(LINE_BYTES_MAX * 3, b'x');
-        assert_eq!(found(&[("a.log", &log)], "1 a").as_deref(), Some("1 a"));
+        let log = |len: usize| {
+            let mut log = b"1 a\n2 a".to_vec();
+            log.resize(len, b'x');
+            log
+        };
+        let found = |len: usize, needle: &str| found(&[("a.log", &log(len))], needle);
+        // One over several blocks is found whole; a longer one is none of ours.
+        let whole = found(LINE_BYTES_MAX, "2 a").map(|line| line.len());
+        assert_eq!(whole, Some(LINE_BYTES_MAX - 4));
+        assert_eq!(found(LINE_BYTES_MAX * 3, "2 a"), None);
+        assert_eq!(found(LINE_BYTES_MAX * 3, "1 a").as_deref(), Some("1 a"));
     }
 
     #[test]
