@@ -61,7 +61,7 @@ fn tell_request(excluding: &Excluding<'_>) {
     for rule in &excluding.proposal.exclusion.rules {
         if rule.spared.target().is_none() {
             say(&format!(
-                "wider              rule {} doesn't run at all in these requests: what it matched is no target that it can do without",
+                "wider              rule {} doesn't run in these requests at all, whatever it would look at",
                 rule.id
             ));
         }
