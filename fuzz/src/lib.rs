@@ -8,6 +8,7 @@ pub mod admin;
 pub mod chunks;
 pub mod content_coding;
 pub mod cookies;
+pub mod exclusion;
 pub mod feeds;
 pub mod form;
 pub mod forwarded;
@@ -59,6 +60,7 @@ pub const TARGETS: &[Target] = &[
     target("chunks", chunks::check),
     target("content_coding", content_coding::check),
     target("cookies", cookies::check),
+    target("exclusion", exclusion::check),
     target("feeds", feeds::check),
     target("form", form::check),
     target("forwarded", forwarded::check),

@@ -50,5 +50,6 @@ mod tls;
 mod upgrade;
 mod usage_metrics;
 mod waf;
+mod waf_exclude;
 mod waf_inline;
 mod waf_shadow;

@@ -98,7 +98,7 @@ impl Ended {
 #[test]
 fn help_has_examples() {
     let folder = Folder::with(&[]);
-    for command in [&[][..], &["check"], &["explain"], &["test"]] {
+    for command in [&[][..], &["check"], &["explain"], &["test"], &["exclude"]] {
         let ended = folder.waf(&[command, &["--help"]].concat());
         assert_eq!((ended.code, &*ended.said), (0, ""), "{command:?}");
         assert!(

@@ -15,7 +15,8 @@ use palisade_decisions::Scope;
 use crate::decisions::{parse_delete_target, parse_duration, parse_scope};
 
 pub(crate) use waf::{
-    Waf, WafAction, WafCheck, WafExplain, WafShadow, WafShadowAction, WafShadowReport, WafTest,
+    Expires, Waf, WafAction, WafCheck, WafExclude, WafExplain, WafShadow, WafShadowAction,
+    WafShadowReport, WafTest, WiderBy,
 };
 
 /// Where the settings are unless `--config` says otherwise.

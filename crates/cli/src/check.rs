@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use crate::arguments::Check;
+use crate::waf::tell_expired;
 use crate::{Exit, complain, load, say};
 
 pub(crate) fn check(arguments: &Check) -> Result<Exit> {
@@ -26,10 +27,12 @@ pub(crate) fn check(arguments: &Check) -> Result<Exit> {
     for warning in loaded.warnings.iter() {
         say(&warning.to_string());
     }
+    let rule_sets = loaded.settings.waf.rule_sets.distinct();
+    let expired = tell_expired(rule_sets.iter().map(|set| &**set.program()));
     complain(&format!(
         "{}: ok, {} warnings, {} files",
         path.display(),
-        loaded.warnings.warning_count(),
+        loaded.warnings.warning_count() + expired,
         loaded.sources.iter().count()
     ));
     Ok(Exit::Done)

@@ -1,13 +1,15 @@
 //! ModSecurity rules around their engine: files on the disk, lines of a log, suites that try them,
-//! explanations of what they do.
+//! explanations of what they do, exclusions from them.
 //!
 //! Layer 3: what [`palisade_seclang`] decides from bytes alone is brought together here with where the
 //! bytes come from and where its verdicts go.
 
+mod amended;
 mod clock;
 mod codings;
 mod country_database;
 mod drive;
+pub mod exclusion;
 mod explain;
 mod hiding;
 mod inspection;
@@ -24,6 +26,7 @@ mod suite_run;
 mod test_files;
 mod workers;
 
+pub use amended::AmendedRuleSet;
 pub use clock::{stopwatch, system_clock};
 pub use country_database::{CountryDatabase, CountryDatabaseError};
 pub use explain::{BodySight, Case, Explanation, Matched, explain};

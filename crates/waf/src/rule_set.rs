@@ -17,6 +17,8 @@ const PREAMBLE: &str = "(settings of waf)";
 #[derive(Debug)]
 pub struct RuleSet {
     settings: RuleSetSettings,
+    /// The files that it was compiled of, in order, without those that they include.
+    roots: Box<[Box<str>]>,
     program: Arc<Program>,
     countries: Option<Arc<dyn Countries>>,
     fingerprint: Fingerprint,
@@ -64,6 +66,7 @@ impl RuleSet {
         CompiledRuleSet {
             rule_set: compiled.program.map(|program| Self {
                 settings,
+                roots: roots.iter().map(|root| Box::from(*root)).collect(),
                 // Another database would make it another set.
                 countries: countries.filter(|_| program.asks_for_countries()),
                 program: Arc::new(program),
@@ -78,6 +81,16 @@ impl RuleSet {
     #[must_use]
     pub fn program(&self) -> &Arc<Program> {
         &self.program
+    }
+
+    /// What an operator chose for it.
+    pub(crate) fn settings(&self) -> RuleSetSettings {
+        self.settings
+    }
+
+    /// The files that it was compiled of, in order, without those that they include.
+    pub(crate) fn roots(&self) -> impl Iterator<Item = &str> {
+        self.roots.iter().map(|root| &**root)
     }
 
     /// Whom `@geoLookup` asks.

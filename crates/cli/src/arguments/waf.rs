@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use palisade_ftw::TestId;
+use palisade_waf::exclusion::Date;
 
 use super::Config;
 
@@ -32,6 +33,8 @@ pub(crate) enum WafAction {
     Test(WafTest),
     /// What the shadow set of rules (`waf.shadow`) would change
     Shadow(WafShadow),
+    /// Propose the narrowest exclusion for a request that was refused and should not be, with what it lets through
+    Exclude(Box<WafExclude>),
 }
 
 #[derive(Debug, Args)]
@@ -167,6 +170,100 @@ pub(crate) struct WafTest {
     /// Show which rules took most time, N of them
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "10")]
     pub(crate) costs: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "palisade waf exclude [OPTIONS] <REQUEST_ID>\n       \
+    palisade waf exclude [OPTIONS] - < LINE\n       \
+    palisade waf exclude [OPTIONS] --line <LINE>",
+    after_help = "Finds the request in the audit log (logs.audit of the settings), and proposes an exclusion of what each rule\n\
+    matched: of this argument, on this path of this host, until a day. Tries it: with the request, made again of what the\n\
+    log has, and with the attacks of CRS's tests for the rule, put where the exclusion holds. Writes nothing without\n\
+    --write. Exit code 0 where there is an exclusion and, with --write, it was written, else 1.\n\n\
+    Examples:\n  \
+    palisade waf exclude 6b1f2c3d4e5f6071\n  \
+    palisade waf exclude 6b1f2c3d4e5f6071 --comment 'titles of books' --write /etc/palisade/exclusions.conf\n  \
+    tail -n 1 decisions.log | palisade waf exclude - --expires 14d --rule 942100"
+)]
+pub(crate) struct WafExclude {
+    #[command(flatten)]
+    pub(crate) config: Config,
+    /// A file with the audit log, in place of that of the settings; may be given again
+    #[arg(long = "log", value_name = "FILE")]
+    pub(crate) logs: Vec<PathBuf>,
+    /// A line of the decision log or of the audit log
+    #[arg(long, value_name = "LINE", conflicts_with = "request")]
+    pub(crate) line: Option<String>,
+    /// A folder with CRS's tests [default: tests/regression/tests or regression/tests beside the folder of the rules]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) tests: Option<PathBuf>,
+    /// When the exclusion ends of itself: after so many days (90d), on a day (2027-03-01), or never
+    #[arg(long, value_name = "WHEN", default_value = "90d", value_parser = parse_expires)]
+    pub(crate) expires: Expires,
+    /// Why the request is right; stands in the file
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) comment: Option<String>,
+    /// Only what these rules matched; may be given again
+    #[arg(long = "rule", value_name = "ID")]
+    pub(crate) rules: Vec<u64>,
+    /// Exclude more than has to be: all hosts, all paths of the folder, all that the rule looks at; may be given again
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) wider: Vec<WiderBy>,
+    /// Add the exclusion to this rule file, which may be new
+    #[arg(long, value_name = "FILE")]
+    pub(crate) write: Option<PathBuf>,
+    /// Write nothing, as without --write
+    #[arg(long, conflicts_with = "write")]
+    pub(crate) dry_run: bool,
+    /// Write it even where what it does couldn't be tried
+    #[arg(long)]
+    pub(crate) unproven: bool,
+    /// As JSON, one object
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The request's id (X-Request-Id); - for a line on standard input
+    #[arg(value_name = "REQUEST_ID", required_unless_present = "line")]
+    pub(crate) request: Option<String>,
+}
+
+/// Where an exclusion is wider than it has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WiderBy {
+    /// All hosts that the file is read for
+    Host,
+    /// All paths of the folder that the request's is in
+    Path,
+    /// All that the rule looks at
+    Argument,
+}
+
+/// When an exclusion ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expires {
+    /// It doesn't.
+    Never,
+    /// After so many days.
+    In { days: u32 },
+    /// When this day begins, in UTC.
+    On(Date),
+}
+
+/// The most days, about ten years: longer is `never`, and should be said so.
+const EXPIRES_DAYS_MAX: u32 = 3_650;
+
+fn parse_expires(text: &str) -> Result<Expires, String> {
+    if text == "never" {
+        return Ok(Expires::Never);
+    }
+    if let Some(days) = text.strip_suffix('d') {
+        let days = days.parse().ok();
+        let days = days.filter(|days| (1..=EXPIRES_DAYS_MAX).contains(days));
+        let days = days.ok_or(format!("expected 1d to {EXPIRES_DAYS_MAX}d"))?;
+        return Ok(Expires::In { days });
+    }
+    let date = text.parse().map(Expires::On);
+    date.map_err(|_| "expected days, like 90d, a day, like 2027-03-01, or never".to_owned())
 }
 
 /// Which tests are run.

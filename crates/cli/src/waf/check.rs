@@ -6,7 +6,7 @@ use anyhow::Result;
 use palisade_seclang::syntax::EngineMode;
 use palisade_seclang::{Asked, BodyAccess, CompileOptions, Program, Summary};
 
-use super::rules;
+use super::{rules, tell_expired};
 use crate::arguments::WafCheck;
 use crate::{Exit, complain, say};
 
@@ -25,6 +25,7 @@ pub(super) fn check(arguments: &WafCheck) -> Result<Exit> {
         complain(&format!("{errors} errors, {warnings} warnings"));
         return Ok(Exit::Failed);
     };
+    let warnings = warnings + tell_expired(std::iter::once(&program));
     show(&program, &cost, arguments.top);
     let files = program.settings().files.len();
     complain(&format!("ok, {warnings} warnings, {files} files"));

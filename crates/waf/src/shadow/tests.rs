@@ -74,7 +74,7 @@ fn shown(judged: &Result<Judgement, Unread>) -> String {
     let ended = match judgement.ended {
         None => "-".to_owned(),
         Some(Ended::Rule(rule, _)) => rule.to_string(),
-        Some(Ended::Failure(failure)) => failure.label().to_owned(),
+        Some(Ended::Failure(failure)) => failure.kind.label().to_owned(),
     };
     let ids: Vec<String> = judgement
         .matches
