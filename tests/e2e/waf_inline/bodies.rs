@@ -109,7 +109,7 @@ fn a_client_that_ends_in_a_body_gives_back_what_it_held() {
         Backend::start(),
         &SetUp {
             files: &[("rules.conf", EVIL)],
-            waf: "rules: rules.conf, body_memory: 1MiB",
+            waf: "rules: rules.conf, body_memory: 2MiB",
             ..SetUp::default()
         },
     );
