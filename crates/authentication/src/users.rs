@@ -35,7 +35,9 @@ pub enum UsersError {
     #[error("expected a line user:hash, as `htpasswd -B FILE USER` makes it")]
     NotALine,
     /// A name that no client can send.
-    #[error("expected a user's name of 1 to 255 bytes of UTF-8 without control characters")]
+    #[error(
+        "expected a user's name of 1 to 255 bytes of UTF-8, without control characters and spaces around it"
+    )]
     Name,
     /// A name that is there already.
     #[error("the user {name:?} is at line {first} already; keep one")]
@@ -136,6 +138,12 @@ impl Users {
         self.hashes.len()
     }
 
+    /// Whether both were read from the same bytes.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        self.fingerprint == other.fingerprint
+    }
+
     /// SHA-256 of the file: what was verified by one is so by no other.
     pub(crate) fn fingerprint(&self) -> &[u8; 32] {
         &self.fingerprint
@@ -182,9 +190,9 @@ impl Reading {
         let (name, hash) = colon
             .and_then(|colon| Some((line.get(..colon)?, line.get(colon + 1..)?)))
             .ok_or(UsersError::NotALine)?;
-        let name = std::str::from_utf8(name)
-            .ok()
-            .filter(|name| is_user_name(name));
+        // A backend that hears of a user by a header would see no space around its name.
+        let is_good = |name: &&str| is_user_name(name) && name.trim() == *name;
+        let name = std::str::from_utf8(name).ok().filter(is_good);
         let name: Arc<str> = name.ok_or(UsersError::Name)?.into();
         if let Some(index) = self.by_name.get(&name) {
             let first = self.lines.get(*index).copied().unwrap_or_default();

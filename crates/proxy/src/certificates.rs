@@ -4,9 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 
+use crate::client_certificate::{self, ValidCertificate};
 use crate::settings::{CertificateSettings, ClientCertificates, TlsSettings};
 
 /// What a listener needs for TLS handshakes: swapped whole when certificates change.
@@ -35,16 +39,9 @@ impl TlsAcceptor {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()?;
-        let builder = match &settings.client_certificates {
-            ClientCertificates::Off => builder.with_no_client_auth(),
-            ClientCertificates::Optional(roots) => builder.with_client_cert_verifier(
-                WebPkiClientVerifier::builder_with_provider(Arc::clone(roots), provider)
-                    .allow_unauthenticated()
-                    .build()?,
-            ),
-            ClientCertificates::Required(roots) => builder.with_client_cert_verifier(
-                WebPkiClientVerifier::builder_with_provider(Arc::clone(roots), provider).build()?,
-            ),
+        let builder = match client_verifier(&settings.client_certificates, provider)? {
+            None => builder.with_no_client_auth(),
+            Some(verifier) => builder.with_client_cert_verifier(verifier),
         };
         let resolver: Arc<dyn ResolvesServerCert> = Arc::clone(&certificates) as _;
         let mut config = builder.with_cert_resolver(resolver);
@@ -66,6 +63,42 @@ impl TlsAcceptor {
             .select(server_name)
             .is_some_and(|certificate| certificate.is_for(host))
     }
+}
+
+/// What verifies clients' certificates, if any are asked for.
+fn client_verifier(
+    settings: &ClientCertificates,
+    provider: Arc<CryptoProvider>,
+) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsError> {
+    let builder = |roots| WebPkiClientVerifier::builder_with_provider(Arc::clone(roots), provider);
+    Ok(match settings {
+        ClientCertificates::Off => None,
+        ClientCertificates::Optional(roots) => {
+            Some(builder(roots).allow_unauthenticated().build()?)
+        }
+        ClientCertificates::Required(roots) => Some(builder(roots).build()?),
+    })
+}
+
+/// Verifies a certificate that a client shows, followed by those that lead to its authority, as a handshake
+/// does: what it says of the client, and whether it was asked for at all.
+///
+/// # Errors
+/// When the handshake would fail.
+pub fn verify_client_certificate(
+    settings: &ClientCertificates,
+    chain: &[CertificateDer<'_>],
+) -> Result<Option<ValidCertificate>, TlsError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let Some(verifier) = client_verifier(settings, provider)? else {
+        return Ok(None);
+    };
+    let (shown, others) = chain
+        .split_first()
+        .ok_or(rustls::Error::NoCertificatesPresented)?;
+    verifier.verify_client_cert(shown, others, UnixTime::now())?;
+    // One that can't be read is as none.
+    Ok(client_certificate::read(shown).ok())
 }
 
 #[derive(Debug)]

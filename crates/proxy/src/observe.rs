@@ -5,7 +5,7 @@ mod rules;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, header};
-use palisade_gate::{Cause as GateCause, OwnOrigin, Record, RecordKind, Refusal};
+use palisade_gate::{Authentication, Cause as GateCause, OwnOrigin, Record, RecordKind, Refusal};
 use palisade_hygiene::RefusalReason;
 use palisade_telemetry::{
     AccessEvent, Cause, Check, DecisionEvent, DecisionMode, MatchedDecision, Outcome, RequestLine,
@@ -14,11 +14,11 @@ use palisade_telemetry::{
 use palisade_vocabulary::RequestId;
 use palisade_waf::Inspection;
 
+use crate::authenticate::Verified;
 use crate::clock::wall_time;
 use crate::connection::ConnectionFacts;
 use crate::forward::Sent;
 use crate::inspect::{self, Inspected};
-use crate::judge::Ruling;
 use crate::request::Context;
 
 /// The most of an unparsable head that is logged.
@@ -58,8 +58,15 @@ impl Ending {
             GateCause::Hygiene(_) => Check::Hygiene,
             GateCause::Decision(_) | GateCause::DecisionsStale => Check::Decisions,
             GateCause::Rule { .. } => Check::Access,
+            GateCause::Protected { .. } | GateCause::Credentials { .. } => Check::Protected,
+            GateCause::LockedOut { .. } => Check::Limits,
         };
-        Self::new(Outcome::Refused(check), answered)
+        let field = refusal.field();
+        let challenge = field.filter(|(name, _)| *name == header::WWW_AUTHENTICATE);
+        Self {
+            www_authenticate: challenge.map(|(_, value)| value),
+            ..Self::new(Outcome::Refused(check), answered)
+        }
     }
 
     pub(crate) fn body_refused(reason: RefusalReason, answered: (u16, u64)) -> Self {
@@ -166,6 +173,7 @@ pub(crate) fn finished(
         body_bytes: ending.bytes,
         referer: field(header::REFERER),
         user_agent: field(header::USER_AGENT),
+        user: context.user().map_or("", |user| user),
         request_id: context.begun.id,
         duration: context.begun.at.elapsed(),
         upstream: ending.upstream.as_deref(),
@@ -178,8 +186,17 @@ pub(crate) fn finished(
         tell_inspected(context, inspection, subject, ending.status, checks_duration);
     }
     count_usage(context, ending);
+    count_authentication(context);
     for record in &context.judged.records {
         tell_record(context, record, subject, checks_duration);
+    }
+    if let Some(Verified::WouldBeRefused(refusal)) = context.verified.get() {
+        let record = Record {
+            kind: RecordKind::WouldRefuse,
+            status: refusal.status,
+            cause: refusal.cause.clone(),
+        };
+        tell_record(context, &record, subject, checks_duration);
     }
     tell_refusal(context, ending, subject, checks_duration);
 }
@@ -191,7 +208,7 @@ fn tell_refusal(
     subject: Subject<'_>,
     checks_duration: Duration,
 ) {
-    if let Ruling::Refuse(refusal) = &context.judged.ruling {
+    if let Some(refusal) = context.refusal() {
         tell_cause(
             context,
             DecisionMode::Refused,
@@ -256,7 +273,7 @@ fn count_usage(context: &Context<'_>, ending: &Ending) {
     let usage = &context.facts.shared.state.usage;
     let client = context.judged.client.ip;
     usage.count_processed(client);
-    if let Ruling::Refuse(refusal) = &context.judged.ruling {
+    if let Some(refusal) = context.refusal() {
         usage.count_dropped(client, &refusal.cause);
     } else if let Some(cause) = &ending.banned_by {
         usage.count_dropped(client, cause);
@@ -264,6 +281,27 @@ fn count_usage(context: &Context<'_>, ending: &Ending) {
         usage.count_dropped(client, &GateCause::Hygiene(reason));
     } else if ending.outcome == Outcome::Refused(Check::Waf) {
         usage.count_dropped_by(client, OwnOrigin::Waf);
+    }
+}
+
+/// Counts what came of credentials.
+fn count_authentication(context: &Context<'_>) {
+    let basic = |result| context.facts.shared.metrics.authentication.basic(result);
+    let fault = |cause: &GateCause| match cause {
+        GateCause::Credentials { fault, .. } => basic(fault.as_str()),
+        _ => {}
+    };
+    for record in &context.judged.records {
+        fault(&record.cause);
+    }
+    match (&context.judged.authentication, context.verified.get()) {
+        (Authentication::User(_), _) => basic("remembered"),
+        (_, Some(Verified::User(_))) => basic("verified"),
+        (_, Some(Verified::WouldBeRefused(refusal))) => fault(&refusal.cause),
+        _ => {}
+    }
+    if let Some(refusal) = context.refusal() {
+        fault(&refusal.cause);
     }
 }
 
@@ -320,6 +358,37 @@ fn tell_cause(
                 subject,
                 checks_duration,
             );
+        }
+        GateCause::Protected { id, demand, .. } => {
+            let cause = Cause::Protected {
+                id,
+                reason: demand.as_str(),
+                user: "",
+                locks: false,
+            };
+            tell(context, mode, cause, subject, checks_duration);
+        }
+        GateCause::Credentials {
+            id,
+            fault,
+            user,
+            locks,
+            ..
+        } => {
+            let cause = Cause::Protected {
+                id,
+                reason: fault.as_str(),
+                user: user.as_deref().unwrap_or_default(),
+                locks: *locks,
+            };
+            tell(context, mode, cause, subject, checks_duration);
+        }
+        GateCause::LockedOut { retry_after, user } => {
+            let cause = Cause::LockedOut {
+                retry_after: *retry_after,
+                user: user.as_deref().unwrap_or_default(),
+            };
+            tell(context, mode, cause, subject, checks_duration);
         }
         GateCause::Decision(found) => {
             let now = context.facts.shared.clock.now();
@@ -394,6 +463,7 @@ pub(crate) fn refused_head(
         body_bytes: 0,
         referer: &[],
         user_agent: &[],
+        user: "",
         request_id: id,
         duration: Duration::ZERO,
         upstream: None,

@@ -3,6 +3,7 @@
 //! Every child of a family is made when the family is, so that what runs per request is an atomic
 //! addition. `METRICS.md` lists all of them.
 
+mod authentication;
 mod connections;
 mod decisions;
 mod family;
@@ -21,6 +22,7 @@ use parking_lot::Mutex;
 use prometheus::proto::MetricFamily;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
 
+pub use authentication::AuthenticationMetrics;
 pub use connections::ConnectionMetrics;
 pub use decisions::DecisionCount;
 pub(crate) use decisions::DecisionMetrics;
@@ -73,6 +75,8 @@ pub struct Metrics {
     pub(crate) decisions: DecisionMetrics,
     /// Connections of clients.
     pub connections: ConnectionMetrics,
+    /// Who clients are found to be, and lockouts.
+    pub authentication: AuthenticationMetrics,
     /// SecLang rules.
     pub rules: RuleMetrics,
     /// The settings in use.
@@ -124,6 +128,7 @@ impl Metrics {
             requests: RequestMetrics::register(&registrar)?,
             decisions: DecisionMetrics::register(&registrar, labels)?,
             connections: ConnectionMetrics::register(&registrar)?,
+            authentication: AuthenticationMetrics::register(&registrar)?,
             rules: RuleMetrics::register(&registrar)?,
             snapshot: SnapshotMetrics::register(&registrar)?,
             geo: GeoMetrics::register(&registrar)?,

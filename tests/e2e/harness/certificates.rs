@@ -1,6 +1,7 @@
 //! Certificates made for a test.
 
 use std::path::Path;
+use std::time::SystemTime;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::RootCertStore;
@@ -45,6 +46,14 @@ impl Authority {
         params
             .distinguished_name
             .push(DnType::OrganizationalUnitName, unit);
+        self.sign(params)
+    }
+
+    /// A client's certificate that is good until a time.
+    pub(crate) fn certify_until(&self, name: &str, until: SystemTime) -> Certificate {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.not_after = until.into();
         self.sign(params)
     }
 

@@ -15,9 +15,11 @@ mod header_edits;
 mod listener_tls;
 mod listeners;
 mod lists;
+mod lockout;
 mod logs;
 mod matchers;
 mod path_forms;
+mod protected;
 mod routes;
 mod rule_files;
 mod rules;
@@ -32,6 +34,7 @@ use std::sync::Arc;
 use palisade_feeds::ListSettings;
 use palisade_gate::settings::{BlockingSettings, GateSettings};
 use palisade_geo::GeoDatabases;
+use palisade_limits::LockoutPolicy;
 use palisade_proxy::Rules;
 use palisade_proxy::settings::ShutdownSettings;
 use palisade_telemetry::LogSettings;
@@ -83,6 +86,7 @@ static INFO: TableInfo = TableInfo {
         &CROWDSEC,
         &WAF,
         &BLOCKING,
+        &LOCKOUT,
         &METRICS,
         &ADMIN,
         &SHUTDOWN,
@@ -227,6 +231,12 @@ static BLOCKING: Key<Table<BlockingSettings>, Defaulted> = Key::new(
     Defaulted("{}"),
     "How a refusal looks.",
 );
+static LOCKOUT: Key<Table<LockoutPolicy>, Defaulted> = Key::new(
+    "lockout",
+    lockout::LOCKOUT,
+    Defaulted("{}"),
+    "Who is kept out after wrong passwords.",
+);
 static METRICS: Key<Table<doors::ReadMetrics>, Optional> = Key::new(
     "metrics",
     doors::METRICS,
@@ -281,7 +291,7 @@ fn lower(fields: &Fields<'_>) -> Option<Settings> {
     );
     let (metrics, admin, logs) = (fields.get(&METRICS), fields.get(&ADMIN), fields.get(&LOGS));
     let (sandbox, shutdown) = (fields.get(&SANDBOX), fields.get(&SHUTDOWN));
-    let lists = all_lists(fields);
+    let (lockout, lists) = (fields.get(&LOCKOUT), all_lists(fields));
     let waf = read_waf(fields, sites.as_deref(), geo.as_deref());
     Together {
         fields,
@@ -310,6 +320,7 @@ fn lower(fields: &Fields<'_>) -> Option<Settings> {
             .as_ref()
             .map_or_else(Default::default, |crowdsec| crowdsec.policy),
         blocking: blocking?,
+        lockout: lockout?,
     };
     Some(Settings {
         state_directory: state_directory?,

@@ -66,6 +66,7 @@ fn event<'a>(client: &'a ClientAddr, request: RequestLine<'a>) -> AccessEvent<'a
         body_bytes: 153,
         referer: b"",
         user_agent: b"curl/8.0",
+        user: "",
         request_id: RequestId::from_bits(0xab),
         duration: Duration::from_micros(2_134),
         upstream: None,
