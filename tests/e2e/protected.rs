@@ -2,6 +2,7 @@
 
 mod certificates;
 mod demands;
+mod explain;
 mod lockout;
 mod passwords;
 

@@ -247,6 +247,14 @@ impl Together<'_> {
     }
 
     fn report_unknowable_places(&self) {
+        let asks = |read: &&ReadProtected| read.path.countries.is_some();
+        for protected in self.protected().filter(asks).filter(|_| !self.has_country) {
+            let message = format!(
+                "{} asks for countries, which only geo.country_database can tell; without it nobody passes, unless `unknown` is named",
+                protected.path.rule.id
+            );
+            self.context().warning(&protected.read.location, message);
+        }
         for read in self.all_rules().filter(|read| read.rule.mode != Mode::Off) {
             for (uses, has, key) in [
                 (read.uses_country, self.has_country, "country_database"),

@@ -148,7 +148,8 @@ fn lower(fields: &Fields<'_>) -> Option<ReadProtected> {
         read: ReadRule {
             rule,
             location: fields.location().clone(),
-            uses_country: path.countries.is_some(),
+            // What its countries need is told by itself.
+            uses_country: false,
             uses_asn: false,
         },
         path,

@@ -148,6 +148,16 @@ fn users_files_are_judged_line_by_line() {
 }
 
 #[test]
+fn countries_need_a_database() {
+    check(
+        "      - {id: a, match: {}, countries: [DE, unknown]}\n",
+        &[
+            "palisade.yaml:6:9: warning: a asks for countries, which only geo.country_database can tell; without it nobody passes, unless `unknown` is named",
+        ],
+    );
+}
+
+#[test]
 fn names_of_rules_and_entries_are_told_apart() {
     let entry = "      - {id: a, match: {path: /x}, methods: GET}\n";
     let rule = "access: {rules: [{id: a, match: {path: /y}, action: block}]}";

@@ -6,7 +6,9 @@
 //! today's patterns would take it there: the one that Debian ships with CrowdSec 1.4.6 then finds
 //! the port alone, and takes it for the host.
 
-use super::escape::{Plain, push_hex_digits, push_host, push_ip, push_number, push_seconds};
+use super::escape::{
+    Plain, bounded, push_hex_digits, push_host, push_ip, push_number, push_seconds,
+};
 use super::{FIELD_BYTES_MAX, SHORT_BYTES_MAX, TARGET_BYTES_MAX};
 use crate::{AccessEvent, RequestLine};
 
@@ -40,22 +42,23 @@ pub(super) fn write(event: &AccessEvent<'_>, out: &mut Vec<u8>) {
 }
 
 /// The user, percent-encoded where it isn't of what the agent's patterns take a user to be made of
-/// (`NGUSER`), or stands for none.
+/// (`NGUSER`), or where it looks as if there were none.
 fn push_user(out: &mut Vec<u8>, user: &str) {
     if user.is_empty() {
         return out.push(b'-');
     }
-    for byte in user.bytes() {
-        if byte.is_ascii_alphanumeric()
-            || matches!(byte, b'.' | b'@' | b'+' | b'_')
-            || byte == b'-' && user != "-"
-        {
-            out.push(byte);
+    let (user_bytes, mark) = bounded(user.as_bytes(), SHORT_BYTES_MAX);
+    for byte in user_bytes {
+        let is_plain =
+            byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'@' | b'-' | b'+' | b'_');
+        if is_plain && user != "-" {
+            out.push(*byte);
         } else {
             out.push(b'%');
-            push_hex_digits(out, u32::from(byte), 2);
+            push_hex_digits(out, u32::from(*byte), 2);
         }
     }
+    out.extend_from_slice(mark);
 }
 
 fn push_request(out: &mut Vec<u8>, request: RequestLine<'_>) {

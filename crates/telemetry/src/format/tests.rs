@@ -140,6 +140,54 @@ fn combined_lines() {
     );
 }
 
+/// The user as a line of the combined format has it, which an agent takes apart as ever.
+#[track_caller]
+fn check_user(user: &str, expected: &str) {
+    let client = client([203, 0, 113, 7]);
+    let event = AccessEvent {
+        user,
+        ..event(&client, get(b"/"))
+    };
+    let combined = line(AccessFormat::Combined, &event);
+    let start = format!("example.com 203.0.113.7 - {expected} [");
+    assert!(combined.starts_with(&start), "{combined}");
+    for agent in [&*NGINX, &pattern(NGINX_LOGS_1_4)] {
+        let taken = agent.captures(&combined).expect("an agent can read it");
+        assert_eq!((&taken["addr"], &taken["status"]), ("203.0.113.7", "404"));
+    }
+}
+
+#[test]
+fn users_are_one_word() {
+    check_user("", "-");
+    check_user("alice", "alice");
+    check_user(
+        "Alice.Smith+x_y-z@example.com",
+        "Alice.Smith+x_y-z@example.com",
+    );
+    check_user("al ice\" [x]", "al%20ice%22%20%5Bx%5D");
+    check_user("ä%", "%C3%A4%25");
+    check_user("-", "%2D");
+    check_user(&"u".repeat(300), &format!("{}...", "u".repeat(256)));
+}
+
+#[test]
+fn users_are_members_where_there_are_any() {
+    let client = client([203, 0, 113, 7]);
+    let event = |user| AccessEvent {
+        user,
+        ..event(&client, get(b"/"))
+    };
+    for (format, name) in [
+        (AccessFormat::Json, "user"),
+        (AccessFormat::Caddy, "user_id"),
+    ] {
+        let member = |user| parse_line(&line(format, &event(user)))[name].clone();
+        assert_eq!(member("al \"ice"), "al \"ice");
+        assert_eq!(member(""), Value::Null);
+    }
+}
+
 #[test]
 fn addresses_are_written_canonical_and_unmapped() {
     let v6 = client(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
@@ -326,6 +374,29 @@ fn lines_of_refused_requests() {
     };
     let cause = r#""mode":"logged","check":"access","rule":{"id":"scanners"}"#;
     check_decision(&logged, cause, LOGIN);
+
+    let protected = |user, locks| Cause::Protected {
+        id: &id,
+        reason: "credentials_wrong",
+        user,
+        locks,
+    };
+    let wrong = refusal(&client, protected("al \"ice", true), subject);
+    let cause = concat!(
+        r#""mode":"refused","check":"protected","reason":"credentials_wrong","#,
+        r#""protected":"scanners","user":"al \"ice","then":"lockout""#
+    );
+    check_decision(&wrong, cause, LOGIN);
+    let wrong = refusal(&client, protected("", false), subject);
+    let cause = r#""mode":"refused","check":"protected","reason":"credentials_wrong","protected":"scanners""#;
+    check_decision(&wrong, cause, LOGIN);
+    let locked = Cause::LockedOut {
+        retry_after: Duration::from_millis(1_500),
+        user: "",
+    };
+    let cause =
+        r#""mode":"refused","check":"limits","reason":"lockout","retry_after_seconds":1.500000"#;
+    check_decision(&refusal(&client, locked, subject), cause, LOGIN);
 
     let reason = "body_too_large";
     let too_large = refusal(&client, Cause::Body { reason }, subject);
