@@ -180,7 +180,9 @@ mod tests {
     fn memory_is_bounded_and_the_oldest_go_first() {
         let (verified, users) = (VerifiedCredentials::new(), Users::parse(ALICE).unwrap());
         for number in 0..2 * REMEMBERED_MAX {
-            verified.remember(&users, &credentials("alice", &number.to_string()), at(0));
+            let credentials = credentials("alice", &number.to_string());
+            verified.remember(&users, &credentials, at(0));
+            verified.remember(&users, &credentials, at(0));
         }
         let shards = || verified.shards.iter().map(|shard| shard.lock());
         assert_eq!(

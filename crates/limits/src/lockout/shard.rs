@@ -47,13 +47,13 @@ impl Record {
     }
 
     /// Who goes first where there is no room: see [`super::CLIENTS_MAX`].
-    fn worth(&self, now: Tick) -> (bool, Tick, u32, Tick) {
+    fn worth(&self, now: Tick) -> (Tick, u32, Tick) {
         let locked_until = match self.is_locked(now) {
             true => self.locked_until,
             false => Tick::default(),
         };
         let failures = self.failures.saturating_add(self.under_way);
-        (self.is_locked(now), locked_until, failures, self.since)
+        (locked_until, failures, self.since)
     }
 }
 
