@@ -66,9 +66,7 @@ pub(crate) fn explain(arguments: &Explain) -> Result<Exit> {
     for step in explain_hops(&connection, &request.headers, &listener.client_address) {
         say(&format!("client address     {step}"));
     }
-    let shown = arguments.client_certificate.as_deref();
-    let shown = shown.map(|file| protected::certificate(file, listener));
-    let shown = shown.transpose()?.flatten();
+    let shown = protected::certificate(arguments.client_certificate.as_deref(), listener)?;
     let certificate = shown.as_ref().and_then(|shown| shown.at(SystemTime::now()));
     let now = Tick::default();
     let state = state(settings, now);
@@ -337,12 +335,13 @@ fn shown_cause(cause: &Cause) -> String {
             None => format!("rule {id}"),
         },
         Cause::Protected { id, demand, .. } => format!("protected path {id}: {}", demand.as_str()),
-        Cause::Credentials {
-            id, fault, user, ..
-        } => match user {
-            Some(user) => format!("protected path {id}: {} ({user:?})", fault.as_str()),
-            None => format!("protected path {id}: {}", fault.as_str()),
-        },
+        Cause::Credentials(refused) => {
+            let (id, fault) = (&refused.id, refused.fault.as_str());
+            match &refused.user {
+                Some(user) => format!("protected path {id}: {fault} ({user:?})"),
+                None => format!("protected path {id}: {fault}"),
+            }
+        }
         Cause::LockedOut { retry_after, .. } => {
             format!("locked out for {} seconds more", retry_after.as_secs())
         }

@@ -7,7 +7,7 @@ use palisade_authentication::{Credentials, Users};
 use palisade_limits::{Attempt, Locked, LockoutKey, LockoutPolicy};
 use palisade_vocabulary::{RuleId, Tick};
 
-use crate::{Cause, Refusal, State};
+use crate::{Cause, Refusal, RefusedCredentials, State};
 
 /// Who a client was found to be.
 #[derive(Clone, Debug, Default)]
@@ -79,13 +79,13 @@ impl Asking {
     pub(crate) fn refuse(&self, fault: CredentialsFault, user: Option<&str>) -> Refusal {
         Refusal {
             status: fault.status(),
-            cause: Cause::Credentials {
+            cause: Cause::Credentials(Box::new(RefusedCredentials {
                 id: self.id.clone(),
                 fault,
                 user: user.map(Into::into),
                 challenge: self.challenge.clone(),
                 locks: false,
-            },
+            })),
         }
     }
 }

@@ -29,4 +29,4 @@ pub use sites::{Site, Sites};
 pub use snapshot::Snapshot;
 pub use state::{FeedHealth, State};
 pub use usage::{DroppedBy, OwnOrigin, Usage};
-pub use verdict::{Cause, Record, RecordKind, Refusal, Verdict};
+pub use verdict::{Cause, Record, RecordKind, Refusal, RefusedCredentials, Verdict};

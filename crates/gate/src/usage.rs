@@ -82,7 +82,7 @@ impl Usage {
                 }
                 return;
             }
-            Cause::Rule { .. } | Cause::Protected { .. } | Cause::Credentials { .. } => {
+            Cause::Rule { .. } | Cause::Protected { .. } | Cause::Credentials(_) => {
                 OwnOrigin::Access
             }
             Cause::LockedOut { .. } => OwnOrigin::Limits,

@@ -54,18 +54,7 @@ pub enum Cause {
         allow: Option<HeaderValue>,
     },
     /// A protected path that asks for credentials.
-    Credentials {
-        /// Which.
-        id: RuleId,
-        /// What is wrong with those of the request.
-        fault: CredentialsFault,
-        /// The user that it says it is from: a client's word, of at most 255 bytes.
-        user: Option<Box<str>>,
-        /// What the answer asks for.
-        challenge: HeaderValue,
-        /// The client is locked out from now on.
-        locks: bool,
-    },
+    Credentials(Box<RefusedCredentials>),
     /// Too many credentials of the client's were wrong.
     LockedOut {
         /// How long it is to wait.
@@ -75,12 +64,27 @@ pub enum Cause {
     },
 }
 
+/// What a protected path has against the credentials of a request.
+#[derive(Clone, Debug)]
+pub struct RefusedCredentials {
+    /// Which path.
+    pub id: RuleId,
+    /// What is wrong with them.
+    pub fault: CredentialsFault,
+    /// The user that the request says it is from: a client's word, of at most 255 bytes.
+    pub user: Option<Box<str>>,
+    /// What the answer asks for.
+    pub challenge: HeaderValue,
+    /// The client is locked out from now on.
+    pub locks: bool,
+}
+
 impl Refusal {
     /// This refusal, which has the client locked out.
     #[must_use]
     pub fn with_lock(mut self, has_lock: bool) -> Self {
-        if let Cause::Credentials { locks, .. } = &mut self.cause {
-            *locks = has_lock;
+        if let Cause::Credentials(refused) = &mut self.cause {
+            refused.locks = has_lock;
         }
         self
     }
@@ -91,13 +95,12 @@ impl Refusal {
     pub fn field(&self) -> Option<(HeaderName, HeaderValue)> {
         match &self.cause {
             Cause::Protected { allow, .. } => Some((header::ALLOW, allow.clone()?)),
-            Cause::Credentials {
-                fault: CredentialsFault::Overloaded,
-                ..
-            } => Some((header::RETRY_AFTER, HeaderValue::from_static("1"))),
-            Cause::Credentials { challenge, .. } => {
-                Some((header::WWW_AUTHENTICATE, challenge.clone()))
-            }
+            Cause::Credentials(refused) => Some(match refused.fault {
+                CredentialsFault::Overloaded => {
+                    (header::RETRY_AFTER, HeaderValue::from_static("1"))
+                }
+                _ => (header::WWW_AUTHENTICATE, refused.challenge.clone()),
+            }),
             Cause::LockedOut { retry_after, .. } => {
                 let seconds = retry_after.as_millis().div_ceil(1_000);
                 let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);

@@ -5,7 +5,6 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use palisade_gate::{Authentication, Refusal, Unverified};
-use palisade_limits::Attempt;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -91,7 +90,9 @@ async fn verify(context: &Context<'_>, unverified: &Arc<Unverified>) -> Result<A
     let attempt = unverified.begin(&shared.state, shared.clock.now())?;
     match shared.verifications.verify(unverified).await {
         Ok(Ok(user)) => {
-            attempt.map(Attempt::succeed);
+            if let Some(attempt) = attempt {
+                attempt.succeed();
+            }
             unverified.remember(&shared.state, shared.clock.now());
             Ok(user)
         }
@@ -103,7 +104,9 @@ async fn verify(context: &Context<'_>, unverified: &Arc<Unverified>) -> Result<A
             Err(refusal.with_lock(locks))
         }
         Err(Overloaded) => {
-            attempt.map(Attempt::cancel);
+            if let Some(attempt) = attempt {
+                attempt.cancel();
+            }
             Err(unverified.overloaded())
         }
     }

@@ -58,7 +58,7 @@ impl Ending {
             GateCause::Hygiene(_) => Check::Hygiene,
             GateCause::Decision(_) | GateCause::DecisionsStale => Check::Decisions,
             GateCause::Rule { .. } => Check::Access,
-            GateCause::Protected { .. } | GateCause::Credentials { .. } => Check::Protected,
+            GateCause::Protected { .. } | GateCause::Credentials(_) => Check::Protected,
             GateCause::LockedOut { .. } => Check::Limits,
         };
         let field = refusal.field();
@@ -287,9 +287,10 @@ fn count_usage(context: &Context<'_>, ending: &Ending) {
 /// Counts what came of credentials.
 fn count_authentication(context: &Context<'_>) {
     let basic = |result| context.facts.shared.metrics.authentication.basic(result);
-    let fault = |cause: &GateCause| match cause {
-        GateCause::Credentials { fault, .. } => basic(fault.as_str()),
-        _ => {}
+    let fault = |cause: &GateCause| {
+        if let GateCause::Credentials(refused) = cause {
+            basic(refused.fault.as_str());
+        }
     };
     for record in &context.judged.records {
         fault(&record.cause);
@@ -329,84 +330,57 @@ fn tell_cause(
     subject: Subject<'_>,
     checks_duration: Duration,
 ) {
-    match cause {
-        GateCause::Hygiene(reason) => {
-            let reason = reason.as_str();
-            tell(
-                context,
-                mode,
-                Cause::Hygiene { reason },
-                subject,
-                checks_duration,
-            );
-        }
-        GateCause::DecisionsStale => {
-            tell(
-                context,
-                mode,
-                Cause::DecisionsStale,
-                subject,
-                checks_duration,
-            );
-        }
-        GateCause::Rule { id, reason } => {
-            let reason = reason.as_deref().unwrap_or_default();
-            tell(
-                context,
-                mode,
-                Cause::Rule { id, reason },
-                subject,
-                checks_duration,
-            );
-        }
-        GateCause::Protected { id, demand, .. } => {
-            let cause = Cause::Protected {
-                id,
-                reason: demand.as_str(),
-                user: "",
-                locks: false,
-            };
+    let GateCause::Decision(found) = cause else {
+        if let Some(cause) = cause_of(cause) {
             tell(context, mode, cause, subject, checks_duration);
         }
-        GateCause::Credentials {
+        return;
+    };
+    let now = context.facts.shared.clock.now();
+    let scope = found.scope();
+    let value = scope.to_string();
+    let remedy = found.remedy();
+    let cause = Cause::Decision(MatchedDecision {
+        origin: found.origin_label(),
+        scenario: found.scenario(),
+        kind: remedy.as_str(),
+        scope: scope.name(),
+        value: &value,
+        id: found.id().and_then(|id| i64::try_from(id.get()).ok()),
+        expires_in: found.expires().since(now),
+    });
+    tell(context, mode, cause, subject, checks_duration);
+}
+
+/// A cause as logs have it; none for a decision, of which a part has to be written first.
+fn cause_of(cause: &GateCause) -> Option<Cause<'_>> {
+    Some(match cause {
+        GateCause::Hygiene(reason) => Cause::Hygiene {
+            reason: reason.as_str(),
+        },
+        GateCause::DecisionsStale => Cause::DecisionsStale,
+        GateCause::Rule { id, reason } => Cause::Rule {
             id,
-            fault,
-            user,
-            locks,
-            ..
-        } => {
-            let cause = Cause::Protected {
-                id,
-                reason: fault.as_str(),
-                user: user.as_deref().unwrap_or_default(),
-                locks: *locks,
-            };
-            tell(context, mode, cause, subject, checks_duration);
-        }
-        GateCause::LockedOut { retry_after, user } => {
-            let cause = Cause::LockedOut {
-                retry_after: *retry_after,
-                user: user.as_deref().unwrap_or_default(),
-            };
-            tell(context, mode, cause, subject, checks_duration);
-        }
-        GateCause::Decision(found) => {
-            let now = context.facts.shared.clock.now();
-            let scope = found.scope();
-            let value = scope.to_string();
-            let remedy = found.remedy();
-            let cause = Cause::Decision(MatchedDecision {
-                origin: found.origin_label(),
-                scenario: found.scenario(),
-                kind: remedy.as_str(),
-                scope: scope.name(),
-                value: &value,
-                id: found.id().and_then(|id| i64::try_from(id.get()).ok()),
-                expires_in: found.expires().since(now),
-            });
-            tell(context, mode, cause, subject, checks_duration);
-        }
-    }
+            reason: reason.as_deref().unwrap_or_default(),
+        },
+        GateCause::Protected { id, demand, .. } => Cause::Protected {
+            id,
+            reason: demand.as_str(),
+            user: "",
+            locks: false,
+        },
+        GateCause::Credentials(refused) => Cause::Protected {
+            id: &refused.id,
+            reason: refused.fault.as_str(),
+            user: refused.user.as_deref().unwrap_or_default(),
+            locks: refused.locks,
+        },
+        GateCause::LockedOut { retry_after, user } => Cause::LockedOut {
+            retry_after: *retry_after,
+            user: user.as_deref().unwrap_or_default(),
+        },
+        GateCause::Decision(_) => return None,
+    })
 }
 
 fn tell(

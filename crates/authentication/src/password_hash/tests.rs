@@ -85,7 +85,7 @@ fn costs_are_bounded() {
 fn what_is_cut_short_is_refused() {
     for hash in [BCRYPT, ARGON2ID, SHA256_CRYPT, SHA512_CRYPT] {
         for length in 0..hash.len() {
-            let cut = &hash[..length];
+            let cut = hash.get(..length).unwrap();
             let parsed: Result<PasswordHash, _> = cut.parse();
             // Argon2 knows how long its output is from nothing but the output.
             let is_shorter_output = hash == ARGON2ID && length > hash.len() - 22;

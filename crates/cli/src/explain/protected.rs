@@ -14,11 +14,14 @@ use rustls::pki_types::pem::PemObject;
 
 use crate::say;
 
-/// The certificate of a file, verified as the listener does.
+/// The certificate of a file, if there is one, verified as the listener does.
 pub(super) fn certificate(
-    file: &Path,
+    file: Option<&Path>,
     listener: &ListenerSettings,
 ) -> Result<Option<ValidCertificate>> {
+    let Some(file) = file else {
+        return Ok(None);
+    };
     let shown = file.display();
     let pem = std::fs::read(file).with_context(|| format!("can't read {shown}"))?;
     let chain: Result<Vec<CertificateDer<'_>>, _> = CertificateDer::pem_slice_iter(&pem).collect();

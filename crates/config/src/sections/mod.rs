@@ -272,10 +272,8 @@ fn all_lists(fields: &Fields<'_>) -> Option<Vec<ListSettings>> {
 }
 
 fn lower(fields: &Fields<'_>) -> Option<Settings> {
-    let state_directory = fields.get(&STATE_DIRECTORY);
-    fields
-        .context()
-        .set_state_directory(state_directory.clone().flatten());
+    let (context, state_directory) = (fields.context(), fields.get(&STATE_DIRECTORY));
+    context.set_state_directory(state_directory.clone().flatten());
     // First, since all that names addresses may use its lists.
     let rules = fields.get(&ACCESS);
     let (listeners, upstreams, sites) = (
