@@ -71,10 +71,14 @@ impl Verifications {
     }
 }
 
+/// Says that nothing is left to be found out about who sent a request: only [`authenticate`] can make
+/// one, and no permit is given without.
+pub(crate) struct Known(());
+
 /// Finds out who sent a request, where that takes more than a look.
-pub(crate) async fn authenticate(context: &Context<'_>) {
+pub(crate) async fn authenticate(context: &Context<'_>) -> Known {
     let Authentication::Unverified(unverified) = &context.judged.authentication else {
-        return;
+        return Known(());
     };
     let verified = match verify(context, unverified).await {
         Ok(user) => Verified::User(user),
@@ -83,6 +87,7 @@ pub(crate) async fn authenticate(context: &Context<'_>) {
     };
     // Nobody else sets it.
     let _ = context.verified.set(verified);
+    Known(())
 }
 
 async fn verify(context: &Context<'_>, unverified: &Arc<Unverified>) -> Result<Arc<str>, Refusal> {

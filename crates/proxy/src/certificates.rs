@@ -11,7 +11,7 @@ use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 
 use crate::client_certificate::{self, ValidCertificate};
-use crate::settings::{CertificateSettings, ClientCertificates, TlsSettings};
+use crate::settings::{CertificateSettings, ClientAuthorities, ClientCertificates, TlsSettings};
 
 /// What a listener needs for TLS handshakes: swapped whole when certificates change.
 #[derive(Debug)]
@@ -25,8 +25,8 @@ pub(crate) struct TlsAcceptor {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// The roots for client certificates.
-    #[error("client certificates can't be verified with the given CA: {0}")]
+    /// The authorities of client certificates.
+    #[error("client certificates can't be verified with the given authorities: {0}")]
     ClientRoots(#[from] rustls::server::VerifierBuilderError),
     /// rustls refuses the settings.
     #[error("TLS settings can't be used: {0}")]
@@ -65,18 +65,34 @@ impl TlsAcceptor {
     }
 }
 
+impl ClientAuthorities {
+    /// Whether certificates can be verified with them.
+    ///
+    /// # Errors
+    /// When a list of revoked certificates can't be read.
+    pub fn check(&self) -> Result<(), TlsError> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        client_verifier(&ClientCertificates::Required(self.clone()), provider).map(|_| ())
+    }
+}
+
 /// What verifies clients' certificates, if any are asked for.
 fn client_verifier(
     settings: &ClientCertificates,
     provider: Arc<CryptoProvider>,
 ) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsError> {
-    let builder = |roots| WebPkiClientVerifier::builder_with_provider(Arc::clone(roots), provider);
+    let builder = |authorities: &ClientAuthorities| {
+        let roots = Arc::clone(&authorities.roots);
+        WebPkiClientVerifier::builder_with_provider(roots, provider)
+            .with_crls(authorities.revoked.iter().cloned())
+            .allow_unknown_revocation_status()
+    };
     Ok(match settings {
         ClientCertificates::Off => None,
-        ClientCertificates::Optional(roots) => {
-            Some(builder(roots).allow_unauthenticated().build()?)
+        ClientCertificates::Optional(authorities) => {
+            Some(builder(authorities).allow_unauthenticated().build()?)
         }
-        ClientCertificates::Required(roots) => Some(builder(roots).build()?),
+        ClientCertificates::Required(authorities) => Some(builder(authorities).build()?),
     })
 }
 

@@ -19,7 +19,7 @@ use palisade_vocabulary::{HttpVersion, RequestId, Scheme};
 use palisade_waf::Finding;
 use tokio::time::sleep;
 
-use crate::authenticate::{Verified, authenticate};
+use crate::authenticate::{Known, Verified, authenticate};
 use crate::connection::ConnectionFacts;
 use crate::downstream::{Downstream, Gone, WriteAnswer};
 use crate::forward::ReadAhead;
@@ -51,6 +51,13 @@ pub(crate) const RECHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// without.
 pub(crate) struct Permit(());
 
+impl Permit {
+    /// For a request that no check refuses, and whose sender is known where that matters.
+    fn new(_: Known) -> Self {
+        Self(())
+    }
+}
+
 /// Serves one request, from its clean head to the last byte of its answer.
 pub(crate) async fn serve(
     facts: &ConnectionFacts,
@@ -77,7 +84,7 @@ pub(crate) async fn serve(
         checks_duration: Duration::ZERO,
         ending: None,
     };
-    authenticate(&context).await;
+    let known = authenticate(&context).await;
     let (inspected, finding) = inspect::head(&context, ends.downstream.headers());
     ends.inspected = inspected;
     ends.checks_duration = begun.at.elapsed();
@@ -86,13 +93,14 @@ pub(crate) async fn serve(
         inspected,
         ..
     } = &mut ends;
-    let ending = answer(&context, finding, inspected, downstream).await;
+    let ending = answer(&context, known, finding, inspected, downstream).await;
     ends.ending = Some(ending);
 }
 
 /// Answers a request that was judged; `finding`: what rules made of its head.
 async fn answer(
     context: &Context<'_>,
+    known: Known,
     finding: Finding,
     inspected: &mut Inspected,
     downstream: &mut Downstream<'_>,
@@ -107,7 +115,7 @@ async fn answer(
                 Err(ending) => return *ending,
             };
             let target = target.as_deref();
-            let permit = Permit(());
+            let permit = Permit::new(known);
             forward::forward(
                 permit, context, upstream, target, body, inspected, downstream,
             )

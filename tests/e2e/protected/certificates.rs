@@ -22,6 +22,7 @@ impl Guarded {
             .certify(&["one.example"])
             .save(folder.path(), "one");
         std::fs::write(folder.path().join("ca.crt"), authority.pem()).unwrap();
+        std::fs::write(folder.path().join("ca.crl"), authority.revoke(&[1])).unwrap();
         let palisade = start(folder, &Backend::start());
         Self {
             authority,
@@ -36,6 +37,16 @@ impl Guarded {
 
     fn connect(&self, client: &TlsClient) -> Connection {
         client.connect(self.palisade.address(), "one.example")
+    }
+
+    /// The status of the answer, where the handshake goes well. TLS 1.3 lets the client send before it hears
+    /// that it is refused.
+    fn try_ask(&self, client: &TlsClient, path: &str) -> Option<u16> {
+        let mut connection = client
+            .try_connect(self.palisade.address(), "one.example")
+            .ok()?;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: one.example\r\n\r\n");
+        Some(connection.send(request).answer()?.status)
     }
 
     /// The status of the answer to a client with a certificate of this name.
@@ -53,7 +64,7 @@ listeners:
   - address: 127.0.0.1:0
     tls:
       certificates: [{{ certificate: one.crt, private_key: one.key }}]
-      client_certificates: {{ mode: optional, ca: ca.crt }}
+      client_certificates: {{ mode: optional, ca: ca.crt, revoked: ca.crl }}
 upstreams: {{ app: {{ servers: [\"{backend}\"] }} }}
 sites:
   - upstream: app
@@ -123,15 +134,7 @@ fn a_certificate_of_another_authority_or_time_ends_the_handshake() {
     let expired = guarded.authority.certify_expired(&["alice"]);
     for certificate in [&foreign, &expired] {
         let client = TlsClient::with_certificate(&guarded.authority, certificate);
-        // TLS 1.3 lets the client send before it hears that it is refused.
-        let answer = client
-            .try_connect(guarded.palisade.address(), "one.example")
-            .ok()
-            .and_then(|mut connection| {
-                let request = "GET /other HTTP/1.1\r\nHost: one.example\r\n\r\n";
-                connection.send(request).answer()
-            });
-        assert!(answer.is_none());
+        assert_eq!(guarded.try_ask(&client, "/other"), None);
     }
     assert_eq!(guarded.ask_as("alice", "/named"), 200);
 }
@@ -217,25 +220,34 @@ fn sessions_end_with_the_authority_that_they_were_made_by() {
     let client = guarded.client("alice");
     assert_eq!(ask(&mut guarded.connect(&client), "/named"), 200);
     let other = Authority::new();
-    std::fs::write(guarded.palisade.directory().join("ca.crt"), other.pem()).unwrap();
+    let folder = guarded.palisade.directory();
+    std::fs::write(folder.join("ca.crt"), other.pem()).unwrap();
+    // It has the name of the one before, whose list doesn't count for it.
+    std::fs::write(folder.join("ca.crl"), other.revoke(&[])).unwrap();
     let certificate = other.certify_unit("alice", "people");
     let trusted = TlsClient::with_certificate(&guarded.authority, &certificate);
     wait_for("the other authority to count", || {
-        let mut connection = trusted
-            .try_connect(guarded.palisade.address(), "one.example")
-            .ok()?;
-        let request = "GET /named HTTP/1.1\r\nHost: one.example\r\n\r\n";
-        (connection.send(request).answer()?.status == 200).then_some(())
+        (guarded.try_ask(&trusted, "/named") == Some(200)).then_some(())
     });
-    let answer = client
-        .try_connect(guarded.palisade.address(), "one.example")
-        .ok()
-        .and_then(|mut connection| {
-            connection
-                .send("GET /named HTTP/1.1\r\nHost: one.example\r\n\r\n")
-                .answer()
-        });
-    assert!(answer.is_none(), "{answer:?}");
+    assert_eq!(guarded.try_ask(&client, "/named"), None);
+}
+
+#[test]
+fn a_revoked_certificate_ends_the_handshake_and_its_sessions() {
+    let guarded = Guarded::start();
+    let with_number = |number| {
+        let certificate = guarded.authority.certify_numbered("alice", number);
+        TlsClient::with_certificate(&guarded.authority, &certificate)
+    };
+    let (first, second) = (with_number(1), with_number(2));
+    assert_eq!(guarded.try_ask(&first, "/named"), None);
+    assert_eq!(guarded.try_ask(&second, "/named"), Some(200));
+    let both = guarded.authority.revoke(&[1, 2]);
+    std::fs::write(guarded.palisade.directory().join("ca.crl"), both).unwrap();
+    wait_for("the other list to count", || {
+        guarded.try_ask(&second, "/named").is_none().then_some(())
+    });
+    assert_eq!(guarded.try_ask(&with_number(3), "/named"), Some(200));
 }
 
 #[test]

@@ -138,6 +138,31 @@ fn guesses_made_at_once_are_no_more_than_may_fail() {
 }
 
 #[test]
+fn what_a_site_only_records_locks_nobody_out_of_another() {
+    let site = format!(
+        "    hosts: watched.example
+    mode: detect
+    protected:{ADMIN}
+  - upstream: app
+    protected:{}",
+        ADMIN.replace("id: admin", "id: real")
+    );
+    let gate = Gate::with_site(&site, "lockout: { failures: 1 }");
+    let watched = "Host: watched.example\r\n";
+    for _ in 0..3 {
+        let head = format!(
+            "GET /admin HTTP/1.1\r\n{watched}{}\r\n",
+            basic("alice:wrong")
+        );
+        let mut connection = gate.palisade.connect_from(CLIENT);
+        assert_eq!(connection.send(head).answer().unwrap().status, 200);
+    }
+    assert_eq!(gate.try_as(CLIENT, "/admin", "alice:myPassword"), 200);
+    assert_eq!(gate.try_as(CLIENT, "/admin", "alice:wrong"), 401);
+    assert_eq!(gate.try_as(CLIENT, "/admin", "alice:myPassword"), 429);
+}
+
+#[test]
 fn an_access_rule_can_skip_limits_by_name() {
     let gate = Gate::with_site(
         &format!(

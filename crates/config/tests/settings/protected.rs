@@ -127,6 +127,28 @@ fn a_certificate_that_nobody_can_show_is_not_asked_for() {
 }
 
 #[test]
+fn lists_of_revoked_certificates_are_judged() {
+    let (ca, _) = certificate(&["ca"]);
+    let with = |list: &str| {
+        let tls = "client_certificates: {ca: ca.crt, revoked: ca.crl}, ";
+        let files = files_with("      - {id: a, match: {}, methods: GET}\n", "", tls);
+        let files = files.with("ca.crt", ca.clone()).with("ca.crl", list);
+        problems(&load(&files))
+    };
+    let at = "palisade.yaml:1:88: error: ";
+    assert_eq!(
+        with(""),
+        format!("{at}ca.crl holds no list; expected PEM with -----BEGIN X509 CRL-----\n")
+    );
+    let broken = "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n";
+    let told = with(broken);
+    assert!(
+        told.starts_with(&format!("{at}client certificates can't be verified")),
+        "{told}"
+    );
+}
+
+#[test]
 fn users_files_are_judged_line_by_line() {
     let files = files(
         "      - {id: a, match: {}, basic_authentication: {file: users}}\n",
