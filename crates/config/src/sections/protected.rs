@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use http::HeaderName;
-use palisade_access::{Action, BlockStatus, CountryCondition, Rule};
+use palisade_access::{Action, BlockStatus, Condition, CountryCondition, Field, Rule};
 use palisade_authentication::Users;
 use palisade_gate::{AllowedMethods, BasicAuthentication, CertificateNames, ProtectedPath};
 use palisade_vocabulary::{CidrSet, Mode, RuleId};
@@ -160,14 +160,30 @@ fn lower(fields: &Fields<'_>) -> Option<ReadProtected> {
 
 fn read_condition(fields: &Fields<'_>) -> Option<ReadCondition> {
     let condition = fields.get(&MATCH_KEY)?;
+    let (context, place) = (fields.context(), fields.location_of(&MATCH_KEY));
     if condition.uses_country || condition.uses_asn {
         let message = "`country` and `asn` can't say what is protected: where they can't be known, the path would lie open. Say under `countries` who may pass";
-        fields
-            .context()
-            .error(fields.location_of(&MATCH_KEY), message);
+        context.error(place, message);
         return None;
     }
+    if asks_for_headers(&condition.condition) {
+        let message = "whether this is protected depends on header fields, which are the client's own word: it can leave them out, or make them up";
+        context.warning(place, message);
+    }
     Some(condition)
+}
+
+/// Whether a condition asks for what a client can send or leave out as it likes, for the same path.
+fn asks_for_headers(condition: &Condition) -> bool {
+    match condition {
+        Condition::All(parts) | Condition::Any(parts) => parts.iter().any(asks_for_headers),
+        Condition::Not(part) => asks_for_headers(part),
+        Condition::Text(text) => matches!(
+            text.field(),
+            Field::UserAgent | Field::Header(_) | Field::Cookie(_)
+        ),
+        Condition::Address(_) | Condition::Country(_) | Condition::Asn(_) => false,
+    }
 }
 
 fn read_countries(fields: &Fields<'_>) -> Option<Option<CountryCondition>> {

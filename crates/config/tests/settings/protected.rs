@@ -170,6 +170,20 @@ fn users_files_are_judged_line_by_line() {
 }
 
 #[test]
+fn what_clients_can_leave_out_is_warned_of() {
+    check(
+        "      - {id: a, match: {path: /a, not: {header: {X-Internal: x}}}, methods: GET}
+      - {id: b, match: {any: [{cookie: {a: b}}]}, methods: GET}
+      - {id: c, match: {not: {address: 10.0.0.1}}, methods: GET}
+",
+        &[
+            "palisade.yaml:6:24: warning: whether this is protected depends on header fields, which are the client's own word: it can leave them out, or make them up",
+            "palisade.yaml:7:24: warning: whether this is protected depends on header fields, which are the client's own word: it can leave them out, or make them up",
+        ],
+    );
+}
+
+#[test]
 fn countries_need_a_database() {
     check(
         "      - {id: a, match: {}, countries: [DE, unknown]}\n",
