@@ -165,7 +165,7 @@ fn a_resumed_session_of_tls_1_2_keeps_its_certificate_too() {
         .save(folder.path(), "alice");
     let s_client = |session: &[&str], certificate: &[&str]| {
         let address = guarded.palisade.address().to_string();
-        let ask = "printf 'GET /named HTTP/1.1\\r\\nHost: one.example\\r\\nConnection: close\\r\\n\\r\\n'; sleep 1";
+        let ask = "printf 'GET /named HTTP/1.1\\r\\nHost: one.example\\r\\nConnection: close\\r\\n\\r\\n'";
         let script = format!("({ask}) | openssl s_client \"$@\"");
         let output = Command::new("sh")
             .args([

@@ -108,7 +108,7 @@ fn a_reload_ends_no_lock() {
 
 #[test]
 fn a_lock_ends() {
-    let lockout = "lockout: { failures: 1, within: 1h, lock_for: 1s }";
+    let lockout = "lockout: { failures: 1, within: 1h, lock_for: 3s }";
     let gate = Gate::with_site(&format!("    protected:{ADMIN}"), lockout);
     fail(&gate, CLIENT, 1);
     assert_eq!(gate.try_as(CLIENT, "/admin", "alice:myPassword"), 429);
