@@ -83,6 +83,7 @@ impl Scene {
             target: &request.head.target,
             headers: &request.headers,
             certificate_is_for_host: true,
+            client_certificate: None,
         };
         judge(&court, &case, scratch, &mut ())
     }

@@ -137,6 +137,7 @@ fn check_observing_allocates_nothing(settings: &LogSettings) {
             body_bytes: 1_024,
             referer: request.headers["referer"].as_bytes(),
             user_agent: request.headers["user-agent"].as_bytes(),
+            user: "",
             request_id: RequestId::from_bits(number),
             duration: Duration::from_micros(1_234),
             upstream: Some("app"),

@@ -8,6 +8,7 @@ pub mod admin;
 pub mod chunks;
 pub mod content_coding;
 pub mod cookies;
+pub mod credentials;
 pub mod exclusion;
 pub mod feeds;
 pub mod form;
@@ -30,6 +31,7 @@ pub mod settings;
 pub mod sqli;
 pub mod transaction;
 pub mod transformations;
+pub mod users;
 pub mod xml;
 pub mod xss;
 
@@ -60,6 +62,7 @@ pub const TARGETS: &[Target] = &[
     target("chunks", chunks::check),
     target("content_coding", content_coding::check),
     target("cookies", cookies::check),
+    target("credentials", credentials::check),
     target("exclusion", exclusion::check),
     target("feeds", feeds::check),
     target("form", form::check),
@@ -82,6 +85,7 @@ pub const TARGETS: &[Target] = &[
     target("sqli", sqli::check),
     target("transaction", transaction::check),
     target("transformations", transformations::check),
+    target("users", users::check),
     target("xml", xml::check),
     target("xss", xss::check),
 ];

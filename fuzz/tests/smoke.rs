@@ -45,9 +45,9 @@ macro_rules! smoke_tests {
 }
 
 smoke_tests!(
-    admin chunks content_coding cookies exclusion feeds form forwarded frames ftw_suite head head_http2 json lapi
+    admin chunks content_coding cookies credentials exclusion feeds form forwarded frames ftw_suite head head_http2 json lapi
     mmdb multipart operators path proxy_protocol rules saved seclang_rules settings sqli transaction
-    transformations xml xss
+    transformations users xml xss
 );
 
 #[test]

@@ -41,6 +41,7 @@ mod limits;
 mod local_decisions;
 mod nginx;
 mod own_doors;
+mod protected;
 mod proxy_protocol;
 mod regressions;
 mod reload;

@@ -53,6 +53,13 @@ impl<'r, 's> Ruling<'r, 's> {
     }
 }
 
+impl Ruling<'_, '_> {
+    /// Where those that are [recorded](Self::recorded) stand among the rules of the set, from 0.
+    pub fn recorded_positions(&self) -> impl Iterator<Item = u32> {
+        self.recorded.iter().copied()
+    }
+}
+
 impl RuleSet {
     /// What the rules say of a request: the first rule in file order that blocks or allows ends it,
     /// rules that log or are in detect mode are recorded on the way.

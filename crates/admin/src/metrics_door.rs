@@ -53,6 +53,12 @@ fn ready(context: &AdminContext) -> Answer {
 fn metrics(context: &AdminContext) -> Answer {
     let shared = &context.shared;
     let now = shared.clock.now();
+    let lockouts = shared.state.lockouts.counts(now);
+    shared.metrics.authentication.set_lockouts(
+        lockouts.counted,
+        lockouts.locked,
+        lockouts.ended_early,
+    );
     let mut out = String::new();
     let rendered = show_servers(context, now).and_then(|()| shared.metrics.render(now, &mut out));
     match rendered {

@@ -9,6 +9,7 @@ use palisade_decisions::DecisionTable;
 use palisade_feeds::{ListStatus, Lists};
 use palisade_gate::settings::{DecisionsPolicy, FallbackRemediation};
 use palisade_geo::GeoDatabases;
+use palisade_limits::Lockouts;
 use palisade_proxy::Generation;
 use palisade_upstream::{CheckStatus, PoolStatus, ServerStatus};
 use palisade_vocabulary::{FailurePolicy, Tick};
@@ -32,6 +33,7 @@ pub(crate) struct Status {
     lapi: LapiSummary,
     decisions: DecisionsStatus,
     lists: Vec<List>,
+    lockouts: LockoutStatus,
     geo: GeoStatus,
     upstreams: Vec<Pool>,
     failure_policies: FailurePolicies,
@@ -144,6 +146,16 @@ struct ListError {
     message: String,
 }
 
+/// Who failed to authenticate.
+#[derive(Debug, Serialize)]
+struct LockoutStatus {
+    /// Clients whose failures are counted, those that are locked out included.
+    clients: usize,
+    locked: usize,
+    /// Locks that ended before their time because there was no room.
+    ended_early: u64,
+}
+
 /// Which databases are loaded.
 #[derive(Debug, Serialize)]
 struct GeoStatus {
@@ -245,6 +257,7 @@ impl Status {
             lapi: lapi(context, now),
             decisions: decisions(&shared.state.decisions),
             lists: lists(&context.lists),
+            lockouts: lockouts(&shared.state.lockouts, now),
             geo: geo(&snapshot.geo),
             upstreams: generation
                 .upstreams
@@ -349,6 +362,15 @@ fn lists(lists: &Lists) -> Vec<List> {
         }),
     };
     statuses.map(list).collect()
+}
+
+fn lockouts(lockouts: &Lockouts, now: Tick) -> LockoutStatus {
+    let counts = lockouts.counts(now);
+    LockoutStatus {
+        clients: counts.counted,
+        locked: counts.locked,
+        ended_early: counts.ended_early,
+    }
 }
 
 fn geo(databases: &GeoDatabases) -> GeoStatus {

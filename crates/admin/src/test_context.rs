@@ -16,7 +16,9 @@ use palisade_gate::settings::{DecisionsPolicy, GateSettings, SiteSettings};
 use palisade_gate::{Snapshot, State};
 use palisade_geo::GeoDatabases;
 use palisade_proxy::settings::{Deadlines, Limits, ListenerSettings, ShutdownSettings};
-use palisade_proxy::{Clock, Generation, Listener, Listeners, Rules, RulesState, Shared};
+use palisade_proxy::{
+    Clock, Generation, Listener, Listeners, Rules, RulesState, Shared, Verifications,
+};
 use palisade_telemetry::{Fields, Level, LogSettings, MetricLabels, Metrics, Report, Telemetry};
 use palisade_upstream::{PoolSettings, ServerSettings, Servers, Upstreams, Weight};
 use palisade_vocabulary::Tick;
@@ -193,6 +195,7 @@ fn shared(
         generation: ArcSwap::from_pointee(generation),
         state: Arc::new(State::new(Arc::new(DecisionTable::new()))),
         rules: RulesState::default(),
+        verifications: Verifications::default(),
         metrics,
         clock: Clock::start(),
         draining,

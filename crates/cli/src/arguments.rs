@@ -142,6 +142,9 @@ pub(crate) struct Explain {
     /// A file with the request's body, for SecLang rules; say its type with --header
     #[arg(long, value_name = "FILE")]
     pub(crate) body: Option<PathBuf>,
+    /// A certificate that the client shows (PEM), then those that lead to its authority
+    #[arg(long, value_name = "FILE")]
+    pub(crate) client_certificate: Option<PathBuf>,
     /// The listener that it comes in on [default: the first one]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) listener: Option<SocketAddr>,

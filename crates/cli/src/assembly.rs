@@ -16,7 +16,9 @@ use palisade_feeds::ListsChange;
 use palisade_gate::{Snapshot, State};
 use palisade_geo::GeoDatabases;
 use palisade_hygiene::RefusalReason;
-use palisade_proxy::{Clock, Generation, Listener, Listeners, Rules, RulesState, Shared};
+use palisade_proxy::{
+    Clock, Generation, Listener, Listeners, Rules, RulesState, Shared, Verifications,
+};
 use palisade_telemetry::{
     GeoDatabase, MetricLabels, Metrics, OperatorLog, Report, Sink, Telemetry,
 };
@@ -179,6 +181,7 @@ fn shared(
         generation: ArcSwap::from_pointee(generation),
         state: Arc::new(state),
         rules: RulesState::default(),
+        verifications: Verifications::default(),
         metrics,
         clock,
         draining,

@@ -3,10 +3,13 @@
 //! Runs what the proxy runs: hygiene's check of the head, then `judge`, with a witness that writes
 //! each step down.
 
+mod protected;
 mod rules;
 
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use anyhow::{Context, Result, anyhow};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -14,10 +17,12 @@ use palisade_access::RuleExplanation;
 use palisade_client_address::resolve::explain as explain_hops;
 use palisade_config::Settings;
 use palisade_decisions::DecisionTable;
-use palisade_gate::{Cause, Record, RecordKind, Refusal, Rules, Site, Snapshot, State, Verdict};
+use palisade_gate::{
+    Cause, ClientCertificate, Record, RecordKind, Refusal, Rules, Site, Snapshot, State, Verdict,
+};
 use palisade_hygiene::HeadLimits;
 use palisade_hygiene::h1::check_head;
-use palisade_proxy::judge::{Case, Court, Ruling, Scratch, Witness, judge};
+use palisade_proxy::judge::{Case, Court, Judged, Ruling, Scratch, Witness, judge};
 use palisade_proxy::request::CHECKS;
 use palisade_proxy::settings::ListenerSettings;
 use palisade_vocabulary::{ClientAddr, Ip, Known, RequestView, Scheme, Tick};
@@ -61,6 +66,8 @@ pub(crate) fn explain(arguments: &Explain) -> Result<Exit> {
     for step in explain_hops(&connection, &request.headers, &listener.client_address) {
         say(&format!("client address     {step}"));
     }
+    let shown = protected::certificate(arguments.client_certificate.as_deref(), listener)?;
+    let certificate = shown.as_ref().and_then(|shown| shown.at(SystemTime::now()));
     let now = Tick::default();
     let state = state(settings, now);
     let snapshot = snapshot(settings)?;
@@ -79,10 +86,12 @@ pub(crate) fn explain(arguments: &Explain) -> Result<Exit> {
         target: &head.target,
         headers: &request.headers,
         certificate_is_for_host: true,
+        client_certificate: certificate,
     };
     let mut writer = Writer {
         snapshot: &snapshot,
         site: None,
+        certificate,
         checks: 0,
     };
     let judged = judge(&court, &case, &mut Scratch::default(), &mut writer);
@@ -90,13 +99,26 @@ pub(crate) fn explain(arguments: &Explain) -> Result<Exit> {
     for record in &judged.records {
         say(&format!("recorded           {}", shown_record(record)));
     }
-    let by_rules = match judged.goes_to_waf {
-        true => rules::explain(settings, &judged, &listener.address, &request)?,
-        false => None,
-    };
-    let ruling = by_rules.unwrap_or_else(|| shown_ruling(&judged.ruling));
+    let ruling = ruling(settings, &judged, &listener.address, &request)?;
     say(&format!("\n=> {ruling}"));
     Ok(Exit::Done)
+}
+
+/// What becomes of a request that was judged: its credentials are verified, and rules look at it.
+fn ruling(
+    settings: &Settings,
+    judged: &Judged,
+    listener: &SocketAddr,
+    request: &Request,
+) -> Result<String> {
+    if let Some(refusal) = protected::verify(judged) {
+        return Ok(shown_refusal(&refusal));
+    }
+    let by_rules = match judged.goes_to_waf {
+        true => rules::explain(settings, judged, listener, request)?,
+        false => None,
+    };
+    Ok(by_rules.unwrap_or_else(|| shown_ruling(&judged.ruling)))
 }
 
 fn listener<'a>(arguments: &Explain, settings: &'a Settings) -> Result<&'a ListenerSettings> {
@@ -190,6 +212,7 @@ impl Request {
 struct Writer<'a> {
     snapshot: &'a Snapshot,
     site: Option<Arc<Site>>,
+    certificate: Option<&'a ClientCertificate>,
     /// How many checks had their say.
     checks: usize,
 }
@@ -237,6 +260,9 @@ impl Witness for Writer<'_> {
         explain_rules("access (global)", &self.snapshot.access, view);
         if let Some(site) = &self.site {
             explain_rules("access (site)", &site.access, view);
+            if protected::are_asked(site) {
+                protected::tell(site, view, self.certificate);
+            }
         }
     }
 
@@ -308,6 +334,17 @@ fn shown_cause(cause: &Cause) -> String {
             Some(reason) => format!("rule {id} ({reason})"),
             None => format!("rule {id}"),
         },
+        Cause::Protected { id, demand, .. } => format!("protected path {id}: {}", demand.as_str()),
+        Cause::Credentials(refused) => {
+            let (id, fault) = (&refused.id, refused.fault.as_str());
+            match &refused.user {
+                Some(user) => format!("protected path {id}: {fault} ({user:?})"),
+                None => format!("protected path {id}: {fault}"),
+            }
+        }
+        Cause::LockedOut { retry_after, .. } => {
+            format!("locked out for {} seconds more", retry_after.as_secs())
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! One request on its way through the checks.
 
+mod protected;
+
 use std::ops::ControlFlow;
 
 use palisade_access::{Action, Rule};
@@ -8,7 +10,10 @@ use palisade_vocabulary::{FailurePolicy, Mode, RequestView, SkippableCheck, Tick
 use smallvec::SmallVec;
 
 use crate::rules::Rules;
-use crate::{Cause, Record, RecordKind, Refusal, Site, Snapshot, State, Verdict};
+use crate::{
+    Authentication, Cause, ClientCertificate, Positions, Record, RecordKind, Refusal, Site,
+    Snapshot, State, Verdict,
+};
 
 /// One request on its way through the checks.
 ///
@@ -24,7 +29,25 @@ pub struct Exchange<'a> {
     scratch: &'a mut Scratch,
     access: Option<AccessOutcome<'a>>,
     obeys_decisions: bool,
+    certificate: Option<&'a ClientCertificate>,
+    /// It is sent to https, whatever the checks of credentials would say.
+    is_redirected: bool,
+    /// The protected paths that it is for.
+    protected_by: Positions,
+    is_locked_out: bool,
+    authentication: Authentication,
     records: SmallVec<[Record; 1]>,
+}
+
+/// What the checks have to say of a request beside their verdict.
+#[derive(Debug, Default)]
+pub struct Heard {
+    /// What they want the operator to know, though the request went on.
+    pub records: SmallVec<[Record; 1]>,
+    /// The protected paths of its site that it is for.
+    pub protected_by: Positions,
+    /// Who sent it.
+    pub authentication: Authentication,
 }
 
 /// Memory that evaluation needs, kept from request to request.
@@ -62,7 +85,31 @@ impl<'a> Exchange<'a> {
             scratch,
             access: None,
             obeys_decisions: false,
+            certificate: None,
+            is_redirected: false,
+            protected_by: Positions::new(),
+            is_locked_out: false,
+            authentication: Authentication::Nobody,
             records: SmallVec::new(),
+        }
+    }
+
+    /// The certificate that the client has shown on its connection.
+    #[must_use]
+    pub fn with_certificate(self, certificate: Option<&'a ClientCertificate>) -> Self {
+        Self {
+            certificate,
+            ..self
+        }
+    }
+
+    /// A request that is sent to https if no check refuses it. Nobody is asked for a password then that
+    /// would come over plain HTTP.
+    #[must_use]
+    pub fn redirected(self, is_redirected: bool) -> Self {
+        Self {
+            is_redirected,
+            ..self
         }
     }
 
@@ -129,10 +176,14 @@ impl<'a> Exchange<'a> {
         !self.skips(SkippableCheck::Waf)
     }
 
-    /// What the checks want the operator to know, though the request went on.
+    /// What the checks have to say beside their verdict.
     #[must_use]
-    pub fn into_records(self) -> SmallVec<[Record; 1]> {
-        self.records
+    pub fn into_heard(self) -> Heard {
+        Heard {
+            records: self.records,
+            protected_by: self.protected_by,
+            authentication: self.authentication,
+        }
     }
 
     /// With `on_failure: closed`, nobody passes on decisions that are too old.

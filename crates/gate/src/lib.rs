@@ -3,8 +3,11 @@
 //! Layer 2, sans-I/O: bytes and ticks come in, a [`Verdict`] goes out. What order the checks have
 //! is not known here: the proxy lists them, and `explain` walks the same list.
 
+mod client_certificate;
+mod credentials;
 mod decided;
 mod exchange;
+mod protected;
 mod rules;
 pub mod settings;
 mod sites;
@@ -13,11 +16,17 @@ mod state;
 mod usage;
 mod verdict;
 
+pub use client_certificate::ClientCertificate;
+pub use credentials::{Authentication, CredentialsFault, Unverified};
 pub use decided::Decided;
-pub use exchange::{Exchange, Scratch};
+pub use exchange::{Exchange, Heard, Scratch};
+pub use protected::{
+    AllowedMethods, BasicAuthentication, CertificateNames, Demand, Positions, Protected,
+    ProtectedPath,
+};
 pub use rules::Rules;
 pub use sites::{Site, Sites};
 pub use snapshot::Snapshot;
 pub use state::{FeedHealth, State};
 pub use usage::{DroppedBy, OwnOrigin, Usage};
-pub use verdict::{Cause, Record, RecordKind, Refusal, Verdict};
+pub use verdict::{Cause, Record, RecordKind, Refusal, RefusedCredentials, Verdict};

@@ -6,7 +6,10 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 use palisade_access::Rule;
 use palisade_hygiene::path::PathPolicy;
+use palisade_limits::LockoutPolicy;
 use palisade_vocabulary::{ByteSize, CidrSet, FailurePolicy, Mode};
+
+use crate::ProtectedPath;
 
 /// Everything that the checks of a request read; [`crate::Snapshot::build`] compiles it.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +24,8 @@ pub struct GateSettings {
     pub decisions: DecisionsPolicy,
     /// How a refusal looks.
     pub blocking: BlockingSettings,
+    /// Who is locked out after failures to authenticate.
+    pub lockout: LockoutPolicy,
 }
 
 /// One site: the hosts it answers for, where it forwards, and its own rules.
@@ -44,6 +49,8 @@ pub struct SiteSettings {
     pub response_headers: HeaderEdits,
     /// This site's own access rules, after the global ones.
     pub rules: Vec<Rule>,
+    /// Its protected paths.
+    pub protected: Vec<ProtectedPath>,
     /// Which form of the target the backend gets.
     pub forward_path: ForwardPath,
     /// Which odd forms of a path the site allows.
@@ -69,6 +76,7 @@ impl SiteSettings {
             request_headers: HeaderEdits::default(),
             response_headers: HeaderEdits::default(),
             rules: Vec::new(),
+            protected: Vec::new(),
             forward_path: ForwardPath::AsSent,
             path_policy: PathPolicy::default(),
             body_bytes_max: None,

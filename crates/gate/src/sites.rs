@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use palisade_access::BuildError;
 
-use crate::Rules;
 use crate::settings::{HostPattern, RouteSettings, SiteSettings};
+use crate::{Protected, Rules};
 
 /// A site, compiled.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub struct Site {
     pub settings: SiteSettings,
     /// Its own access rules, after the global ones.
     pub access: Rules,
+    /// Its protected paths.
+    pub protected: Protected,
     /// Longest prefix first.
     routes: Vec<RouteSettings>,
 }
@@ -24,12 +26,14 @@ pub struct Site {
 impl Site {
     fn build(number: usize, settings: SiteSettings) -> Result<Self, Vec<BuildError>> {
         let access = Rules::build(settings.rules.clone())?;
+        let protected = Protected::build(settings.protected.clone())?;
         let mut routes = settings.routes.clone();
         routes.sort_by_key(|route| std::cmp::Reverse(route.path_prefix.len()));
         Ok(Self {
             number,
             settings,
             access,
+            protected,
             routes,
         })
     }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use palisade_access::BuildError;
 use palisade_decisions::Version;
 use palisade_geo::GeoDatabases;
+use palisade_limits::LockoutPolicy;
 use palisade_vocabulary::{CidrSet, Ip, Known, Place};
 
 use crate::settings::{BlockingSettings, DecisionsPolicy, GateSettings};
-use crate::{Rules, Sites};
+use crate::{Rules, Site, Sites};
 
 /// Everything that the checks read, compiled from settings: immutable, swapped whole on reload. A
 /// request loads it once.
@@ -24,9 +25,11 @@ pub struct Snapshot {
     pub decisions: DecisionsPolicy,
     /// How a refusal looks.
     pub blocking: BlockingSettings,
+    /// Who is locked out after failures to authenticate.
+    pub lockout: LockoutPolicy,
     /// Where addresses are.
     pub geo: Arc<GeoDatabases>,
-    /// Whether any access rule asks where a client is.
+    /// Whether any access rule or protected path asks where a client is.
     rules_need_place: bool,
 }
 
@@ -38,14 +41,16 @@ impl Snapshot {
     pub fn build(settings: GateSettings, geo: Arc<GeoDatabases>) -> Result<Self, Vec<BuildError>> {
         let access = Rules::build(settings.rules)?;
         let sites = Sites::build(settings.sites)?;
-        let rules_need_place =
-            access.needs_place() || sites.iter().any(|site| site.access.needs_place());
+        let needs_place =
+            |site: &Arc<Site>| site.access.needs_place() || site.protected.needs_place();
+        let rules_need_place = access.needs_place() || sites.iter().any(needs_place);
         Ok(Self {
             sites,
             trusted_clients: settings.trusted_clients,
             access,
             decisions: settings.decisions,
             blocking: settings.blocking,
+            lockout: settings.lockout,
             geo,
             rules_need_place,
         })

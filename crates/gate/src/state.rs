@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use palisade_authentication::VerifiedCredentials;
 use palisade_decisions::DecisionTable;
+use palisade_limits::Lockouts;
 use palisade_vocabulary::Tick;
 
 use crate::Usage;
@@ -18,6 +20,10 @@ pub struct State {
     pub crowdsec: FeedHealth,
     /// What was done with them, for CrowdSec to know.
     pub usage: Usage,
+    /// Who failed to authenticate, and is locked out for it.
+    pub lockouts: Arc<Lockouts>,
+    /// Credentials that were verified a moment ago.
+    pub verified_credentials: VerifiedCredentials,
 }
 
 impl State {
@@ -28,6 +34,8 @@ impl State {
             decisions,
             crowdsec: FeedHealth::default(),
             usage: Usage::default(),
+            lockouts: Arc::default(),
+            verified_credentials: VerifiedCredentials::default(),
         }
     }
 }

@@ -22,7 +22,7 @@ type ByFamily = [AtomicU64; IpFamily::ALL.len()];
 /// What refuses beside decisions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OwnOrigin {
-    /// Access rules.
+    /// Access rules and protected paths.
     Access,
     /// The rules of HTTP.
     Hygiene,
@@ -30,11 +30,19 @@ pub enum OwnOrigin {
     Stale,
     /// SecLang rules.
     Waf,
+    /// Lockouts.
+    Limits,
 }
 
 impl OwnOrigin {
     /// All of them; `ALL[origin as usize]` is `origin`.
-    pub const ALL: [Self; 4] = [Self::Access, Self::Hygiene, Self::Stale, Self::Waf];
+    pub const ALL: [Self; 5] = [
+        Self::Access,
+        Self::Hygiene,
+        Self::Stale,
+        Self::Waf,
+        Self::Limits,
+    ];
 
     /// The name beside those of CrowdSec's origins.
     #[must_use]
@@ -44,6 +52,7 @@ impl OwnOrigin {
             Self::Hygiene => "palisade-hygiene",
             Self::Stale => "palisade-stale",
             Self::Waf => "palisade-waf",
+            Self::Limits => "palisade-limits",
         }
     }
 }
@@ -73,7 +82,10 @@ impl Usage {
                 }
                 return;
             }
-            Cause::Rule { .. } => OwnOrigin::Access,
+            Cause::Rule { .. } | Cause::Protected { .. } | Cause::Credentials(_) => {
+                OwnOrigin::Access
+            }
+            Cause::LockedOut { .. } => OwnOrigin::Limits,
             Cause::Hygiene(_) => OwnOrigin::Hygiene,
             Cause::DecisionsStale => OwnOrigin::Stale,
         };

@@ -1,10 +1,14 @@
 //! What checks say.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use http::{HeaderName, HeaderValue, header};
 use palisade_decisions::Match;
 use palisade_hygiene::RefusalReason;
 use palisade_vocabulary::RuleId;
+
+use crate::{CredentialsFault, Demand};
 
 /// What ends the checks of a request.
 #[derive(Clone, Debug)]
@@ -40,6 +44,73 @@ pub enum Cause {
         /// What its author wrote about it.
         reason: Option<Arc<str>>,
     },
+    /// A protected path, whose demands the request doesn't fulfil.
+    Protected {
+        /// Which.
+        id: RuleId,
+        /// What it lacks.
+        demand: Demand,
+        /// The methods that would do, where the answer is to say so.
+        allow: Option<HeaderValue>,
+    },
+    /// A protected path that asks for credentials.
+    Credentials(Box<RefusedCredentials>),
+    /// Too many credentials of the client's were wrong.
+    LockedOut {
+        /// How long it is to wait.
+        retry_after: Duration,
+        /// The user that the request says it is from, where that was looked at.
+        user: Option<Box<str>>,
+    },
+}
+
+/// What a protected path has against the credentials of a request.
+#[derive(Clone, Debug)]
+pub struct RefusedCredentials {
+    /// Which path.
+    pub id: RuleId,
+    /// What is wrong with them.
+    pub fault: CredentialsFault,
+    /// The user that the request says it is from: a client's word, of at most 255 bytes.
+    pub user: Option<Box<str>>,
+    /// What the answer asks for.
+    pub challenge: HeaderValue,
+    /// The client is locked out from now on.
+    pub locks: bool,
+}
+
+impl Refusal {
+    /// This refusal, which has the client locked out.
+    #[must_use]
+    pub fn with_lock(mut self, has_lock: bool) -> Self {
+        if let Cause::Credentials(refused) = &mut self.cause {
+            refused.locks = has_lock;
+        }
+        self
+    }
+
+    /// The field that the answer has to have, if any: what is asked for (RFC 9110 section 11.6.1), which
+    /// methods would do (RFC 9110 section 15.5.6), how long to wait (RFC 6585 section 4).
+    #[must_use]
+    pub fn field(&self) -> Option<(HeaderName, HeaderValue)> {
+        match &self.cause {
+            Cause::Protected { allow, .. } => Some((header::ALLOW, allow.clone()?)),
+            Cause::Credentials(refused) => Some(match refused.fault {
+                CredentialsFault::Overloaded => {
+                    (header::RETRY_AFTER, HeaderValue::from_static("1"))
+                }
+                _ => (header::WWW_AUTHENTICATE, refused.challenge.clone()),
+            }),
+            Cause::LockedOut { retry_after, .. } => {
+                let seconds = retry_after.as_millis().div_ceil(1_000);
+                let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
+                Some((header::RETRY_AFTER, HeaderValue::from(seconds)))
+            }
+            Cause::Hygiene(_) | Cause::Decision(_) | Cause::DecisionsStale | Cause::Rule { .. } => {
+                None
+            }
+        }
+    }
 }
 
 impl From<RefusalReason> for Refusal {

@@ -4,10 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 
-use crate::settings::{CertificateSettings, ClientCertificates, TlsSettings};
+use crate::client_certificate::{self, ValidCertificate};
+use crate::settings::{CertificateSettings, ClientAuthorities, ClientCertificates, TlsSettings};
 
 /// What a listener needs for TLS handshakes: swapped whole when certificates change.
 #[derive(Debug)]
@@ -21,8 +25,8 @@ pub(crate) struct TlsAcceptor {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// The roots for client certificates.
-    #[error("client certificates can't be verified with the given CA: {0}")]
+    /// The authorities of client certificates.
+    #[error("client certificates can't be verified with the given authorities: {0}")]
     ClientRoots(#[from] rustls::server::VerifierBuilderError),
     /// rustls refuses the settings.
     #[error("TLS settings can't be used: {0}")]
@@ -35,16 +39,9 @@ impl TlsAcceptor {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()?;
-        let builder = match &settings.client_certificates {
-            ClientCertificates::Off => builder.with_no_client_auth(),
-            ClientCertificates::Optional(roots) => builder.with_client_cert_verifier(
-                WebPkiClientVerifier::builder_with_provider(Arc::clone(roots), provider)
-                    .allow_unauthenticated()
-                    .build()?,
-            ),
-            ClientCertificates::Required(roots) => builder.with_client_cert_verifier(
-                WebPkiClientVerifier::builder_with_provider(Arc::clone(roots), provider).build()?,
-            ),
+        let builder = match client_verifier(&settings.client_certificates, provider)? {
+            None => builder.with_no_client_auth(),
+            Some(verifier) => builder.with_client_cert_verifier(verifier),
         };
         let resolver: Arc<dyn ResolvesServerCert> = Arc::clone(&certificates) as _;
         let mut config = builder.with_cert_resolver(resolver);
@@ -66,6 +63,58 @@ impl TlsAcceptor {
             .select(server_name)
             .is_some_and(|certificate| certificate.is_for(host))
     }
+}
+
+impl ClientAuthorities {
+    /// Whether certificates can be verified with them.
+    ///
+    /// # Errors
+    /// When a list of revoked certificates can't be read.
+    pub fn check(&self) -> Result<(), TlsError> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        client_verifier(&ClientCertificates::Required(self.clone()), provider).map(|_| ())
+    }
+}
+
+/// What verifies clients' certificates, if any are asked for.
+fn client_verifier(
+    settings: &ClientCertificates,
+    provider: Arc<CryptoProvider>,
+) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsError> {
+    let builder = |authorities: &ClientAuthorities| {
+        let roots = Arc::clone(&authorities.roots);
+        WebPkiClientVerifier::builder_with_provider(roots, provider)
+            .with_crls(authorities.revoked.iter().cloned())
+            .allow_unknown_revocation_status()
+    };
+    Ok(match settings {
+        ClientCertificates::Off => None,
+        ClientCertificates::Optional(authorities) => {
+            Some(builder(authorities).allow_unauthenticated().build()?)
+        }
+        ClientCertificates::Required(authorities) => Some(builder(authorities).build()?),
+    })
+}
+
+/// Verifies a certificate that a client shows, followed by those that lead to its authority, as a handshake
+/// does: what it says of the client, and whether it was asked for at all.
+///
+/// # Errors
+/// When the handshake would fail.
+pub fn verify_client_certificate(
+    settings: &ClientCertificates,
+    chain: &[CertificateDer<'_>],
+) -> Result<Option<ValidCertificate>, TlsError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let Some(verifier) = client_verifier(settings, provider)? else {
+        return Ok(None);
+    };
+    let (shown, others) = chain
+        .split_first()
+        .ok_or(rustls::Error::NoCertificatesPresented)?;
+    verifier.verify_client_cert(shown, others, UnixTime::now())?;
+    // One that can't be read is as none.
+    Ok(client_certificate::read(shown).ok())
 }
 
 #[derive(Debug)]

@@ -3,11 +3,13 @@
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::BytesMut;
 use palisade_client_address::proxy_protocol::{
     Decoded, ForPeer, ProxyHeader, ProxyPolicy, ProxyRefusal, decode,
 };
+use palisade_gate::ClientCertificate;
 use palisade_telemetry::{Cause, DecisionEvent, DecisionMode, HandshakeFailure, Metrics, Subject};
 use palisade_transport::{Connection, TlsFacts};
 use palisade_vocabulary::{ClientAddr, Ip, Scheme};
@@ -17,6 +19,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::certificates::TlsAcceptor;
+use crate::client_certificate::{self, ValidCertificate};
 use crate::listener::Listener;
 use crate::shared::Shared;
 use crate::slots::{AddressSlot, TotalSlot};
@@ -53,6 +56,7 @@ pub(crate) struct ConnectionFacts {
 pub(crate) struct TlsSide {
     pub(crate) facts: TlsFacts,
     pub(crate) acceptor: Arc<TlsAcceptor>,
+    client_certificate: Option<ValidCertificate>,
 }
 
 impl ConnectionFacts {
@@ -64,6 +68,13 @@ impl ConnectionFacts {
     ) -> Result<T, Evicted> {
         let max = self.listener.settings.limits.waiting_requests;
         self.waiting_requests.wait(max, event).await
+    }
+
+    /// The certificate that the client has shown, if it is still valid: connections and sessions may last
+    /// longer.
+    pub(crate) fn client_certificate(&self) -> Option<&ClientCertificate> {
+        let shown = self.tls.as_ref()?.client_certificate.as_ref()?;
+        shown.at(SystemTime::now())
     }
 
     /// Whether the connection's certificate is one for `host` (RFC 9110 section 15.5.20); yes
@@ -254,8 +265,16 @@ impl Entry {
             shared.metrics.connections.handshake_failed(how);
             return None;
         };
-        let facts = connection.tls().unwrap_or_default();
-        Some((Box::new(connection), Some(TlsSide { facts, acceptor })))
+        let mut facts = connection.tls().unwrap_or_default();
+        let shown = facts.client_certificate.take();
+        // One that can't be read is as none: whoever asks for one is told so.
+        let client_certificate = shown.and_then(|shown| client_certificate::read(&shown).ok());
+        let side = TlsSide {
+            facts,
+            acceptor,
+            client_certificate,
+        };
+        Some((Box::new(connection), Some(side)))
     }
 }
 

@@ -68,8 +68,9 @@ type Fields<'a> = SmallVec<[(&'a [u8], &'a [u8]); 32]>;
 /// record.
 pub(crate) fn head(context: &Context<'_>, headers: &HeaderMap) -> (Inspected, Finding) {
     let judged = context.judged;
+    let is_refused = context.refusal().is_some();
     let is_for_the_record = match &judged.ruling {
-        Ruling::Forward { .. } if judged.goes_to_waf => false,
+        Ruling::Forward { .. } if judged.goes_to_waf && !is_refused => false,
         Ruling::Refuse(refusal) if matches!(refusal.cause, Cause::Hygiene(_)) => true,
         _ => return (None, Finding::Pass),
     };

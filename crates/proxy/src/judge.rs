@@ -9,7 +9,10 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue};
 use palisade_client_address::resolve::{HopRule, resolve};
 use palisade_gate::settings::{ForwardPath, HttpsPolicy};
-use palisade_gate::{Exchange, Record, Refusal, Site, Snapshot, State, Verdict};
+use palisade_gate::{
+    Authentication, ClientCertificate, Exchange, Heard, Positions, Record, Refusal, Site, Snapshot,
+    State, Verdict,
+};
 use palisade_hygiene::{PathScratch, RefusalReason, Target, write_canonical_target};
 use palisade_vocabulary::{ClientAddr, HttpVersion, PathView, RequestView, Scheme, Tick};
 use smallvec::SmallVec;
@@ -47,6 +50,8 @@ pub struct Case<'a> {
     pub headers: &'a HeaderMap,
     /// Whether the connection's certificate is one for the host; yes without TLS.
     pub certificate_is_for_host: bool,
+    /// The certificate that the client showed; nothing where it showed none, or one that isn't valid now.
+    pub client_certificate: Option<&'a ClientCertificate>,
 }
 
 /// What became of a request.
@@ -64,6 +69,10 @@ pub struct Judged {
     pub goes_to_waf: bool,
     /// What the operator shall know though the request went on.
     pub records: SmallVec<[Record; 1]>,
+    /// The protected paths of the site that it is for.
+    pub protected_by: Positions,
+    /// Who sent it. Until that is verified, the ruling is for somebody who is who it says.
+    pub authentication: Authentication,
 }
 
 /// What is done with a request.
@@ -134,7 +143,9 @@ pub fn judge(
         ruling: said.ruling,
         obeys_decisions: said.obeys_decisions,
         goes_to_waf: said.goes_to_waf,
-        records: said.records,
+        records: said.heard.records,
+        protected_by: said.heard.protected_by,
+        authentication: said.heard.authentication,
     }
 }
 
@@ -142,7 +153,7 @@ struct Said {
     ruling: Ruling,
     obeys_decisions: bool,
     goes_to_waf: bool,
-    records: SmallVec<[Record; 1]>,
+    heard: Heard,
 }
 
 impl Said {
@@ -151,7 +162,7 @@ impl Said {
             ruling,
             obeys_decisions: false,
             goes_to_waf: false,
-            records: SmallVec::new(),
+            heard: Heard::default(),
         }
     }
 }
@@ -195,7 +206,10 @@ fn judge_for(
     };
     witness.view(&view);
     let gate = &mut scratch.gate;
-    let mut exchange = Exchange::new(snapshot, state, &decisions, site, view, now, gate);
+    let redirect = redirect(case, site);
+    let mut exchange = Exchange::new(snapshot, state, &decisions, site, view, now, gate)
+        .with_certificate(case.client_certificate)
+        .redirected(redirect.is_some());
     let mut is_trusted = false;
     for (name, check) in CHECKS {
         let said = check(&mut exchange);
@@ -211,28 +225,30 @@ fn judge_for(
                     ruling: Ruling::Refuse(refusal),
                     obeys_decisions: true,
                     goes_to_waf: false,
-                    records: exchange.into_records(),
+                    heard: exchange.into_heard(),
                 };
             }
         }
     }
     let goes_to_waf = !is_trusted && exchange.goes_to_waf();
     Said {
-        ruling: passed(case, site, &path),
+        ruling: redirect.unwrap_or_else(|| passed(case, site, &path)),
         goes_to_waf,
         obeys_decisions: exchange.obeys_decisions(),
-        records: exchange.into_records(),
+        heard: exchange.into_heard(),
     }
+}
+
+/// Where a request over plain HTTP is sent, if no check refuses it.
+fn redirect(case: &Case<'_>, site: &Site) -> Option<Ruling> {
+    let is_sent =
+        case.scheme == Scheme::Http && matches!(site.settings.https, HttpsPolicy::Redirect { .. });
+    let location = is_sent.then(|| https_location(case)).flatten();
+    location.map(Ruling::RedirectToHttps)
 }
 
 /// What is done with a request that no check refused.
 fn passed(case: &Case<'_>, site: &Site, path: &PathView<'_>) -> Ruling {
-    if case.scheme == Scheme::Http
-        && matches!(site.settings.https, HttpsPolicy::Redirect { .. })
-        && let Some(location) = https_location(case)
-    {
-        return Ruling::RedirectToHttps(location);
-    }
     let Some(upstream) = site.upstream(path.canonical) else {
         return Ruling::NoUpstream;
     };

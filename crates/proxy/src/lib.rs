@@ -4,9 +4,11 @@
 //! connection gets there by `listener` (accept), `connection` (slot, PROXY header, TLS) and `http1`
 //! or `http2` (heads, judged by hygiene).
 
+mod authenticate;
 mod body;
 mod body_memory;
 mod certificates;
+mod client_certificate;
 mod clock;
 mod connection;
 mod downstream;
@@ -34,8 +36,10 @@ mod upstream;
 mod waiting;
 mod watched;
 
+pub use authenticate::Verifications;
 pub use body_memory::BodyMemory;
-pub use certificates::TlsError;
+pub use certificates::{TlsError, verify_client_certificate};
+pub use client_certificate::ValidCertificate;
 pub use clock::Clock;
 pub use listener::{ListenError, Listener};
 pub use listeners::{ListenerChange, Listeners};

@@ -5,7 +5,7 @@ mod rules;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, header};
-use palisade_gate::{Cause as GateCause, OwnOrigin, Record, RecordKind, Refusal};
+use palisade_gate::{Authentication, Cause as GateCause, OwnOrigin, Record, RecordKind, Refusal};
 use palisade_hygiene::RefusalReason;
 use palisade_telemetry::{
     AccessEvent, Cause, Check, DecisionEvent, DecisionMode, MatchedDecision, Outcome, RequestLine,
@@ -14,11 +14,11 @@ use palisade_telemetry::{
 use palisade_vocabulary::{HiddenNames, RequestId};
 use palisade_waf::Inspection;
 
+use crate::authenticate::Verified;
 use crate::clock::wall_time;
 use crate::connection::ConnectionFacts;
 use crate::forward::Sent;
 use crate::inspect::{self, Inspected, UnderInspection};
-use crate::judge::Ruling;
 use crate::request::Context;
 use crate::shadow;
 
@@ -59,8 +59,15 @@ impl Ending {
             GateCause::Hygiene(_) => Check::Hygiene,
             GateCause::Decision(_) | GateCause::DecisionsStale => Check::Decisions,
             GateCause::Rule { .. } => Check::Access,
+            GateCause::Protected { .. } | GateCause::Credentials(_) => Check::Protected,
+            GateCause::LockedOut { .. } => Check::Limits,
         };
-        Self::new(Outcome::Refused(check), answered)
+        let field = refusal.field();
+        let challenge = field.filter(|(name, _)| *name == header::WWW_AUTHENTICATE);
+        Self {
+            www_authenticate: challenge.map(|(_, value)| value),
+            ..Self::new(Outcome::Refused(check), answered)
+        }
     }
 
     pub(crate) fn body_refused(reason: RefusalReason, answered: (u16, u64)) -> Self {
@@ -167,6 +174,7 @@ pub(crate) fn finished(
         body_bytes: ending.bytes,
         referer: field(header::REFERER),
         user_agent: field(header::USER_AGENT),
+        user: context.user().map_or("", |user| user),
         request_id: context.begun.id,
         duration: context.begun.at.elapsed(),
         upstream: ending.upstream.as_deref(),
@@ -195,8 +203,17 @@ pub(crate) fn finished(
         inspection.finish();
     }
     count_usage(context, ending);
+    count_authentication(context);
     for record in &context.judged.records {
         tell_record(context, record, subject, checks_duration);
+    }
+    if let Some(Verified::WouldBeRefused(refusal)) = context.verified.get() {
+        let record = Record {
+            kind: RecordKind::WouldRefuse,
+            status: refusal.status,
+            cause: refusal.cause.clone(),
+        };
+        tell_record(context, &record, subject, checks_duration);
     }
     tell_refusal(context, ending, subject, checks_duration);
 }
@@ -208,7 +225,7 @@ fn tell_refusal(
     subject: Subject<'_>,
     checks_duration: Duration,
 ) {
-    if let Ruling::Refuse(refusal) = &context.judged.ruling {
+    if let Some(refusal) = context.refusal() {
         tell_cause(
             context,
             DecisionMode::Refused,
@@ -279,7 +296,7 @@ fn count_usage(context: &Context<'_>, ending: &Ending) {
     let usage = &context.facts.shared.state.usage;
     let client = context.judged.client.ip;
     usage.count_processed(client);
-    if let Ruling::Refuse(refusal) = &context.judged.ruling {
+    if let Some(refusal) = context.refusal() {
         usage.count_dropped(client, &refusal.cause);
     } else if let Some(cause) = &ending.banned_by {
         usage.count_dropped(client, cause);
@@ -287,6 +304,28 @@ fn count_usage(context: &Context<'_>, ending: &Ending) {
         usage.count_dropped(client, &GateCause::Hygiene(reason));
     } else if ending.outcome == Outcome::Refused(Check::Waf) {
         usage.count_dropped_by(client, OwnOrigin::Waf);
+    }
+}
+
+/// Counts what came of credentials.
+fn count_authentication(context: &Context<'_>) {
+    let basic = |result| context.facts.shared.metrics.authentication.basic(result);
+    let fault = |cause: &GateCause| {
+        if let GateCause::Credentials(refused) = cause {
+            basic(refused.fault.as_str());
+        }
+    };
+    for record in &context.judged.records {
+        fault(&record.cause);
+    }
+    match (&context.judged.authentication, context.verified.get()) {
+        (Authentication::User(_), _) => basic("remembered"),
+        (_, Some(Verified::User(_))) => basic("verified"),
+        (_, Some(Verified::WouldBeRefused(refusal))) => fault(&refusal.cause),
+        _ => {}
+    }
+    if let Some(refusal) = context.refusal() {
+        fault(&refusal.cause);
     }
 }
 
@@ -314,53 +353,57 @@ fn tell_cause(
     subject: Subject<'_>,
     checks_duration: Duration,
 ) {
-    match cause {
-        GateCause::Hygiene(reason) => {
-            let reason = reason.as_str();
-            tell(
-                context,
-                mode,
-                Cause::Hygiene { reason },
-                subject,
-                checks_duration,
-            );
-        }
-        GateCause::DecisionsStale => {
-            tell(
-                context,
-                mode,
-                Cause::DecisionsStale,
-                subject,
-                checks_duration,
-            );
-        }
-        GateCause::Rule { id, reason } => {
-            let reason = reason.as_deref().unwrap_or_default();
-            tell(
-                context,
-                mode,
-                Cause::Rule { id, reason },
-                subject,
-                checks_duration,
-            );
-        }
-        GateCause::Decision(found) => {
-            let now = context.facts.shared.clock.now();
-            let scope = found.scope();
-            let value = scope.to_string();
-            let remedy = found.remedy();
-            let cause = Cause::Decision(MatchedDecision {
-                origin: found.origin_label(),
-                scenario: found.scenario(),
-                kind: remedy.as_str(),
-                scope: scope.name(),
-                value: &value,
-                id: found.id().and_then(|id| i64::try_from(id.get()).ok()),
-                expires_in: found.expires().since(now),
-            });
+    let GateCause::Decision(found) = cause else {
+        if let Some(cause) = cause_of(cause) {
             tell(context, mode, cause, subject, checks_duration);
         }
-    }
+        return;
+    };
+    let now = context.facts.shared.clock.now();
+    let scope = found.scope();
+    let value = scope.to_string();
+    let remedy = found.remedy();
+    let cause = Cause::Decision(MatchedDecision {
+        origin: found.origin_label(),
+        scenario: found.scenario(),
+        kind: remedy.as_str(),
+        scope: scope.name(),
+        value: &value,
+        id: found.id().and_then(|id| i64::try_from(id.get()).ok()),
+        expires_in: found.expires().since(now),
+    });
+    tell(context, mode, cause, subject, checks_duration);
+}
+
+/// A cause as logs have it; none for a decision, of which a part has to be written first.
+fn cause_of(cause: &GateCause) -> Option<Cause<'_>> {
+    Some(match cause {
+        GateCause::Hygiene(reason) => Cause::Hygiene {
+            reason: reason.as_str(),
+        },
+        GateCause::DecisionsStale => Cause::DecisionsStale,
+        GateCause::Rule { id, reason } => Cause::Rule {
+            id,
+            reason: reason.as_deref().unwrap_or_default(),
+        },
+        GateCause::Protected { id, demand, .. } => Cause::Protected {
+            id,
+            reason: demand.as_str(),
+            user: "",
+            locks: false,
+        },
+        GateCause::Credentials(refused) => Cause::Protected {
+            id: &refused.id,
+            reason: refused.fault.as_str(),
+            user: refused.user.as_deref().unwrap_or_default(),
+            locks: refused.locks,
+        },
+        GateCause::LockedOut { retry_after, user } => Cause::LockedOut {
+            retry_after: *retry_after,
+            user: user.as_deref().unwrap_or_default(),
+        },
+        GateCause::Decision(_) => return None,
+    })
 }
 
 fn tell(
@@ -417,6 +460,7 @@ pub(crate) fn refused_head(
         body_bytes: 0,
         referer: &[],
         user_agent: &[],
+        user: "",
         request_id: id,
         duration: Duration::ZERO,
         upstream: None,

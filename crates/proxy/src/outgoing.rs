@@ -11,7 +11,7 @@ use palisade_client_address::outbound::{
 use palisade_gate::Site;
 use palisade_gate::settings::{HeaderEdits, HttpsPolicy};
 use palisade_hygiene::{Framing, Host, is_underscore_twin};
-use palisade_vocabulary::{HttpVersion, Scheme};
+use palisade_vocabulary::{HttpVersion, Mode, Scheme};
 use pingora_http::{RequestHeader, ResponseHeader};
 use smallvec::SmallVec;
 
@@ -113,6 +113,9 @@ fn parts_for_backend(context: &Context<'_>, downstream: &Downstream<'_>) -> Part
     let site = context.judged.site.as_deref();
     remove_what_clients_may_not_send(headers, context, site);
     set_client_fields(headers, context, sent);
+    if let Some(site) = site {
+        set_user_fields(headers, context, site);
+    }
     parts
 }
 
@@ -180,10 +183,15 @@ fn remove_what_clients_may_not_send(
         headers.remove(name);
     }
     let set_by_site = site.map_or(&[][..], |site| &site.settings.request_headers.set);
+    let user_headers = site.map_or(&[][..], |site| site.protected.user_headers());
+    for name in user_headers {
+        headers.remove(name);
+    }
     let is_twin = |name: &str| {
         let of = |other: &HeaderName| is_underscore_twin(name, other.as_str());
         SET.iter().any(of)
             || set_by_site.iter().any(|(name, _)| of(name))
+            || user_headers.iter().any(of)
             || hops.iter().any(|rule| of(rule.header.name()))
     };
     let removed: Names = headers
@@ -246,6 +254,23 @@ fn set_client_fields(headers: &mut HeaderMap, context: &Context<'_>, sent: &Head
         None => {
             headers.insert(header::HOST, HeaderValue::from_static(""));
             headers.remove(X_FORWARDED_HOST);
+        }
+    }
+}
+
+/// Tells the backend which user it is, and no password, where protected paths have it so. In detect
+/// mode nobody has to be anybody, so that credentials may be the backend's own business: they stay.
+fn set_user_fields(headers: &mut HeaderMap, context: &Context<'_>, site: &Site) {
+    let paths = site.protected.at(&context.judged.protected_by);
+    for basic in paths.filter_map(|path| path.basic_authentication.as_ref()) {
+        if !basic.forwards_credentials && site.settings.mode == Mode::Block {
+            headers.remove(header::AUTHORIZATION);
+        }
+        let user = context
+            .user()
+            .map(|user| HeaderValue::from_bytes(user.as_bytes()));
+        if let (Some(name), Some(Ok(user))) = (&basic.user_header, user) {
+            headers.insert(name.clone(), user);
         }
     }
 }

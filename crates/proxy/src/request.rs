@@ -5,12 +5,12 @@
 
 use std::cell::RefCell;
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use h2::Reason;
 use http::{HeaderMap, HeaderValue};
-use palisade_gate::{Cause, Exchange, Verdict};
+use palisade_gate::{Authentication, Cause, Exchange, Refusal, Verdict};
 use palisade_hygiene::h1::{Head, Upgrade};
 use palisade_hygiene::h2::H2Head;
 use palisade_hygiene::{Framing, Target};
@@ -19,6 +19,7 @@ use palisade_vocabulary::{HttpVersion, RequestId, Scheme};
 use palisade_waf::Finding;
 use tokio::time::sleep;
 
+use crate::authenticate::{Known, Verified, authenticate};
 use crate::connection::ConnectionFacts;
 use crate::downstream::{Downstream, Gone, WriteAnswer};
 use crate::forward::ReadAhead;
@@ -35,6 +36,9 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("trusted clients", |exchange| exchange.check_trusted()),
     ("decisions", |exchange| exchange.check_decisions()),
     ("access rules", |exchange| exchange.check_access()),
+    ("protected paths", |exchange| exchange.check_protected()),
+    ("limits", |exchange| exchange.check_limits()),
+    ("credentials", |exchange| exchange.check_credentials()),
 ];
 
 /// A check.
@@ -46,6 +50,13 @@ pub(crate) const RECHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// Says that every check has had its say: only [`serve`] can make one, and nothing is forwarded
 /// without.
 pub(crate) struct Permit(());
+
+impl Permit {
+    /// For a request that no check refuses, and whose sender is known where that matters.
+    fn new(_: Known) -> Self {
+        Self(())
+    }
+}
 
 /// Serves one request, from its clean head to the last byte of its answer.
 pub(crate) async fn serve(
@@ -64,53 +75,55 @@ pub(crate) async fn serve(
         scheme: outgoing::client_scheme(facts, downstream.headers()),
         judged: &judged,
         begun: &begun,
+        verified: OnceLock::new(),
     };
-    let (inspected, finding) = inspect::head(&context, downstream.headers());
     let mut ends = Ends {
         context: &context,
         downstream,
-        inspected,
-        checks_duration: begun.at.elapsed(),
+        inspected: None,
+        checks_duration: Duration::ZERO,
         ending: None,
     };
+    let known = authenticate(&context).await;
+    let (inspected, finding) = inspect::head(&context, ends.downstream.headers());
+    ends.inspected = inspected;
+    ends.checks_duration = begun.at.elapsed();
     let Ends {
         downstream,
         inspected,
         ..
     } = &mut ends;
-    let ending = answer(&context, finding, inspected, downstream).await;
+    let ending = answer(&context, known, finding, inspected, downstream).await;
     ends.ending = Some(ending);
 }
 
 /// Answers a request that was judged; `finding`: what rules made of its head.
 async fn answer(
     context: &Context<'_>,
+    known: Known,
     finding: Finding,
     inspected: &mut Inspected,
     downstream: &mut Downstream<'_>,
 ) -> Ending {
-    let (judged, begun) = (context.judged, context.begun);
-    match &judged.ruling {
+    if let Some(refusal) = context.refusal() {
+        return context.refuse(refusal, downstream).await;
+    }
+    match &context.judged.ruling {
         Ruling::Forward { upstream, target } => {
             let body = match inspect_rest(context, upstream, finding, inspected, downstream).await {
                 Ok(body) => body,
                 Err(ending) => return *ending,
             };
             let target = target.as_deref();
-            let permit = Permit(());
+            let permit = Permit::new(known);
             forward::forward(
                 permit, context, upstream, target, body, inspected, downstream,
             )
             .await
         }
-        Ruling::Refuse(refusal) => {
-            let headers = downstream.headers();
-            let pages = context.generation.pages();
-            let answer = pages.refusal(refusal.status, begun.id, headers);
-            Ending::refused(refusal, context.answer(answer, downstream).await)
-        }
+        Ruling::Refuse(refusal) => context.refuse(refusal, downstream).await,
         Ruling::RedirectToHttps(location) => {
-            let answer = redirect(location.clone(), begun.id);
+            let answer = redirect(location.clone(), context.begun.id);
             Ending::redirected(context.answer(answer, downstream).await)
         }
         Ruling::NoSite => context.error(404, downstream).await,
@@ -201,6 +214,7 @@ fn decide(
         target: &incoming.target,
         headers,
         certificate_is_for_host: host.is_none_or(|host| facts.certificate_is_for(host)),
+        client_certificate: facts.client_certificate(),
     };
     SCRATCH.with_borrow_mut(|scratch| judge(&court, &case, scratch, &mut ()))
 }
@@ -323,9 +337,38 @@ pub(crate) struct Context<'a> {
     pub(crate) scheme: Scheme,
     pub(crate) judged: &'a Judged,
     pub(crate) begun: &'a Begun,
+    /// What came of credentials that judging could only look at.
+    pub(crate) verified: OnceLock<Verified>,
 }
 
 impl Context<'_> {
+    /// Why the request is refused, if a check has refused it.
+    pub(crate) fn refusal(&self) -> Option<&Refusal> {
+        match (&self.judged.ruling, self.verified.get()) {
+            (Ruling::Refuse(refusal), _) | (_, Some(Verified::Refused(refusal))) => Some(refusal),
+            _ => None,
+        }
+    }
+
+    /// The user that the request is from, once that is verified.
+    pub(crate) fn user(&self) -> Option<&Arc<str>> {
+        match (&self.judged.authentication, self.verified.get()) {
+            (Authentication::User(user), _) | (_, Some(Verified::User(user))) => Some(user),
+            _ => None,
+        }
+    }
+
+    /// Answers a request that a check refuses.
+    async fn refuse(&self, refusal: &Refusal, downstream: &mut Downstream<'_>) -> Ending {
+        let headers = downstream.headers();
+        let pages = self.generation.pages();
+        let mut answer = pages.refusal(refusal.status, self.begun.id, headers);
+        if let Some((name, value)) = refusal.field() {
+            insert(&mut answer.head, name, value);
+        }
+        Ending::refused(refusal, self.answer(answer, downstream).await)
+    }
+
     /// Waits until the client, which passed, is banned; what bans it.
     pub(crate) async fn until_banned(&self) -> Cause {
         loop {

@@ -150,6 +150,7 @@ pub(crate) fn write_fields(head: &ResponseHeader, wire: &mut Vec<u8>) {
 
 fn title(status: u16) -> &'static str {
     match status {
+        401 => "Sign in",
         403 => "Request refused",
         404 => "Not found",
         413 => "Request too large",

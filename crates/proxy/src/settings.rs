@@ -8,6 +8,7 @@ use std::time::Duration;
 use palisade_client_address::proxy_protocol::ProxyPolicy;
 use palisade_client_address::resolve::HopRule;
 use palisade_vocabulary::ByteSize;
+use rustls::pki_types::CertificateRevocationListDer;
 
 use crate::downstream::AnswerPace;
 
@@ -209,8 +210,18 @@ impl std::fmt::Debug for CertificateSettings {
 pub enum ClientCertificates {
     /// They aren't asked.
     Off,
-    /// They are asked; one that is shown must be signed by these roots.
-    Optional(Arc<rustls::RootCertStore>),
-    /// They must show one, signed by these roots.
-    Required(Arc<rustls::RootCertStore>),
+    /// They are asked; one that is shown must be signed by these authorities.
+    Optional(ClientAuthorities),
+    /// They must show one, signed by these authorities.
+    Required(ClientAuthorities),
+}
+
+/// Who signs clients' certificates, and takes some of them back.
+#[derive(Clone, Debug)]
+pub struct ClientAuthorities {
+    /// The authorities.
+    pub roots: Arc<rustls::RootCertStore>,
+    /// Lists of what they and those that they signed have revoked (RFC 5280 section 5). Where there is none
+    /// of an authority, all that it signed is good. A list counts beyond the time of its next update.
+    pub revoked: Vec<CertificateRevocationListDer<'static>>,
 }

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::respond::Pages;
 use crate::settings::ShutdownSettings;
-use crate::{BodyMemory, Clock, ShadowLane, ShadowSettings};
+use crate::{BodyMemory, Clock, ShadowLane, ShadowSettings, Verifications};
 
 /// What all connections of a process share.
 pub struct Shared {
@@ -24,6 +24,8 @@ pub struct Shared {
     pub state: Arc<State>,
     /// What SecLang rules keep beyond a request.
     pub rules: RulesState,
+    /// Room for what is slow of authentication.
+    pub verifications: Verifications,
     /// The metrics, which survive it too.
     pub metrics: Arc<Metrics>,
     /// The time.

@@ -59,7 +59,9 @@ impl ClientCertificates {
         match (self, other) {
             (Self::Off, Self::Off) => true,
             (Self::Optional(own), Self::Optional(other))
-            | (Self::Required(own), Self::Required(other)) => own.roots == other.roots,
+            | (Self::Required(own), Self::Required(other)) => {
+                own.roots.roots == other.roots.roots && own.revoked == other.revoked
+            }
             _ => false,
         }
     }

@@ -101,6 +101,7 @@ fn refused_by(snapshot: &Snapshot, state: &State, scratch: &mut Scratch) -> Matc
         target: &head.target,
         headers: &HeaderMap::new(),
         certificate_is_for_host: true,
+        client_certificate: None,
     };
     match judge(&court, &case, scratch, &mut ()).ruling {
         Ruling::Refuse(refusal) => match refusal.cause {

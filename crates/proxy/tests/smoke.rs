@@ -14,7 +14,7 @@ use palisade_gate::settings::{GateSettings, SiteSettings};
 use palisade_gate::{Snapshot, State};
 use palisade_geo::GeoDatabases;
 use palisade_proxy::settings::{Deadlines, Limits, ListenerSettings, ShutdownSettings};
-use palisade_proxy::{Clock, Generation, Listener, Rules, RulesState, Shared};
+use palisade_proxy::{Clock, Generation, Listener, Rules, RulesState, Shared, Verifications};
 use palisade_telemetry::{LogSettings, MetricLabels, Metrics, OperatorLog, Sink, Telemetry};
 use palisade_upstream::{PoolSettings, ServerSettings, Servers, Upstreams, Weight};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -90,6 +90,7 @@ async fn proxy(backend: std::net::SocketAddr) -> (std::net::SocketAddr, watch::S
         ),
         state: Arc::new(State::new(Arc::new(DecisionTable::new()))),
         rules: RulesState::default(),
+        verifications: Verifications::default(),
         metrics,
         clock: Clock::start(),
         draining,

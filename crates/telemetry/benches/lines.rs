@@ -45,6 +45,7 @@ fn request(client: &ClientAddr) -> AccessEvent<'_> {
         body_bytes: 15_324,
         referer: b"https://shop.example.com/catalogue",
         user_agent: BROWSER,
+        user: "",
         request_id: RequestId::from_bits(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef),
         duration: Duration::from_micros(12_345),
         upstream: Some("app"),

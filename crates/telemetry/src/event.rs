@@ -29,6 +29,9 @@ pub struct AccessEvent<'a> {
     pub referer: &'a [u8],
     /// Its `User-Agent`; empty where there is none.
     pub user_agent: &'a [u8],
+    /// The user that it was found to be from, by its password; empty where it was found to be from
+    /// nobody.
+    pub user: &'a str,
     /// Its name, as in `X-Request-Id` and on the refusal page.
     pub request_id: RequestId,
     /// From its first byte to the last byte of the answer.
@@ -128,6 +131,10 @@ pub enum Check {
     Decisions,
     /// The operator's access rules.
     Access,
+    /// What protected paths ask for: where clients are, what they do, who they are.
+    Protected,
+    /// Lockouts.
+    Limits,
     /// The limits of a request's body.
     Body,
     /// SecLang rules.
@@ -136,11 +143,13 @@ pub enum Check {
 
 impl Check {
     /// All of them.
-    pub const ALL: [Check; 6] = [
+    pub const ALL: [Check; 8] = [
         Self::Proxy,
         Self::Hygiene,
         Self::Decisions,
         Self::Access,
+        Self::Protected,
+        Self::Limits,
         Self::Body,
         Self::Waf,
     ];
@@ -153,6 +162,8 @@ impl Check {
             Self::Hygiene => "hygiene",
             Self::Decisions => "decisions",
             Self::Access => "access",
+            Self::Protected => "protected",
+            Self::Limits => "limits",
             Self::Body => "body",
             Self::Waf => "waf",
         }
@@ -225,6 +236,24 @@ pub enum Cause<'a> {
         /// What its author wrote about it; empty where nothing.
         reason: &'a str,
     },
+    /// A protected path.
+    Protected {
+        /// Which.
+        id: &'a RuleId,
+        /// What the request lacks, as a short name from a fixed set.
+        reason: &'static str,
+        /// The user that it says it is from; empty where it says nothing, or nobody asked.
+        user: &'a str,
+        /// The client is locked out from now on.
+        locks: bool,
+    },
+    /// The client is locked out.
+    LockedOut {
+        /// How long it is to wait.
+        retry_after: Duration,
+        /// The user that the request says it is from; empty where nobody looked.
+        user: &'a str,
+    },
     /// A body over a limit.
     Body {
         /// Which, as a short name from a fixed set.
@@ -243,6 +272,8 @@ impl Cause<'_> {
             Self::Hygiene { .. } => Check::Hygiene,
             Self::Decision(_) | Self::DecisionsStale => Check::Decisions,
             Self::Rule { .. } => Check::Access,
+            Self::Protected { .. } => Check::Protected,
+            Self::LockedOut { .. } => Check::Limits,
             Self::Body { .. } => Check::Body,
             Self::Waf(_) => Check::Waf,
         }

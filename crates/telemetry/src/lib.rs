@@ -26,9 +26,10 @@ pub use event::{
 };
 pub use format::LINE_BYTES_MAX;
 pub use metrics::{
-    BackendProtocol, ConnectionMetrics, DecisionCount, GeoDatabase, GeoMetrics, HandshakeFailure,
-    LapiMetrics, ListReading, MetricLabels, Metrics, MetricsError, RuleMetrics, ServerGauges,
-    ShadowMetrics, SinkMetrics, SlotRefusal, SnapshotMetrics, StreamRefusal, UpstreamMetrics,
+    AuthenticationMetrics, BackendProtocol, ConnectionMetrics, DecisionCount, GeoDatabase,
+    GeoMetrics, HandshakeFailure, LapiMetrics, ListReading, MetricLabels, Metrics, MetricsError,
+    RuleMetrics, ServerGauges, ShadowMetrics, SinkMetrics, SlotRefusal, SnapshotMetrics,
+    StreamRefusal, UpstreamMetrics,
 };
 pub use report::{Fields, Level, OperatorLog, Report};
 pub use settings::{

@@ -3,6 +3,7 @@
 //! Every child of a family is made when the family is, so that what runs per request is an atomic
 //! addition. `METRICS.md` lists all of them.
 
+mod authentication;
 mod connections;
 mod decisions;
 mod family;
@@ -22,6 +23,7 @@ use parking_lot::Mutex;
 use prometheus::proto::MetricFamily;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
 
+pub use authentication::AuthenticationMetrics;
 pub use connections::ConnectionMetrics;
 pub use decisions::DecisionCount;
 pub(crate) use decisions::DecisionMetrics;
@@ -77,6 +79,8 @@ pub struct Metrics {
     pub(crate) decisions: DecisionMetrics,
     /// Connections of clients.
     pub connections: ConnectionMetrics,
+    /// Who clients are found to be, and lockouts.
+    pub authentication: AuthenticationMetrics,
     /// SecLang rules.
     pub rules: RuleMetrics,
     /// Sets of rules that judge beside others.
@@ -130,6 +134,7 @@ impl Metrics {
             requests: RequestMetrics::register(&registrar)?,
             decisions: DecisionMetrics::register(&registrar, labels)?,
             connections: ConnectionMetrics::register(&registrar)?,
+            authentication: AuthenticationMetrics::register(&registrar)?,
             rules: RuleMetrics::register(&registrar)?,
             shadow: ShadowMetrics::register(&registrar)?,
             snapshot: SnapshotMetrics::register(&registrar)?,

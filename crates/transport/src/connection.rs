@@ -15,7 +15,7 @@ use pingora_core::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
     TimingDigest, UniqueID, UniqueIDType,
 };
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ServerConfig};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
@@ -65,8 +65,9 @@ pub struct TlsFacts {
     pub server_name: Option<Box<str>>,
     /// The protocol that ALPN chose (RFC 7301).
     pub alpn: Option<Box<[u8]>>,
-    /// Whether the client showed a certificate (that was verified).
-    pub client_certificate: bool,
+    /// The certificate that the client showed, in DER; an authority that the settings name signed it, or
+    /// the handshake would have failed. In a session that was resumed it is the first handshake's.
+    pub client_certificate: Option<CertificateDer<'static>>,
 }
 
 impl Connection {
@@ -131,7 +132,9 @@ impl Connection {
                 .server_name()
                 .map(|name| name.to_ascii_lowercase().into()),
             alpn: session.alpn_protocol().map(Into::into),
-            client_certificate: session.peer_certificates().is_some(),
+            client_certificate: session
+                .peer_certificates()
+                .and_then(|chain| chain.first().cloned()),
         })
     }
 

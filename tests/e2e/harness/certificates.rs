@@ -1,8 +1,12 @@
 //! Certificates made for a test.
 
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
+    IsCa, KeyIdMethod, KeyPair, RevokedCertParams,
+};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 
@@ -46,6 +50,42 @@ impl Authority {
             .distinguished_name
             .push(DnType::OrganizationalUnitName, unit);
         self.sign(params)
+    }
+
+    /// A client's certificate that is good until a time.
+    pub(crate) fn certify_until(&self, name: &str, until: SystemTime) -> Certificate {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.not_after = until.into();
+        self.sign(params)
+    }
+
+    /// A client's certificate with a number, by which it can be revoked.
+    pub(crate) fn certify_numbered(&self, name: &str, number: u64) -> Certificate {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.serial_number = Some(number.into());
+        self.sign(params)
+    }
+
+    /// The list of these numbers, in PEM.
+    pub(crate) fn revoke(&self, numbers: &[u64]) -> String {
+        let now = SystemTime::now();
+        let revoked = numbers.iter().map(|number| RevokedCertParams {
+            serial_number: (*number).into(),
+            revocation_time: now.into(),
+            reason_code: None,
+            invalidity_date: None,
+        });
+        let list = CertificateRevocationListParams {
+            this_update: now.into(),
+            next_update: (now + Duration::from_secs(3600)).into(),
+            crl_number: 1_u64.into(),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        list.signed_by(&self.0).unwrap().pem().unwrap()
     }
 
     fn sign(&self, params: CertificateParams) -> Certificate {

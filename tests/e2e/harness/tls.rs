@@ -25,7 +25,12 @@ impl TlsClient {
         Self::with(authority, &[], Some(certificate))
     }
 
-    fn with(authority: &Authority, alpn: &[&str], certificate: Option<&Certificate>) -> Self {
+    /// One that speaks `alpn`, and may show a certificate of its own.
+    pub(crate) fn with(
+        authority: &Authority,
+        alpn: &[&str],
+        certificate: Option<&Certificate>,
+    ) -> Self {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()

@@ -147,6 +147,7 @@ fn expected_status(address: SocketAddr) -> Value {
         "usage_metrics": null,
     },
     "lists": [],
+    "lockouts": { "clients": 0, "locked": 0, "ended_early": 0 },
     "decisions": {
         "total": 1,
         "counts": [

@@ -300,7 +300,7 @@ fn read_asn(fields: &Fields<'_>) -> Part {
 }
 
 /// A country, or `unknown`.
-struct CountryWord;
+pub(super) struct CountryWord;
 
 impl ScalarKind for CountryWord {
     type Value = Option<Country>;

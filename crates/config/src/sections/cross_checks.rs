@@ -6,11 +6,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use palisade_access::{BuildError, Rule, RuleSet};
+use palisade_proxy::settings::ClientCertificates;
 use palisade_upstream::ServerAddress;
 use palisade_vocabulary::{Mode, RuleId};
 
 use super::doors::{ReadAdmin, ReadMetrics};
 use super::listeners::ReadListener;
+use super::protected::ReadProtected;
 use super::rules::ReadRule;
 use super::sites::{ReadSite, show_host};
 use super::upstreams::ReadUpstream;
@@ -42,6 +44,8 @@ impl Together<'_> {
         self.report_unused_upstreams();
         self.report_loops();
         self.report_redirect_loops();
+        self.report_missing_certificates();
+        self.report_readable_passwords();
         self.report_ids_twice();
         self.report_unknowable_places();
         self.report_findings();
@@ -169,10 +173,7 @@ impl Together<'_> {
     }
 
     fn report_redirect_loops(&self) {
-        let encrypted = |listener: &ReadListener| {
-            listener.settings.tls.is_some() || listener.settings.proxy_protocol.is_some()
-        };
-        if self.context().has_errors() || self.listeners.iter().any(encrypted) {
+        if self.context().has_errors() || self.listeners.iter().any(is_encrypted) {
             return;
         }
         for location in self
@@ -186,10 +187,45 @@ impl Together<'_> {
         }
     }
 
+    /// A certificate that nobody can show.
+    fn report_missing_certificates(&self) {
+        let asks = |listener: &ReadListener| {
+            let tls = listener.settings.tls.as_ref();
+            tls.is_some_and(|tls| !matches!(tls.client_certificates, ClientCertificates::Off))
+        };
+        if self.context().is_incomplete() || self.listeners.iter().any(asks) {
+            return;
+        }
+        for location in self
+            .protected()
+            .filter_map(|read| read.certificate_at.as_ref())
+        {
+            let message = "no listener asks for certificates, so nobody can show one; give one `tls.client_certificates` with the authority's `ca`";
+            self.context().error(location, message);
+        }
+    }
+
+    /// Passwords that come over plain HTTP.
+    fn report_readable_passwords(&self) {
+        if self.context().has_errors() || self.listeners.iter().any(is_encrypted) {
+            return;
+        }
+        for location in self.protected().filter_map(|read| read.basic_at.as_ref()) {
+            let message =
+                "no listener has `tls`: whoever is on the way of a request can read the password";
+            self.context().warning(location, message);
+        }
+    }
+
+    fn protected(&self) -> impl Iterator<Item = &ReadProtected> {
+        self.sites.iter().flat_map(|site| &site.protected)
+    }
+
     fn all_rules(&self) -> impl Iterator<Item = &ReadRule> {
         self.rules
             .iter()
             .chain(self.sites.iter().flat_map(|site| &site.rules))
+            .chain(self.protected().map(|read| &read.read))
     }
 
     fn report_ids_twice(&self) {
@@ -211,6 +247,14 @@ impl Together<'_> {
     }
 
     fn report_unknowable_places(&self) {
+        let asks = |read: &&ReadProtected| read.path.countries.is_some();
+        for protected in self.protected().filter(asks).filter(|_| !self.has_country) {
+            let message = format!(
+                "{} asks for countries, which only geo.country_database can tell; without it nobody passes, unless `unknown` is named",
+                protected.path.rule.id
+            );
+            self.context().warning(&protected.read.location, message);
+        }
         for read in self.all_rules().filter(|read| read.rule.mode != Mode::Off) {
             for (uses, has, key) in [
                 (read.uses_country, self.has_country, "country_database"),
@@ -234,6 +278,12 @@ impl Together<'_> {
         self.report_rule_set(&[], self.rules, global.clone());
         for site in self.sites {
             self.report_rule_set(&global, &site.rules, rules_of(&site.rules));
+            let protected: Vec<ReadRule> = site
+                .protected
+                .iter()
+                .map(|read| read.read.clone())
+                .collect();
+            self.report_rule_set(&[], &protected, rules_of(&protected));
         }
     }
 
@@ -267,6 +317,11 @@ impl Together<'_> {
             );
         }
     }
+}
+
+/// Whether requests may come encrypted: over TLS here, or in front of the PROXY header.
+fn is_encrypted(listener: &ReadListener) -> bool {
+    listener.settings.tls.is_some() || listener.settings.proxy_protocol.is_some()
 }
 
 fn rules_of(read: &[ReadRule]) -> Vec<Rule> {

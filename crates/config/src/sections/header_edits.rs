@@ -89,7 +89,7 @@ const FRAMING_FIELDS: [&str; 9] = [
 ];
 
 /// The name of a field that an operator may set or remove.
-struct EditableName;
+pub(super) struct EditableName;
 
 impl ScalarKind for EditableName {
     type Value = HeaderName;

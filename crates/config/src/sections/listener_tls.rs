@@ -2,25 +2,30 @@
 
 use std::collections::HashSet;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use palisade_proxy::settings::{CertificateSettings, ClientCertificates, TlsSettings};
+use palisade_proxy::settings::{
+    CertificateSettings, ClientAuthorities, ClientCertificates, TlsSettings,
+};
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, Validity, X509Certificate};
 
 use super::credentials::{CERTIFICATE, PEM_BYTES_MAX, PRIVATE_KEY, read_private};
 use crate::reader::{
-    Choice, Context, Defaulted, Fields, FilePath, Key, ListOf, Optional, Required, Table,
-    TableInfo, WithLocation,
+    Choice, Context, Defaulted, Fields, FilePath, Key, ListOf, Located, OneOrList, Optional,
+    Required, Table, TableInfo, WithLocation,
 };
 
 /// The most certificates of one listener.
 const CERTIFICATES_MAX: usize = 10_000;
+
+/// The most files with lists of revoked certificates.
+const REVOKED_FILES_MAX: usize = 100;
 
 pub(super) const TLS: Table<TlsSettings> = Table {
     info: &INFO,
@@ -173,11 +178,18 @@ const CLIENTS_TABLE: Table<ClientCertificates> = Table {
     info: &CLIENTS_INFO,
     lower: |fields| {
         let (mode, ca) = (fields.get(&CLIENT_MODE), fields.get(&CLIENT_CA));
+        let revoked = fields.get(&CLIENT_REVOKED)?.unwrap_or_default();
         let ca = ca?;
-        let roots = Arc::new(read_roots(&ca.value, &ca.location, fields.context())?);
+        let roots = read_roots(&ca.value, &ca.location, fields.context());
+        let revoked = read_revoked(&revoked, fields.context());
+        let authorities = ClientAuthorities {
+            roots: Arc::new(roots?),
+            revoked: revoked?,
+        };
+        fields.accept(authorities.check(), &CLIENT_REVOKED)?;
         Some(match mode? {
-            ClientMode::Optional => ClientCertificates::Optional(roots),
-            ClientMode::Required => ClientCertificates::Required(roots),
+            ClientMode::Optional => ClientCertificates::Optional(authorities),
+            ClientMode::Required => ClientCertificates::Required(authorities),
         })
     },
 };
@@ -185,7 +197,7 @@ const CLIENTS_TABLE: Table<ClientCertificates> = Table {
 static CLIENTS_INFO: TableInfo = TableInfo {
     name: "listeners.tls.client_certificates",
     about: "Certificates that clients show.",
-    keys: &[&CLIENT_MODE, &CLIENT_CA],
+    keys: &[&CLIENT_MODE, &CLIENT_CA, &CLIENT_REVOKED],
     later: &[],
 };
 
@@ -209,6 +221,45 @@ static CLIENT_CA: Key<WithLocation<FilePath>, Required> = Key::new(
     Required,
     "The authorities that may sign clients' certificates (PEM).",
 );
+
+static CLIENT_REVOKED: Key<OneOrList<WithLocation<FilePath>>, Optional> = Key::new(
+    "revoked",
+    OneOrList {
+        of: WithLocation(FilePath {
+            what: "the path of a PEM file with lists of revoked certificates",
+        }),
+        max: REVOKED_FILES_MAX,
+    },
+    Optional,
+    "Files with lists of revoked certificates (CRL, PEM), read again when they change: who shows one that is on a list is refused as with one of another authority. Authorities without a list have revoked none. Connections that are open go on.",
+);
+
+/// The lists of all files.
+fn read_revoked(
+    files: &[Located<PathBuf>],
+    context: &Context<'_>,
+) -> Option<Vec<CertificateRevocationListDer<'static>>> {
+    let mut lists = Vec::new();
+    for Located {
+        value: path,
+        location,
+    } in files
+    {
+        let file = context.read_file(path, PEM_BYTES_MAX, location)?;
+        let read: Result<Vec<_>, _> =
+            CertificateRevocationListDer::pem_slice_iter(&file.bytes).collect();
+        let shown = path.display();
+        let read = match read {
+            Ok(read) if read.is_empty() => Err(format!(
+                "{shown} holds no list; expected PEM with -----BEGIN X509 CRL-----"
+            )),
+            Ok(read) => Ok(read),
+            Err(error) => Err(format!("{shown} is not PEM: {error}")),
+        };
+        lists.extend(context.accept(read, location)?);
+    }
+    Some(lists)
+}
 
 fn read_roots(
     path: &Path,

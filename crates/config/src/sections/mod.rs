@@ -15,9 +15,11 @@ mod header_edits;
 mod listener_tls;
 mod listeners;
 mod lists;
+mod lockout;
 mod logs;
 mod matchers;
 mod path_forms;
+mod protected;
 mod routes;
 mod rule_files;
 mod rule_sets;
@@ -34,6 +36,7 @@ use std::sync::Arc;
 use palisade_feeds::ListSettings;
 use palisade_gate::settings::{BlockingSettings, GateSettings};
 use palisade_geo::GeoDatabases;
+use palisade_limits::LockoutPolicy;
 use palisade_proxy::settings::ShutdownSettings;
 use palisade_proxy::{Rules, ShadowSettings};
 use palisade_telemetry::LogSettings;
@@ -85,6 +88,7 @@ static INFO: TableInfo = TableInfo {
         &CROWDSEC,
         &WAF,
         &BLOCKING,
+        &LOCKOUT,
         &METRICS,
         &ADMIN,
         &SHUTDOWN,
@@ -229,6 +233,12 @@ static BLOCKING: Key<Table<BlockingSettings>, Defaulted> = Key::new(
     Defaulted("{}"),
     "How a refusal looks.",
 );
+static LOCKOUT: Key<Table<LockoutPolicy>, Defaulted> = Key::new(
+    "lockout",
+    lockout::LOCKOUT,
+    Defaulted("{}"),
+    "Who is kept out after wrong passwords.",
+);
 static METRICS: Key<Table<doors::ReadMetrics>, Optional> = Key::new(
     "metrics",
     doors::METRICS,
@@ -264,10 +274,8 @@ fn all_lists(fields: &Fields<'_>) -> Option<Vec<ListSettings>> {
 }
 
 fn lower(fields: &Fields<'_>) -> Option<Settings> {
-    let state_directory = fields.get(&STATE_DIRECTORY);
-    fields
-        .context()
-        .set_state_directory(state_directory.clone().flatten());
+    let (context, state_directory) = (fields.context(), fields.get(&STATE_DIRECTORY));
+    context.set_state_directory(state_directory.clone().flatten());
     // First, since all that names addresses may use its lists.
     let rules = fields.get(&ACCESS);
     let (listeners, upstreams, sites) = (
@@ -283,7 +291,7 @@ fn lower(fields: &Fields<'_>) -> Option<Settings> {
     );
     let (metrics, admin, logs) = (fields.get(&METRICS), fields.get(&ADMIN), fields.get(&LOGS));
     let (sandbox, shutdown) = (fields.get(&SANDBOX), fields.get(&SHUTDOWN));
-    let lists = all_lists(fields);
+    let (lockout, lists) = (fields.get(&LOCKOUT), all_lists(fields));
     let waf = read_waf(fields, sites.as_deref(), geo.as_deref(), logs.as_ref());
     Together {
         fields,
@@ -312,6 +320,7 @@ fn lower(fields: &Fields<'_>) -> Option<Settings> {
             .as_ref()
             .map_or_else(Default::default, |crowdsec| crowdsec.policy),
         blocking: blocking?,
+        lockout: lockout?,
     };
     Some(Settings {
         state_directory: state_directory?,

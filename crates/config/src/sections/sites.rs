@@ -10,6 +10,7 @@ use palisade_vocabulary::Mode;
 use super::header_edits::HEADERS_TABLE;
 use super::listeners::BODY_SIZE;
 use super::path_forms::{PATH_FORM, PathForm, path_policy};
+use super::protected::{PROTECTED, ReadProtected};
 use super::routes::{ROUTE, ReadRoute, report_routes_twice};
 use super::rules::{RULES, ReadRule};
 use super::waf::{ReadWaf, SITE_WAF};
@@ -35,6 +36,7 @@ pub(super) const SITES: EachOf<Table<ReadSite>> = EachOf(ListOf {
 pub(super) struct ReadSite {
     pub(super) settings: SiteSettings,
     pub(super) rules: Vec<ReadRule>,
+    pub(super) protected: Vec<ReadProtected>,
     pub(super) waf: Option<ReadWaf>,
     pub(super) location: Location,
     pub(super) hosts: Vec<Located<HostPattern>>,
@@ -48,6 +50,7 @@ impl ReadSite {
     pub(super) fn into_settings(self) -> SiteSettings {
         SiteSettings {
             rules: self.rules.into_iter().map(|rule| rule.rule).collect(),
+            protected: self.protected.into_iter().map(|read| read.path).collect(),
             ..self.settings
         }
     }
@@ -65,6 +68,7 @@ static INFO: TableInfo = TableInfo {
         &HSTS_MAX_AGE,
         &HEADERS,
         &ACCESS,
+        &PROTECTED_KEY,
         &WAF,
         &FORWARD_PATH,
         &ALLOWED_PATH_FORMS,
@@ -132,6 +136,12 @@ static ACCESS: Key<Table<Vec<ReadRule>>, Optional> = Key::new(
     Optional,
     "This site's own access rules. They run after the global ones and can't undo a global block.",
 );
+static PROTECTED_KEY: Key<EachOf<Table<ReadProtected>>, Optional> = Key::new(
+    "protected",
+    PROTECTED,
+    Optional,
+    "Parts of the site that not everybody gets to. They are asked after the access rules.",
+);
 static WAF: Key<Table<ReadWaf>, Optional> = Key::new(
     "waf",
     SITE_WAF,
@@ -188,7 +198,7 @@ fn lower(fields: &Fields<'_>) -> Option<ReadSite> {
     );
     let (mode, https) = (fields.get(&MODE), read_https(fields));
     let (headers, rules) = (fields.get(&HEADERS), fields.get(&ACCESS));
-    let waf = fields.get(&WAF);
+    let (protected, waf) = (fields.get(&PROTECTED_KEY), fields.get(&WAF));
     let (forward_path, forms) = (fields.get(&FORWARD_PATH), fields.get(&ALLOWED_PATH_FORMS));
     let (body_bytes, misdirected) = (fields.get(&BODY_BYTES), fields.get(&MISDIRECTED));
 
@@ -229,6 +239,7 @@ fn lower(fields: &Fields<'_>) -> Option<ReadSite> {
             .then(|| fields.location_of(&HTTPS).clone()),
         settings,
         rules: rules?.unwrap_or_default(),
+        protected: protected?.unwrap_or_default(),
         waf: waf?,
         location: fields.location().clone(),
         hosts,

@@ -191,7 +191,7 @@ fn certificates_are_read_with_their_names() {
         ]
     );
     assert!(
-        matches!(tls.client_certificates, ClientCertificates::Optional(roots) if roots.len() == 1)
+        matches!(tls.client_certificates, ClientCertificates::Optional(authorities) if authorities.roots.len() == 1)
     );
     assert_eq!(loaded.sources.iter().count(), 5, "each file is watched");
 }

@@ -17,6 +17,7 @@ mod golden;
 mod includes;
 mod listeners;
 mod lists;
+mod protected;
 mod robustness;
 mod shipped;
 mod sites;

@@ -79,6 +79,10 @@ impl Shipped {
                     "",
                 )
                 .with(repository_path(&format!("{folder}/waf/before.conf")), "")
+                .with(
+                    repository_path(&format!("{folder}/users.htpasswd")),
+                    "alice:$2y$05$c4WoMPo3SXsafkva.HHa6uXQZWr7oboPiC2bT/r7q1BB8I2s0BRqC\n",
+                )
                 .with(repository_path(&format!("{folder}/waf/after.conf")), "")
                 .with(
                     repository_path(&format!("{folder}/geo/country.mmdb")),

@@ -110,6 +110,12 @@ pub(crate) fn request_trailers(
                     .iter()
                     .any(|(set, _)| is_or_is_twin(name, set.as_str()))
         });
+        let protected = &site.protected;
+        remove_if(&mut trailers, |name| {
+            let is_user = |user: &HeaderName| is_or_is_twin(name, user.as_str());
+            protected.user_headers().iter().any(is_user)
+                || (!protected.is_empty() && *name == header::AUTHORIZATION)
+        });
     }
     (!trailers.is_empty()).then_some(trailers)
 }

@@ -14,6 +14,7 @@ pub(super) fn write(event: &AccessEvent<'_>, out: &mut Vec<u8>) {
     line.plain("logger", "http.log.access");
     line.plain("msg", "handled request");
     line.object("request", |request| write_request(request, event));
+    line.bytes_if_any("user_id", event.user.as_bytes(), SHORT_BYTES_MAX);
     line.seconds("duration", event.duration);
     line.number("size", event.body_bytes);
     line.number("status", event.status);

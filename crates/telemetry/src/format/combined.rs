@@ -6,7 +6,9 @@
 //! today's patterns would take it there: the one that Debian ships with CrowdSec 1.4.6 then finds
 //! the port alone, and takes it for the host.
 
-use super::escape::{Plain, push_host, push_ip, push_number, push_seconds};
+use super::escape::{
+    Plain, bounded, push_hex_digits, push_host, push_ip, push_number, push_seconds,
+};
 use super::{FIELD_BYTES_MAX, SHORT_BYTES_MAX, TARGET_BYTES_MAX};
 use crate::{AccessEvent, RequestLine};
 
@@ -17,7 +19,9 @@ pub(super) fn write(event: &AccessEvent<'_>, out: &mut Vec<u8>) {
     push_host(out, event.host);
     out.push(b' ');
     push_ip(out, event.client.ip);
-    out.extend_from_slice(b" - - [");
+    out.extend_from_slice(b" - ");
+    push_user(out, event.user);
+    out.extend_from_slice(b" [");
     event.time.write_common_log(out);
     out.extend_from_slice(b"] \"");
     push_request(out, event.request);
@@ -35,6 +39,26 @@ pub(super) fn write(event: &AccessEvent<'_>, out: &mut Vec<u8>) {
     push_field(out, event.referer);
     push_field(out, event.user_agent);
     push_extras(event, out);
+}
+
+/// The user, percent-encoded where it isn't of what the agent's patterns take a user to be made of
+/// (`NGUSER`), or where it looks as if there were none.
+fn push_user(out: &mut Vec<u8>, user: &str) {
+    if user.is_empty() {
+        return out.push(b'-');
+    }
+    let (user_bytes, mark) = bounded(user.as_bytes(), SHORT_BYTES_MAX);
+    for byte in user_bytes {
+        let is_plain =
+            byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'@' | b'-' | b'+' | b'_');
+        if is_plain && user != "-" {
+            out.push(*byte);
+        } else {
+            out.push(b'%');
+            push_hex_digits(out, u32::from(*byte), 2);
+        }
+    }
+    out.extend_from_slice(mark);
 }
 
 fn push_request(out: &mut Vec<u8>, request: RequestLine<'_>) {

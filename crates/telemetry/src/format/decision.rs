@@ -60,6 +60,24 @@ fn write_cause(line: &mut Object<'_>, cause: &Cause<'_>) {
             rule.plain("id", id.as_str());
             rule.bytes_if_any("reason", reason.as_bytes(), SHORT_BYTES_MAX);
         }),
+        Cause::Protected {
+            id,
+            reason,
+            user,
+            locks,
+        } => {
+            line.plain("reason", reason);
+            line.plain("protected", id.as_str());
+            line.bytes_if_any("user", user.as_bytes(), SHORT_BYTES_MAX);
+            if *locks {
+                line.plain("then", "lockout");
+            }
+        }
+        Cause::LockedOut { retry_after, user } => {
+            line.plain("reason", "lockout");
+            line.bytes_if_any("user", user.as_bytes(), SHORT_BYTES_MAX);
+            line.seconds("retry_after_seconds", *retry_after);
+        }
         Cause::Waf(waf) => line.object("waf", |object| write_waf(object, waf)),
     }
 }

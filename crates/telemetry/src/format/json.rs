@@ -19,6 +19,7 @@ pub(super) fn write(event: &AccessEvent<'_>, out: &mut Vec<u8>) {
         line.number("port", port);
     }
     write_request(&mut line, event.request);
+    line.bytes_if_any("user", event.user.as_bytes(), SHORT_BYTES_MAX);
     line.number("status", event.status);
     line.number("body_bytes", event.body_bytes);
     line.bytes_if_any("referer", event.referer, FIELD_BYTES_MAX);

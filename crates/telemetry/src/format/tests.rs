@@ -66,6 +66,7 @@ fn event<'a>(client: &'a ClientAddr, request: RequestLine<'a>) -> AccessEvent<'a
         body_bytes: 153,
         referer: b"",
         user_agent: b"curl/8.0",
+        user: "",
         request_id: RequestId::from_bits(0xab),
         duration: Duration::from_micros(2_134),
         upstream: None,
@@ -137,6 +138,54 @@ fn combined_lines() {
             r#"- 203.0.113.7 - - {time} "\x16\x03\x01 \x22\x5C" 499 153 "-" "curl/8.0" {tail} outcome=client_aborted port=443"#
         ),
     );
+}
+
+/// The user as a line of the combined format has it, which an agent takes apart as ever.
+#[track_caller]
+fn check_user(user: &str, expected: &str) {
+    let client = client([203, 0, 113, 7]);
+    let event = AccessEvent {
+        user,
+        ..event(&client, get(b"/"))
+    };
+    let combined = line(AccessFormat::Combined, &event);
+    let start = format!("example.com 203.0.113.7 - {expected} [");
+    assert!(combined.starts_with(&start), "{combined}");
+    for agent in [&*NGINX, &pattern(NGINX_LOGS_1_4)] {
+        let taken = agent.captures(&combined).expect("an agent can read it");
+        assert_eq!((&taken["addr"], &taken["status"]), ("203.0.113.7", "404"));
+    }
+}
+
+#[test]
+fn users_are_one_word() {
+    check_user("", "-");
+    check_user("alice", "alice");
+    check_user(
+        "Alice.Smith+x_y-z@example.com",
+        "Alice.Smith+x_y-z@example.com",
+    );
+    check_user("al ice\" [x]", "al%20ice%22%20%5Bx%5D");
+    check_user("ä%", "%C3%A4%25");
+    check_user("-", "%2D");
+    check_user(&"u".repeat(300), &format!("{}...", "u".repeat(256)));
+}
+
+#[test]
+fn users_are_members_where_there_are_any() {
+    let client = client([203, 0, 113, 7]);
+    let event = |user| AccessEvent {
+        user,
+        ..event(&client, get(b"/"))
+    };
+    for (format, name) in [
+        (AccessFormat::Json, "user"),
+        (AccessFormat::Caddy, "user_id"),
+    ] {
+        let member = |user| parse_line(&line(format, &event(user)))[name].clone();
+        assert_eq!(member("al \"ice"), "al \"ice");
+        assert_eq!(member(""), Value::Null);
+    }
 }
 
 #[test]
@@ -325,6 +374,29 @@ fn lines_of_refused_requests() {
     };
     let cause = r#""mode":"logged","check":"access","rule":{"id":"scanners"}"#;
     check_decision(&logged, cause, LOGIN);
+
+    let protected = |user, locks| Cause::Protected {
+        id: &id,
+        reason: "credentials_wrong",
+        user,
+        locks,
+    };
+    let wrong = refusal(&client, protected("al \"ice", true), subject);
+    let cause = concat!(
+        r#""mode":"refused","check":"protected","reason":"credentials_wrong","#,
+        r#""protected":"scanners","user":"al \"ice","then":"lockout""#
+    );
+    check_decision(&wrong, cause, LOGIN);
+    let wrong = refusal(&client, protected("", false), subject);
+    let cause = r#""mode":"refused","check":"protected","reason":"credentials_wrong","protected":"scanners""#;
+    check_decision(&wrong, cause, LOGIN);
+    let locked = Cause::LockedOut {
+        retry_after: Duration::from_millis(1_500),
+        user: "",
+    };
+    let cause =
+        r#""mode":"refused","check":"limits","reason":"lockout","retry_after_seconds":1.500000"#;
+    check_decision(&refusal(&client, locked, subject), cause, LOGIN);
 
     let reason = "body_too_large";
     let too_large = refusal(&client, Cause::Body { reason }, subject);

@@ -9,6 +9,8 @@ label!(Check {
     Hygiene => "hygiene",
     Decisions => "decisions",
     Access => "access",
+    Protected => "protected",
+    Limits => "limits",
     Body => "body",
     Waf => "waf",
 });

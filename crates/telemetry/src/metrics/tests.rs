@@ -49,6 +49,7 @@ fn request(client: &ClientAddr, outcome: Outcome, status: u16) -> AccessEvent<'_
         body_bytes: 100,
         referer: b"",
         user_agent: b"",
+        user: "",
         request_id: RequestId::from_bits(0),
         duration: Duration::from_millis(20),
         upstream: None,

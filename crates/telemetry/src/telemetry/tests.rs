@@ -59,6 +59,7 @@ fn request(client: &ClientAddr, outcome: Outcome) -> AccessEvent<'_> {
         body_bytes: 0,
         referer: b"",
         user_agent: b"",
+        user: "",
         request_id: RequestId::from_bits(1),
         duration: Duration::ZERO,
         upstream: None,
@@ -119,7 +120,7 @@ fn refusals_by_decision_stay_out_of_the_access_log() {
     let decisions = fs::read_to_string(&decisions).unwrap();
     assert!(decisions.contains(r#""check":"decisions""#), "{decisions}");
     let metrics = text(&telemetry);
-    assert!(metrics.contains(r#"palisade_requests_total{outcome="refused",status="4xx"} 6"#));
+    assert!(metrics.contains(r#"palisade_requests_total{outcome="refused",status="4xx"} 8"#));
     assert!(metrics.contains(r#"palisade_refusals_total{check="decisions"} 1"#));
 }
 
