@@ -4,8 +4,9 @@
 //! processor time a request of the real binary with CRS at paranoia 1, bodies and answers inspected, the audit
 //! log on, before an nginx with a page of 1 KiB; and of an nginx that has the same rules, where Debian's
 //! libnginx-mod-http-modsecurity is installed (or unpacked in the folder that `PALISADE_MODSECURITY` names).
-//! Values are made up anew for each request: what a worker remembers of them is of no use. `PALISADE` names
-//! another binary.
+//! Eight connections have a request on its way each. Values are made up anew for each request, so that what a
+//! worker remembers of them is of no use; or the same sixteen requests come again and again, as most of real
+//! traffic does in part. `PALISADE` names another binary.
 
 #![expect(
     clippy::print_stdout,
@@ -30,6 +31,10 @@ use palisade_benches::settings::SettingsFiles;
 const TURNS: usize = 11;
 /// Requests of a turn to Palisade. ModSecurity gets a tenth: it takes that much longer.
 const REQUESTS_PER_TURN: usize = 400;
+/// Connections, each with a request on its way.
+const CONNECTIONS: usize = 8;
+/// Requests that come again and again, where values do.
+const SEEN: usize = 16;
 
 /// What is sent.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +45,13 @@ enum Kind {
     JsonOfMany,
     JsonOfFew,
     Attack,
+}
+
+/// Whether values come again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Values {
+    New,
+    Seen,
 }
 
 /// Each kind, its name, and how many times cheaper than ModSecurity it is to be.
@@ -67,36 +79,53 @@ fn main() {
         "microseconds of processor time a request, median of {TURNS} turns of {REQUESTS_PER_TURN} requests:"
     );
     println!(
-        "{:<30} {:>12} {:>12} {:>14} {:>8} {:>8}",
-        "", "without WAF", "Palisade", "ModSecurity 3", "cheaper", "aim"
+        "{:<30} {:<6} {:>12} {:>12} {:>14} {:>8} {:>8}",
+        "", "values", "without WAF", "Palisade", "ModSecurity 3", "cheaper", "aim"
     );
     let mut random = Random::new(7);
     for (kind, name, aim) in KINDS {
-        let mut costs: [Vec<f64>; 3] = Default::default();
-        // The first turn is for memory to grow.
-        for turn in 0..=TURNS {
+        for values in [Values::New, Values::Seen] {
             let gates = [Some(&bare), Some(&palisade), modsecurity.as_ref()];
-            for (costs, gate) in costs.iter_mut().zip(gates) {
-                let Some(gate) = gate else { continue };
-                let cost = gate.take_turn(kind, &mut random);
-                if turn > 0 {
-                    costs.push(cost);
+            let mut costs = measure(gates, kind, values, &mut random);
+            let [bare, ours, theirs] = costs.each_mut();
+            let (bare, ours) = (median(bare), median(ours));
+            print!("{name:<30} {values:<6?} {bare:>12.1} {ours:>12.1} ");
+            match theirs.is_empty() {
+                true => println!("{:>14}", "not here"),
+                false => {
+                    let theirs = median(theirs);
+                    let cheaper = theirs / ours;
+                    println!("{theirs:>14.1} {cheaper:>7.1}x {aim:>7.0}x");
                 }
             }
         }
-        let [bare, ours, theirs] = costs.each_mut();
-        let (bare, ours) = (median(bare), median(ours));
-        match theirs.is_empty() {
-            true => println!("{name:<30} {bare:>12.1} {ours:>12.1} {:>14}", "not here"),
-            false => {
-                let theirs = median(theirs);
-                println!(
-                    "{name:<30} {bare:>12.1} {ours:>12.1} {theirs:>14.1} {:>7.1}x {aim:>7.0}x",
-                    theirs / ours
-                );
+    }
+}
+
+/// What each turn of each gate has cost.
+fn measure(
+    gates: [Option<&Gate>; 3],
+    kind: Kind,
+    values: Values,
+    random: &mut Random,
+) -> [Vec<f64>; 3] {
+    let mut costs: [Vec<f64>; 3] = Default::default();
+    let seen: Vec<String> = (0..SEEN).map(|_| request(kind, random)).collect();
+    // The first turn is for memory to grow.
+    for turn in 0..=TURNS {
+        for (costs, gate) in costs.iter_mut().zip(gates) {
+            let Some(gate) = gate else { continue };
+            let requests: Vec<String> = match values {
+                Values::New => (0..gate.requests).map(|_| request(kind, random)).collect(),
+                Values::Seen => seen.iter().cycle().take(gate.requests).cloned().collect(),
+            };
+            let cost = gate.take_turn(kind, &requests);
+            if turn > 0 {
+                costs.push(cost);
             }
         }
     }
+    costs
 }
 
 /// A running proxy.
@@ -187,23 +216,29 @@ sites: [{{ upstream: app }}]
     }
 
     /// Microseconds of processor time for one request.
-    fn take_turn(&self, kind: Kind, random: &mut Random) -> f64 {
-        let requests: Vec<String> = (0..self.requests).map(|_| request(kind, random)).collect();
+    fn take_turn(&self, kind: Kind, requests: &[String]) -> f64 {
         let before = processor_nanos(self.pid());
-        let mut connection: Option<TcpStream> = None;
-        for request in &requests {
-            let tcp = connection.get_or_insert_with(|| {
-                TcpStream::connect(self.address).expect("a server that runs")
-            });
-            tcp.write_all(request.as_bytes())
-                .expect("a server that reads");
-            // Words at random read like an attack now and then.
-            let expected: &[u16] = match kind {
-                Kind::Attack if self.has_rules => &[403],
-                _ => &[200, 403],
-            };
-            if read_answer(tcp, expected) {
-                connection = None;
+        // Words at random read like an attack now and then.
+        let expected: &[u16] = match kind {
+            Kind::Attack if self.has_rules => &[403],
+            _ => &[200, 403],
+        };
+        let mut connections: [Option<TcpStream>; CONNECTIONS] = Default::default();
+        for requests in requests.chunks(CONNECTIONS) {
+            for (connection, request) in connections.iter_mut().zip(requests) {
+                let tcp = connection.get_or_insert_with(|| {
+                    TcpStream::connect(self.address).expect("a server that runs")
+                });
+                tcp.write_all(request.as_bytes())
+                    .expect("a server that reads");
+            }
+            for (connection, _) in connections.iter_mut().zip(requests) {
+                let is_over = connection
+                    .as_mut()
+                    .is_some_and(|tcp| read_answer(tcp, expected));
+                if is_over {
+                    *connection = None;
+                }
             }
         }
         (processor_nanos(self.pid()) - before) / requests.len() as f64 / 1e3

@@ -164,6 +164,14 @@ pub fn decode(
     Ok(())
 }
 
+/// Whether [`decode`] knows all codings of a list, and there are no more than `limits` allow.
+#[must_use]
+pub fn can_decode(content_encoding: &[u8], limits: &Limits) -> bool {
+    CodingScratch::default()
+        .read_codings(content_encoding, limits)
+        .is_ok()
+}
+
 impl CodingScratch {
     fn read_codings(&mut self, list: &[u8], limits: &Limits) -> Result<(), CodingError> {
         self.codings.clear();

@@ -41,6 +41,11 @@ pub(crate) fn beginning_without_codings<'b>(
     }
 }
 
+/// Whether all codings of a list can be undone.
+pub(crate) fn can_undo(content_encoding: &[u8]) -> bool {
+    content_coding::can_decode(content_encoding, &Limits::default())
+}
+
 fn decode(
     content_encoding: &[u8],
     body: Body<'_>,

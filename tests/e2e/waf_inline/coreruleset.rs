@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::benign::{form, hashing_backend, upload};
-use super::{FORM, Gate, SetUp, ids, multipart, post, post_chunked};
+use super::{FORM, Gate, SetUp, gzip, ids, multipart, post, post_chunked};
 use crate::harness::{Backend, Http2Client, Palisade, run};
 use crate::waf::crs::{crs, rules};
 
@@ -96,6 +96,39 @@ fn check_decision(decision: &Value) {
     assert!(score >= 5, "{waf}");
     let rules = waf["rules"].as_array().unwrap();
     assert!(rules.contains(&942_100.into()), "{waf}");
+}
+
+#[test]
+fn a_leak_is_found_whether_it_is_compressed_or_not() {
+    let Some(crs) = crs("leaks in answers") else {
+        return;
+    };
+    let leak =
+        b"<p>You have an error in your SQL syntax; check the manual that corresponds to your \
+        MySQL server version for the right syntax to use near 'x'</p>";
+    for (coding, body) in [
+        ("", leak.to_vec()),
+        ("Content-Encoding: gzip\r\n", gzip(leak)),
+    ] {
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n{coding}Content-Length: {}\r\n\r\n",
+            body.len()
+        );
+        let backend = Backend::answering([head.as_bytes(), &body].concat());
+        let gate = Gate::set_up(
+            backend,
+            &SetUp {
+                files: &[("limits.conf", LIMITS)],
+                waf: &files(&crs),
+                ..SetUp::default()
+            },
+        );
+        let headers = format!("{BROWSER}Accept-Encoding: gzip\r\n");
+        let got = gate.palisade.get_with("/", &headers);
+        assert_eq!(got.status, 403, "{coding:?}: {}", got.head);
+        let line = gate.wait_for_audit(|line| line["outcome"] == "refused");
+        assert!(ids(&line).contains(&951_230), "{coding:?}: {line}");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Literals that are searched for together, each by a few of its bytes.
 
+use std::array::from_fn;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -10,6 +11,10 @@ use super::grouped::Grouped;
 
 /// The most bytes of a literal that the automaton looks for. More take memory, and find little less.
 pub(super) const WINDOW_MAX: usize = 4;
+/// How many places of a long value are read at once.
+const LANES: usize = 4;
+/// A shorter value is read from its beginning to its end.
+const LANES_BYTES_MIN: usize = 48;
 /// The most memory of the automaton: that of a few thousand rules, where CRS's takes a sixth.
 const AUTOMATON_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -73,8 +78,58 @@ impl Literals {
     /// Adds to `found`, a bit each, the filters that want a literal that is in `value`. Hot path:
     /// about nine instructions a byte, and some hundred where a window is found.
     pub(super) fn find(&self, value: &[u8], found: &mut [u64]) {
-        let (blocks, rest) = value.as_chunks::<4>();
-        let (mut state, mut len) = (Automaton::START, 0);
+        match value.len() < LANES_BYTES_MIN {
+            true => self.find_from((Automaton::START, 0), value, found),
+            false => self.find_in_lanes(value, found),
+        }
+    }
+
+    /// Reads a value at several places at once: each step waits for the one before it, and so others can be
+    /// done meanwhile.
+    fn find_in_lanes(&self, value: &[u8], found: &mut [u64]) {
+        let len = value.len() / LANES;
+        let lanes: [&[u8]; LANES] = from_fn(|lane| part(value, lane * len, len));
+        // What ends in a lane may begin before it, by less than a window; what ends there is of the lane before.
+        let mut states = from_fn(|lane| {
+            let before = WINDOW_MAX - 1;
+            let bytes = part(value, (lane * len).saturating_sub(before), before);
+            let bytes: &[u8] = if lane == 0 { &[] } else { bytes };
+            let step = |state, byte: &u8| self.automaton.next(state, *byte).unwrap_or(state);
+            bytes.iter().fold(Automaton::START, step)
+        });
+        let [first, second, third, fourth] = lanes;
+        let pairs = first.iter().zip(second).zip(third.iter().zip(fourth));
+        for (at, ((first, second), (third, fourth))) in pairs.enumerate() {
+            let mut has_found = false;
+            for (state, byte) in states.iter_mut().zip([first, second, third, fourth]) {
+                let Some(next) = self.automaton.next(*state, *byte) else {
+                    return;
+                };
+                *state = next;
+                has_found |= self.automaton.has_found(next);
+            }
+            if has_found {
+                self.compare_lanes(states, at + 1, value, found);
+            }
+        }
+        let [.., last] = states;
+        self.find_from((last, LANES * len), value, found);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn compare_lanes(&self, states: [usize; LANES], end: usize, value: &[u8], found: &mut [u64]) {
+        for (lane, state) in states.into_iter().enumerate() {
+            if self.automaton.has_found(state) {
+                let window_end = lane * (value.len() / LANES) + end;
+                self.compare(state, window_end, value, found);
+            }
+        }
+    }
+
+    /// Reads a value on, from the state behind its first `len` bytes.
+    fn find_from(&self, (mut state, mut len): (usize, usize), value: &[u8], found: &mut [u64]) {
+        let (blocks, rest) = value.get(len..).unwrap_or_default().as_chunks::<4>();
         for block in blocks {
             len += block.len();
             for (byte, behind) in block.iter().zip([3, 2, 1, 0]) {
@@ -130,6 +185,10 @@ impl Literals {
     pub(super) fn memory_usage(&self) -> usize {
         self.automaton.memory_usage() + self.candidates.memory_usage() + size_of_val(&*self.text)
     }
+}
+
+fn part(value: &[u8], start: usize, len: usize) -> &[u8] {
+    value.get(start..start + len).unwrap_or_default()
 }
 
 /// Literals, and the filters that want each.
@@ -220,6 +279,17 @@ mod tests {
     }
 
     #[test]
+    fn literals_are_found_wherever_they_stand_in_a_long_value() {
+        for len in [47, 48, 50, 51, 100, 203] {
+            for at in 0..len - 6 {
+                let mut value = vec![b'-'; len];
+                value.splice(at..at + 6, *b"seLEct");
+                check(&["select", "ec", "x"], &value, 0b11);
+            }
+        }
+    }
+
+    #[test]
     fn shorter_windows_take_less_memory() {
         let literals: Vec<String> = (0..500)
             .map(|number| format!("word{number}{number}"))
@@ -236,7 +306,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn agrees_with_a_scan(literals in prop::collection::btree_set("[abc.]{1,7}", 0..20), value in "[abcABC.]{0,25}") {
+        fn agrees_with_a_scan(literals in prop::collection::btree_set("[abc.]{1,7}", 0..20), value in "[abcABC.]{0,25}|(x{1,20}[abcABC.]{1,5}){3,12}") {
             let literals: Vec<&str> = literals.iter().map(String::as_str).collect();
             let lower = value.to_ascii_lowercase();
             let expected = literals.iter().zip(0..).filter(|(literal, _)| lower.contains(**literal));

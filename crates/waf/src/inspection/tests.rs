@@ -100,6 +100,37 @@ fn in_detect_mode_nothing_is_refused_and_what_would_be_is_known() {
 }
 
 #[test]
+fn codings_that_are_undone_are_not_seen() {
+    let check = |access: &str, codings: &[&str], expected: Finding| {
+        let rules = format!(
+            "SecRuleEngine On\nSecResponseBodyAccess {access}
+            SecRule RESPONSE_HEADERS:Content-Encoding \"@rx .\" id:1,phase:3,deny"
+        );
+        let set = rule_set(RuleSetSettings::default(), &rules);
+        let (mut inspection, _) = begin(&set, "/");
+        let codings = codings
+            .iter()
+            .map(|coding| (&b"Content-Encoding"[..], coding.as_bytes()));
+        let headers: Vec<(&[u8], &[u8])> = codings.collect();
+        let finding = inspection.response_head(&ResponseHead {
+            protocol: b"HTTP/1.1",
+            status: 200,
+            reason: b"OK",
+            headers: &headers,
+        });
+        assert_eq!(finding, expected, "{access} {headers:?}");
+    };
+    check("On", &[], Finding::Pass);
+    for coding in ["gzip", "x-gzip", "deflate", "br", "zstd", "GZIP, br"] {
+        check("On", &[coding], Finding::Pass);
+        check("Off", &[coding], denied(403));
+    }
+    check("On", &["gzip", "br"], Finding::Pass);
+    check("On", &["compress"], denied(403));
+    check("On", &["gzip", "compress"], denied(403));
+}
+
+#[test]
 fn a_rule_can_not_leave_detect_mode() {
     let settings = RuleSetSettings {
         mode: Some(Mode::Detect),
