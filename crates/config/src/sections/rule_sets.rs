@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use palisade_geo::GeoDatabases;
 use palisade_seclang::Countries;
-use palisade_seclang::syntax::{EngineMode, Place, Problem, Severity};
+use palisade_seclang::syntax::{EngineMode, Phase, Place, Problem, Severity};
 use palisade_vocabulary::{FailurePolicy, Mode};
 use palisade_waf::{
     CompiledRuleSet, CountryDatabase, RuleSet, RuleSetSettings, RuleSets, Shadow, Share, Thresholds,
@@ -284,8 +284,9 @@ impl Compiling<'_> {
                 _ => self.context.error(wanted.mode_at, message),
             }
         }
-        if rule_set.is_some() {
+        if let Some(rule_set) = &rule_set {
             self.compare_modes(wanted, engine_in_files);
+            self.tell_of_bodies(wanted, rule_set);
         }
         rule_set
     }
@@ -297,6 +298,38 @@ impl Compiling<'_> {
         match problem.severity {
             Severity::Error => self.context.error(&location, message),
             Severity::Warning => self.context.warning(&location, message),
+        }
+    }
+
+    /// Warns of rules for bodies that no rule file has rules look at, which they don't unless told: that of
+    /// CRS leaves it to the settings of its server.
+    fn tell_of_bodies(&self, wanted: &Wanted<'_>, rule_set: &RuleSet) {
+        let program = rule_set.program();
+        let settings = program.settings();
+        let phases = [
+            (
+                Phase::RequestBody,
+                settings.request_body,
+                "SecRequestBodyAccess",
+                "requests",
+            ),
+            (
+                Phase::ResponseBody,
+                settings.response_body,
+                "SecResponseBodyAccess",
+                "answers",
+            ),
+        ];
+        for (phase, access, directive, of) in phases {
+            let is_for_bodies = program.rules().any(|rule| rule.phase() == phase);
+            let first = wanted.files.first();
+            if let Some(first) = first.filter(|_| is_for_bodies && !access.is_said) {
+                let message = format!(
+                    "no rule file has `{directive} On`, so that rules see no bodies of {of}; say On or Off in a file \
+                     before the others, such as the shipped recommended.conf"
+                );
+                self.context.warning(&first.location, message);
+            }
         }
     }
 

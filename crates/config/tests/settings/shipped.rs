@@ -69,6 +69,7 @@ impl Shipped {
                     repository_path(&format!("{folder}/crs/crs-setup.conf")),
                     "SecRuleEngine On\n",
                 )
+                .with(repository_path(&format!("{folder}/recommended.conf")), "")
                 .with(repository_path(&format!("{folder}/crs/rules/a.conf")), "")
                 .with(
                     repository_path(&format!("{folder}/crs-next/crs-setup.conf")),

@@ -33,6 +33,14 @@ fn files(yaml: &str) -> Memory {
             "SecRuleEngine DetectionOnly\nSecAction id:21,phase:1,pass",
         )
         .with(
+            "bodies.conf",
+            "SecRuleEngine On\nSecAction id:30,phase:2,pass\nSecAction id:31,phase:4,pass",
+        )
+        .with(
+            "access.conf",
+            "SecRequestBodyAccess On\nSecResponseBodyAccess Off",
+        )
+        .with(
             "broken.conf",
             "SecRuleEngine On\nSecRule ARGS \"@rx (\" id:5,phase:1,deny\nSecBanana On",
         )
@@ -258,6 +266,18 @@ fn it_is_told_where_modes_differ() {
             "palisade.yaml:4:6: warning: no rule runs: SecRuleEngine is Off, as it is where no file says otherwise; say `mode: block` or `mode: detect`",
         ],
     );
+}
+
+#[test]
+fn it_is_told_where_rules_for_bodies_see_none() {
+    check(
+        "{rules: bodies.conf}",
+        &[
+            "palisade.yaml:4:14: warning: no rule file has `SecRequestBodyAccess On`, so that rules see no bodies of requests; say On or Off in a file before the others, such as the shipped recommended.conf",
+            "palisade.yaml:4:14: warning: no rule file has `SecResponseBodyAccess On`, so that rules see no bodies of answers; say On or Off in a file before the others, such as the shipped recommended.conf",
+        ],
+    );
+    check("{rules: [access.conf, bodies.conf]}", &[]);
 }
 
 #[test]

@@ -1,19 +1,24 @@
 //! Directives that set something.
 
-use crate::program::Settings;
+use crate::program::{BodyAccess, Settings};
 use crate::syntax::{Directive, XmlArguments};
 
 /// What `OnlyArgs` leaves out.
 pub(super) const ONLY_ARGUMENTS: &str =
     "with OnlyArgs no rule sees attributes, nor text beside elements: write On where they matter";
 
+fn access(body: &mut BodyAccess, is_on: bool) {
+    body.is_on = is_on;
+    body.is_said = true;
+}
+
 /// Sets what a directive says; one that says something else is passed over. Returns what there is to warn
 /// of.
 pub(super) fn set(settings: &mut Settings, directive: Directive) -> Option<&'static str> {
     match directive {
         Directive::RuleEngine(mode) => settings.engine = mode,
-        Directive::RequestBodyAccess(is_on) => settings.request_body.is_on = is_on,
-        Directive::ResponseBodyAccess(is_on) => settings.response_body.is_on = is_on,
+        Directive::RequestBodyAccess(is_on) => access(&mut settings.request_body, is_on),
+        Directive::ResponseBodyAccess(is_on) => access(&mut settings.response_body, is_on),
         Directive::RequestBodyLimit(limit) => settings.request_body.limit = limit,
         Directive::RequestBodyNoFilesLimit(limit) => settings.request_body_no_files_limit = limit,
         Directive::RequestBodyProcessPartial(is_partial) => {

@@ -45,6 +45,8 @@ pub struct Settings {
 pub struct BodyAccess {
     /// `SecRequestBodyAccess`, `SecResponseBodyAccess`
     pub is_on: bool,
+    /// Whether a rule file says so, or that it is not.
+    pub is_said: bool,
     /// In bytes.
     pub limit: u64,
     /// Whether of a longer one the beginning is looked at; otherwise it is refused.
@@ -68,6 +70,7 @@ impl Default for Settings {
             engine: EngineMode::Off,
             request_body: BodyAccess {
                 is_on: false,
+                is_said: false,
                 limit: 13_107_200,
                 is_partial_processed: false,
             },
@@ -79,6 +82,7 @@ impl Default for Settings {
             upload_file_limit: 100,
             response_body: BodyAccess {
                 is_on: false,
+                is_said: false,
                 limit: 524_288,
                 is_partial_processed: false,
             },
