@@ -279,3 +279,29 @@ fn a_false_positive_of_crs_passes_and_nothing_else() {
     ]);
     assert_eq!(site.backend.requests().len(), 1);
 }
+
+#[test]
+fn a_rule_that_alone_does_not_refuse_is_not_spared() {
+    let Some(crs) = crs("an exclusion of what has to be excluded alone") else {
+        return;
+    };
+    let site = Site::with_crs(&crs);
+    // That the host is an address scores 3 of the 5 that refuse.
+    let request = get("192.0.2.1", &format!("/search?q={SQL}"));
+    let id = site.refused(&request);
+    assert!(site.audit_line(&id).contains("920350"));
+    let ended = site.exclude_and_reload(&id, &[]);
+    ended.prints(&[
+        "left out           rule 920350: the request passes without sparing it",
+        "ctl:ruleRemoveTargetById=942100;ARGS:q\"",
+    ]);
+    assert!(
+        !site
+            .exclusions()
+            .contains("ctl:ruleRemoveTargetById=920350")
+    );
+    site.check(&[(&request, 200)]);
+    // Who names a rule gets it.
+    let named = site.exclude(&[&id, "--rule", "920350", "--unproven"]);
+    named.prints(&["ctl:ruleRemoveTargetById=920350;REQUEST_HEADERS:Host\""]);
+}

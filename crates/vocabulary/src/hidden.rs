@@ -3,8 +3,8 @@
 /// Names whose values a log shows as `*`, in small letters.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct HiddenNames {
-    /// Of arguments, of the query and of the body: the whole name, or the last part of one that is made of
-    /// parts (`login.password` of JSON, `login[password]` of a form).
+    /// Of arguments, of the query and of the body: the whole name, or a part of one that is made of parts
+    /// (`login.password` of JSON, `login[password]` and `password[]` of a form).
     pub arguments: Vec<Box<str>>,
     /// Of fields of the request and of the answer.
     pub headers: Vec<Box<str>>,
@@ -29,13 +29,23 @@ impl HiddenNames {
     /// Whether the value of an argument of this name is hidden.
     #[must_use]
     pub fn has_argument(&self, name: &[u8]) -> bool {
-        let without_bracket = name.strip_suffix(b"]");
-        let mut parts = without_bracket.unwrap_or(name).rsplit(|byte| match byte {
-            b'[' => without_bracket.is_some(),
-            byte => *byte == b'.',
-        });
-        let last = parts.next().unwrap_or_default();
-        contains(&self.arguments, name) || contains(&self.arguments, last)
+        let mut parts = name.split(|byte| matches!(byte, b'.' | b'[' | b']'));
+        contains(&self.arguments, name) || parts.any(|part| contains(&self.arguments, part))
+    }
+
+    /// Whether a text that is no plain name or value of an argument speaks of one whose value is hidden, such
+    /// as JSON where a form was said to be.
+    #[must_use]
+    pub fn is_spoken_of(&self, text: &[u8]) -> bool {
+        let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.[]$: ".contains(byte);
+        if text.iter().all(is_plain) {
+            return false;
+        }
+        let has = |name: &Box<str>| {
+            let mut windows = text.windows(name.len().max(1));
+            windows.any(|window| window.eq_ignore_ascii_case(name.as_bytes()))
+        };
+        self.arguments.iter().any(has)
     }
 
     /// Whether the value of a field of this name is hidden.
@@ -52,6 +62,9 @@ impl HiddenNames {
 }
 
 fn contains(names: &[Box<str>], name: &[u8]) -> bool {
+    if name.is_empty() {
+        return false;
+    }
     let is_it = |known: &Box<str>| known.as_bytes().eq_ignore_ascii_case(name);
     names.iter().any(is_it)
 }
@@ -61,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn arguments_are_hidden_by_their_name_or_its_last_part() {
+    fn arguments_are_hidden_by_their_name_or_a_part_of_it() {
         let names = HiddenNames {
             arguments: vec!["password".into(), "card.number".into()],
             ..HiddenNames::default()
@@ -76,8 +89,26 @@ mod tests {
         check("card.number", true);
         check("number", false);
         check("password2", false);
-        check("password.hint", false);
+        check("password.hint", true);
+        check("password[]", true);
+        check("password[0][x]", true);
         check("passwords[]", false);
+        check("", false);
+    }
+
+    #[test]
+    fn texts_may_speak_of_arguments() {
+        let names = HiddenNames {
+            arguments: vec!["password".into()],
+            ..HiddenNames::default()
+        };
+        let check = |text: &str, expected: bool| {
+            assert_eq!(names.is_spoken_of(text.as_bytes()), expected, "{text}");
+        };
+        check(r#"{"a":1,"Password":"x"}"#, true);
+        check("a: password", false);
+        check("<password>x", true);
+        check("{}", false);
         check("", false);
     }
 }

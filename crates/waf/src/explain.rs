@@ -192,7 +192,7 @@ fn run(
         reason: response.reason,
         headers: &headers,
     };
-    if transaction.response_head(worker, &head) == Verdict::Interrupt {
+    if drive::response_head(worker, transaction, &head) == Verdict::Interrupt {
         return (Some(request_body), None);
     }
     let limit = transaction.response_body_limit(worker.program().settings());

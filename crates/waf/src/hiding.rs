@@ -22,8 +22,12 @@ pub struct Hiding<'t> {
     response_headers: Vec<&'t [u8]>,
     /// What rules sanitise wherever it stands.
     texts: Vec<&'t [u8]>,
+    /// Values of hidden arguments of the query.
+    query_values: Vec<&'t [u8]>,
     /// Values of hidden arguments of the body.
     body_values: Vec<&'t [u8]>,
+    /// Whether there may be others in the body, which was not read to its end, or a hidden file.
+    may_have_others: bool,
     is_everything: bool,
 }
 
@@ -38,7 +42,9 @@ impl<'t> Hiding<'t> {
             request_headers: Vec::new(),
             response_headers: Vec::new(),
             texts: Vec::new(),
+            query_values: Vec::new(),
             body_values: Vec::new(),
+            may_have_others: false,
             is_everything: false,
         };
         let Some(transaction) = transaction else {
@@ -55,11 +61,20 @@ impl<'t> Hiding<'t> {
                 Sanitised::Everything => hiding.is_everything = true,
             }
         }
-        let arguments = transaction.body_arguments();
-        let hidden = arguments.filter(|(name, _)| hiding.has_argument(name));
-        let values: Vec<&[u8]> = hidden.map(|(_, value)| value).collect();
-        hiding.body_values = values;
-        hiding
+        let value_of =
+            |(name, value): (&[u8], &'t [u8])| hiding.has_argument(name).then_some(value);
+        let query_values: Vec<&[u8]> = transaction.query_arguments().filter_map(value_of).collect();
+        let body_values: Vec<&[u8]> = transaction.body_arguments().filter_map(value_of).collect();
+        let has_names = !hiding.arguments.is_empty() || !names.arguments.is_empty();
+        let mut files = transaction.file_fields();
+        let is_hidden =
+            files.any(|field| hiding.has_argument(field)) || !transaction.has_read_body();
+        Self {
+            query_values,
+            body_values,
+            may_have_others: has_names && is_hidden,
+            ..hiding
+        }
     }
 
     /// A target: its path, and its query.
@@ -110,7 +125,7 @@ impl<'t> Hiding<'t> {
     /// The beginning of the request's body.
     #[must_use]
     pub fn request_body<'b>(&self, content_type: &[u8], body: &'b [u8]) -> Cow<'b, [u8]> {
-        if self.is_everything {
+        if self.is_everything || self.may_have_others {
             return starred(body);
         }
         let is_form = content_type
@@ -122,12 +137,20 @@ impl<'t> Hiding<'t> {
         }
     }
 
-    /// The beginning of the answer's body.
+    /// The beginning of the answer's body: without hidden values where it repeats them as they were sent.
     #[must_use]
     pub fn response_body<'b>(&self, body: &'b [u8]) -> Cow<'b, [u8]> {
-        match self.is_everything {
-            true => starred(body),
-            false => self.text(body),
+        if self.is_everything {
+            return starred(body);
+        }
+        let values = self.query_values.iter().chain(&self.body_values);
+        let values = values.chain(&self.texts).copied();
+        let repeated =
+            values.filter(|value| !value.is_empty() && memmem::find(body, value).is_some());
+        let repeated: Vec<&[u8]> = repeated.collect();
+        match repeated.is_empty() {
+            true => Cow::Borrowed(body),
+            false => without(body, &repeated),
         }
     }
 
@@ -155,7 +178,12 @@ impl<'t> Hiding<'t> {
         let name_len = memchr::memchr(b'=', pair).unwrap_or(pair.len());
         let (name, value) = pair.split_at(name_len);
         let decoded = form_decoded(value);
-        let is_hidden = self.has_argument(&form_decoded(name))
+        let decoded_name = form_decoded(name);
+        if self.names.is_spoken_of(&decoded_name) || self.names.is_spoken_of(&decoded) {
+            shown.resize(shown.len() + pair.len(), b'*');
+            return;
+        }
+        let is_hidden = self.has_argument(&decoded_name)
             || value
                 .split(|byte| *byte == b';')
                 .skip(1)

@@ -13,9 +13,9 @@ use palisade_seclang::{
 };
 use palisade_vocabulary::{FailurePolicy, HiddenNames};
 
-use crate::RuleSet;
-use crate::codings::{beginning_without_codings, can_undo, without_codings};
+use crate::codings::{beginning_without_codings, without_codings};
 use crate::workers::{Panicked, with_worker};
+use crate::{RuleSet, drive};
 
 /// The status of a refusal for what the engine couldn't judge.
 const FAILURE_STATUS: u16 = 403;
@@ -212,25 +212,10 @@ impl Inspection {
         finding
     }
 
-    /// Phase 3. Rules don't see content codings that are undone before they look at the body: OWASP CRS looks
-    /// for no leak in an answer that says it is compressed.
+    /// Phase 3.
     pub fn response_head(&mut self, head: &ResponseHead<'_>) -> Finding {
-        let is_shown =
-            |(name, _): &&(&[u8], &[u8])| !name.eq_ignore_ascii_case(b"content-encoding");
-        let codings = head.headers.iter().filter(|field| !is_shown(field));
-        let codings: Vec<&[u8]> = codings.map(|(_, value)| *value).collect();
-        let looks_at_bodies = self.rules.program().settings().response_body.is_on;
-        let is_decoded = looks_at_bodies && !codings.is_empty() && can_undo(&codings.join(&b','));
-        let shown: Vec<(&[u8], &[u8])>;
-        let headers = match is_decoded {
-            true => {
-                shown = head.headers.iter().filter(is_shown).copied().collect();
-                &*shown
-            }
-            false => head.headers,
-        };
         self.phase(Phase::ResponseHeaders, |worker, transaction| {
-            transaction.response_head(worker, &ResponseHead { headers, ..*head })
+            drive::response_head(worker, transaction, head)
         })
     }
 

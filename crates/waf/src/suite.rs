@@ -81,7 +81,7 @@ impl SuiteEngine {
             headers: &headers,
         };
         let worker = &mut self.worker;
-        match transaction.response_head(worker, &head) {
+        match drive::response_head(worker, transaction, &head) {
             Verdict::Pass => drive::response_body(worker, transaction, &response.body),
             Verdict::Interrupt => Verdict::Interrupt,
         }

@@ -186,7 +186,7 @@ static ARGUMENTS: Key<ListOf<Text>, Optional> = Key::new(
     "arguments",
     NAMES,
     Optional,
-    "Arguments of queries, forms, JSON and other bodies: the whole name, or its last part, so that `password` is `login.password` and `login[password]` too. Absent: `password`, `passwd` and `pwd`.",
+    "Arguments of queries, forms, JSON and other bodies: the whole name, or a part of it, so that `password` is `login.password`, `login[password]` and `password[]` too. Absent: `password`, `passwd` and `pwd`.",
 );
 static HEADERS: Key<ListOf<Text>, Optional> = Key::new(
     "headers",

@@ -101,7 +101,9 @@ pub(super) fn request_head(
             Some(b'[') => memchr::memchr(b']', text).map_or(text.len(), |end| end + 1),
             _ => memchr::memchr(b':', text).unwrap_or(text.len()),
         };
-        Arena::part(host, 0, end)
+        // A name that ends with a dot is the same host (RFC 1034 section 3.1): rules that name it mean both.
+        let is_rooted = end > 1 && text.get(end - 1) == Some(&b'.');
+        Arena::part(host, 0, end - usize::from(is_rooted))
     });
     if let Some(query) = query {
         arguments(state, query, settings, scratch);

@@ -71,6 +71,23 @@ impl Transaction {
         self.members(Kind::ArgsPost)
     }
 
+    /// Names and values of the arguments of the query. What is sanitised is there.
+    pub fn query_arguments(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.members(Kind::ArgsGet)
+    }
+
+    /// Names of the fields that files came in, once phase 2 has run.
+    pub fn file_fields(&self) -> impl Iterator<Item = &[u8]> {
+        self.members(Kind::Files).map(|(field, _)| field)
+    }
+
+    /// Whether the request's body, if there was one, was read to its end, so that its arguments and files are
+    /// all that is in it; not where nothing says what it is.
+    #[must_use]
+    pub fn has_read_body(&self) -> bool {
+        self.state.controls.processor.is_some() && self.state.body_outcome.error.is_none()
+    }
+
     fn members(&self, kind: Kind) -> impl Iterator<Item = (&[u8], &[u8])> {
         let arena = &self.state.arena;
         let entries = self.state.entries(kind).iter();

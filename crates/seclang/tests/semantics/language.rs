@@ -400,6 +400,7 @@ fn settings_are_read() {
     let site = Site::of(&files, CompileOptions::default());
     let body = |limit| BodyAccess {
         is_on: true,
+        is_said: true,
         limit,
         is_partial_processed: true,
     };

@@ -206,6 +206,19 @@ fn who_speaks_to_whom() {
             "REQUEST_PROTOCOL=HTTP/1.1",
         ],
     );
+    for (host, expected) in [
+        ("a.example.", "a.example"),
+        ("a.example.:80", "a.example"),
+        (".", "."),
+        ("[::1]:80", "[::1]"),
+    ] {
+        let request = Request::get("/").header("Host", host);
+        check(
+            "SERVER_NAME",
+            &request,
+            &[&format!("SERVER_NAME={expected}")],
+        );
+    }
     check(
         "AUTH_TYPE|REMOTE_USER",
         &Request::get("/").header("Authorization", "Basic dXNlcjpwYXNz"),

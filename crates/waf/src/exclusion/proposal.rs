@@ -85,6 +85,8 @@ pub struct Proposal {
     pub believed: Vec<u64>,
     /// Rules that matched and don't count at this paranoia level.
     pub above_paranoia: Vec<u64>,
+    /// Rules that matched and need not be spared for the request to pass, where that was tried.
+    pub needless: Vec<u64>,
 }
 
 impl Proposal {
@@ -116,6 +118,7 @@ impl Proposal {
             are_in_query: Vec::new(),
             believed: Vec::new(),
             above_paranoia,
+            needless: Vec::new(),
         };
         for cause in causes {
             proposal.add(cause, target, wanted)?;

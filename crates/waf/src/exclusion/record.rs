@@ -141,15 +141,21 @@ impl LogLine {
 
 impl AuditRecord {
     /// The matches that led to a refusal: of the rule that refused, or, where that only weighs what others
-    /// have scored, those of the others.
+    /// have scored, those of the others that looked at the same side, the request or its answer.
     #[must_use]
     pub fn causes(&self) -> Vec<&LoggedMatch> {
         let ended = self.messages.iter().find(|one| one.disruptive.is_some());
         match ended {
             Some(ended) if !ended.is_evaluation() => vec![ended],
             _ => {
-                let others = self.messages.iter();
-                others.filter(|one| !one.is_evaluation()).collect()
+                let mut weighing = self.messages.iter().filter(|one| one.is_evaluation());
+                let side = weighing
+                    .find(|one| one.phase != LOGGING)
+                    .map(LoggedMatch::is_of_answer);
+                let is_cause = |one: &&LoggedMatch| {
+                    !one.is_evaluation() && side.is_none_or(|side| one.is_of_answer() == side)
+                };
+                self.messages.iter().filter(is_cause).collect()
             }
         }
     }
@@ -163,7 +169,12 @@ impl LoggedMatch {
         let name = self.name.to_ascii_lowercase();
         let is_score = name.starts_with("tx:") && name.contains("score");
         let says_so = |tag: &String| tag == "anomaly-evaluation" || tag == "reporting";
-        is_score || self.phase == 5 || self.tags.iter().any(says_so)
+        is_score || self.phase == LOGGING || self.tags.iter().any(says_so)
+    }
+
+    /// Whether it looked at the answer, and not at the request.
+    fn is_of_answer(&self) -> bool {
+        self.phase > 2
     }
 
     /// The paranoia level of OWASP CRS that it is of, by its tags.
@@ -173,6 +184,9 @@ impl LoggedMatch {
         tags.find_map(|tag| tag.strip_prefix("paranoia-level/")?.parse().ok())
     }
 }
+
+/// The phase in which everything has happened.
+const LOGGING: u8 = 5;
 
 /// The most characters of a log's text in a message.
 const SHOWN_CHARS_MAX: usize = 200;
@@ -225,6 +239,13 @@ mod tests {
         // Detecting only, nothing ends it.
         let detected = blocking.replace(r#","disruptive":"refused""#, "");
         check_causes(&format!("{sqli},{detected}"), &[942_100]);
+        // What answers have scored is not the request's, and the other way round.
+        let leak = sqli
+            .replace("942100", "951230")
+            .replace(r#""phase":2"#, r#""phase":4"#);
+        check_causes(&format!("{sqli},{leak},{blocking}"), &[942_100]);
+        let outbound = blocking.replace(r#""phase":2"#, r#""phase":4"#);
+        check_causes(&format!("{sqli},{leak},{outbound}"), &[951_230]);
         let untagged = blocking.replace("anomaly-evaluation", "x");
         check_causes(&format!("{sqli},{untagged}"), &[942_100]);
         check_causes("", &[]);

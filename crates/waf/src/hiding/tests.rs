@@ -46,8 +46,11 @@ fn targets_are_shown_without_hidden_values() {
     check("/a?password=x1&b=c", "/a?password=**&b=c");
     check("/a?b=c&Pass%77ord=x1", "/a?b=c&Pass%77ord=**");
     check("/a?login%5bpassword%5d=x%31", "/a?login%5bpassword%5d=****");
-    check("/a?b=c;password=x", "/a?b=************");
+    check("/a?b=c;password=x", "/a?**************");
     check("/a?password", "/a?password");
+    check("/a?password[]=x", "/a?password[]=*");
+    check("/a?{\"password\":\"x\"}&b=c", "/a?****************&b=c");
+    check("/a?b={%22password%22:1}&c=d", "/a?********************&c=d");
     // By a rule: of a name, and wherever it stands.
     check("/a?card=12345678&b=12345678", "/a?card=********&b=12345678");
     check("/secret?word=secret", "/******?word=******");
@@ -106,6 +109,38 @@ fn bodies_are_shown_without_hidden_values() {
     let other = r#"{"a":"q"}"#;
     check("application/json", form, other, &"*".repeat(other.len()));
     check("application/json", "a=b", other, other);
+    // What is no form of what the form had.
+    let json = r#"{"a":1,"password":"p w"}"#;
+    check(kind, form, json, &"*".repeat(json.len()));
+}
+
+#[test]
+fn a_body_that_was_not_read_is_not_shown() {
+    let names = names();
+    let rules = "SecRuleEngine On\nSecRequestBodyAccess On\nSecArgumentsLimit 2\nSecAction id:1,phase:1,pass,log";
+    let set = rule_set(RuleSetSettings::default(), rules);
+    let check = |form: &str, expected: &str| {
+        let (mut inspection, _) = begin(&set, "/");
+        inspection.request_body(b"", Body::whole(form.as_bytes()));
+        inspection.log(&names);
+        let hiding = Hiding::of(inspection.transaction(), &names);
+        let shown = hiding.request_body(b"application/x-www-form-urlencoded", form.as_bytes());
+        assert_eq!(String::from_utf8_lossy(&shown), expected, "{form}");
+    };
+    check("a=b&c=d", "a=b&c=d");
+    // More than is read.
+    check("a=b&c=d&e=f", "***********");
+}
+
+#[test]
+fn an_answer_is_shown_without_the_hidden_values_that_it_repeats() {
+    let (inspection, names) = (over("/?password=first", "password=second"), names());
+    let hiding = Hiding::of(inspection.transaction(), &names);
+    let shown = hiding.response_body(b"<p>first, second, third</p>");
+    assert_eq!(
+        String::from_utf8_lossy(&shown),
+        "<p>*****, ******, third</p>"
+    );
 }
 
 #[test]

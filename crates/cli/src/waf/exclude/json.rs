@@ -33,6 +33,7 @@ struct ExclusionReport<'r> {
     expires: Option<String>,
     rules: Vec<RuleReport>,
     rules_above_paranoia: &'r [u64],
+    rules_not_needed: &'r [u64],
 }
 
 #[derive(Debug, Serialize)]
@@ -139,6 +140,7 @@ fn exclusion_report<'r>(excluding: &'r Excluding<'_>) -> ExclusionReport<'r> {
         expires: exclusion.expires.map(|date| date.to_string()),
         rules: rules.collect(),
         rules_above_paranoia: &excluding.proposal.above_paranoia,
+        rules_not_needed: &excluding.proposal.needless,
     }
 }
 

@@ -86,6 +86,9 @@ pub(super) fn exclude(arguments: &WafExclude) -> Result<Exit> {
             None => return Ok(Exit::Failed),
         }
     }
+    if arguments.rules.is_empty() {
+        tried = fewest(tried, wanted, attempt)?;
+    }
     let proof = Proof::of(
         &mut tried.proving,
         tried.replayed,
@@ -102,6 +105,46 @@ pub(super) fn exclude(arguments: &WafExclude) -> Result<Exit> {
     conclude(arguments, &excluding)
 }
 
+/// The most rules of which it is tried whether the request passes without sparing them.
+const TRIED_MAX: usize = 16;
+
+/// Spares no rule that need not be spared: one that scores nothing, or too little by itself. Only where the
+/// request can be made again, and passes.
+fn fewest(
+    mut best: Attempt,
+    wanted: Wanted<'_>,
+    attempt: impl Fn(&Wanted<'_>) -> Result<Option<Attempt>>,
+) -> Result<Attempt> {
+    let mut kept: Vec<u64> = Vec::new();
+    for rule in &best.proposal.exclusion.rules {
+        if !kept.contains(&rule.id) {
+            kept.push(rule.id);
+        }
+    }
+    if !best.passes() {
+        return Ok(best);
+    }
+    let above_paranoia = std::mem::take(&mut best.proposal.above_paranoia);
+    let mut needless = Vec::new();
+    for rule in kept.clone().into_iter().take(TRIED_MAX) {
+        let rest: Vec<u64> = kept.iter().copied().filter(|one| *one != rule).collect();
+        if rest.is_empty() {
+            break;
+        }
+        let fewer = attempt(&Wanted {
+            rules: &rest,
+            ..wanted
+        })?;
+        if let Some(fewer) = fewer.filter(Attempt::passes) {
+            (best, kept) = (fewer, rest);
+            needless.push(rule);
+        }
+    }
+    best.proposal.above_paranoia = above_paranoia;
+    best.proposal.needless = needless;
+    Ok(best)
+}
+
 /// An exclusion that is tried.
 struct Attempt {
     proposal: Proposal,
@@ -112,6 +155,15 @@ struct Attempt {
 }
 
 impl Attempt {
+    /// Whether the request, made again, is refused without it and passes with it.
+    fn passes(&self) -> bool {
+        let rules = &self.proposal.exclusion.rules;
+        let replayed = self.replayed.as_ref();
+        replayed.is_some_and(|one| {
+            one.is_reproduced(rules) && one.without.is_refused() && !one.with.is_refused()
+        })
+    }
+
     /// The rules that still find something, though what they said they looked at is spared.
     fn refuted(&self) -> Vec<u64> {
         let rules = &self.proposal.exclusion.rules;

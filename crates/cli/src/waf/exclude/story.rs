@@ -58,6 +58,11 @@ fn tell_request(excluding: &Excluding<'_>) {
             "left out           rule {rule}: it doesn't count at this paranoia level"
         ));
     }
+    for rule in &excluding.proposal.needless {
+        say(&format!(
+            "left out           rule {rule}: the request passes without sparing it"
+        ));
+    }
     for rule in &excluding.proposal.exclusion.rules {
         if rule.spared.target().is_none() {
             say(&format!(
