@@ -72,6 +72,35 @@ include: waf.yaml
 }
 
 #[test]
+fn a_folder_named_from_here_is_found_from_elsewhere() {
+    let crs_folder = folder_with_crs();
+    let settings = tempfile::tempdir().unwrap();
+    let main = "
+listeners: [{ address: 127.0.0.1:0 }]
+upstreams: { app: { servers: [127.0.0.1:9] } }
+sites: [{ upstream: app }]
+include: waf.yaml
+";
+    fs::write(settings.path().join("palisade.yaml"), main).unwrap();
+    let name = crs_folder.path().file_name().unwrap();
+    let here = crs_folder.path().join("rules");
+    for folder in [Path::new(".."), &Path::new("../..").join(name)] {
+        let mut command = Palisade::command();
+        command.current_dir(&here).arg("crs");
+        command.arg("--folder").arg(folder);
+        let written = command.arg("--output").arg(settings.path()).output();
+        let written = written.unwrap();
+        assert!(written.status.success(), "{written:?}");
+        let config = settings.path().join("palisade.yaml");
+        let checked = Palisade::execute(&["check", "--config", config.to_str().unwrap()]);
+        assert!(checked.status.success(), "{folder:?}: {checked:?}");
+        for file in ["waf.yaml", "recommended.conf"] {
+            fs::remove_file(settings.path().join(file)).unwrap();
+        }
+    }
+}
+
+#[test]
 fn where_there_is_none_it_is_told_how_to_get_it() {
     let empty = tempfile::tempdir().unwrap();
     let (code, said, told) = crs(&["--folder", empty.path().to_str().unwrap()]);

@@ -35,6 +35,7 @@ mod status;
 #[cfg(test)]
 mod test_context;
 mod unix_socket;
+mod waf_status;
 
 pub use client::{Client, ClientError};
 pub use context::AdminContext;

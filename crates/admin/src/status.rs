@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use crate::context::AdminContext;
 use crate::readiness;
+use crate::waf_status::{self, WafPolicy, WafStatus};
 
 /// The process at one moment.
 #[derive(Debug, Serialize)]
@@ -35,6 +36,7 @@ pub(crate) struct Status {
     lists: Vec<List>,
     lockouts: LockoutStatus,
     geo: GeoStatus,
+    waf: WafStatus,
     upstreams: Vec<Pool>,
     failure_policies: FailurePolicies,
 }
@@ -220,6 +222,7 @@ struct Name {
 #[derive(Debug, Serialize)]
 struct FailurePolicies {
     lapi: LapiPolicy,
+    waf: WafPolicy,
 }
 
 #[derive(Debug, Serialize)]
@@ -239,6 +242,7 @@ impl Status {
         let generation = shared.generation.load();
         let snapshot = &generation.snapshot;
         let not_ready_because = readiness::reasons(context);
+        let (waf, waf_policy) = waf_status::waf(&generation, &shared.rules);
         let started = context.started.duration_since(UNIX_EPOCH);
         let listeners = context.listeners.open();
         let listeners = listeners.iter().map(|listener| ListenerStatus {
@@ -259,6 +263,7 @@ impl Status {
             lists: lists(&context.lists),
             lockouts: lockouts(&shared.state.lockouts, now),
             geo: geo(&snapshot.geo),
+            waf,
             upstreams: generation
                 .upstreams
                 .status(now)
@@ -267,6 +272,7 @@ impl Status {
                 .collect(),
             failure_policies: FailurePolicies {
                 lapi: lapi_policy(&snapshot.decisions),
+                waf: waf_policy,
             },
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -45,7 +45,7 @@ struct Found {
 
 pub(crate) fn crs(arguments: &Crs) -> Result<Exit> {
     let places: Vec<PathBuf> = match &arguments.folder {
-        Some(folder) => vec![folder.clone()],
+        Some(folder) => vec![absolute(folder)?],
         None => PLACES.iter().map(PathBuf::from).collect(),
     };
     let Some(found) = places.iter().find_map(|place| find(place)) else {
@@ -63,15 +63,21 @@ pub(crate) fn crs(arguments: &Crs) -> Result<Exit> {
     };
     let recommended = folder.join("recommended.conf");
     write_new(&recommended, RECOMMENDED)?;
-    let path = folder.join("waf.yaml");
-    write_new(&path, &settings(&found, Path::new("recommended.conf")))?;
+    let file = folder.join("waf.yaml");
+    write_new(&file, &settings(&found, Path::new("recommended.conf")))?;
     say(&format!(
         "wrote {} and {}",
-        path.display(),
+        file.display(),
         recommended.display()
     ));
     say("next: add `include: waf.yaml` to the settings, then `palisade check`");
     Ok(Exit::Done)
+}
+
+/// The same folder from wherever the settings are read. A link stays one: the next release of CRS may be
+/// put behind it.
+fn absolute(folder: &Path) -> Result<PathBuf> {
+    path::absolute(folder).with_context(|| format!("can't tell where {} is", folder.display()))
 }
 
 fn tell_nothing(places: &[PathBuf]) {

@@ -155,6 +155,7 @@ fn expected_status(address: SocketAddr) -> Value {
         ],
     },
     "geo": { "country_database": false, "asn_database": false, "unusable": [] },
+    "waf": no_rules(),
     "upstreams": [{
         "name": "app",
         "balance": "round_robin",
@@ -181,7 +182,17 @@ fn expected_status(address: SocketAddr) -> Value {
             "stale_after_seconds": 600,
             "fallback_remediation": "ban",
         },
+        "waf": { "on_failure": { "open": 0, "closed": 0 } },
     },
+    })
+}
+
+fn no_rules() -> Value {
+    json!({
+        "rule_sets": 0,
+        "sites": { "guarded": 0, "only_detecting": 0, "shadowed": 0 },
+        "body_memory": { "bytes": 0, "bytes_max": 268_435_456 },
+        "shadow_memory": { "bytes": 0, "bytes_max": 67_108_864 },
     })
 }
 

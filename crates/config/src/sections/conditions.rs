@@ -5,15 +5,15 @@ use std::sync::Arc;
 use http::HeaderName;
 use palisade_access::{
     AddressCondition, AsnCondition, Condition, ConditionError, CountryCondition, Field,
-    PatternKind, TextCondition,
+    TextCondition,
 };
 use palisade_vocabulary::{Asn, Cidr, Country};
 
 use super::matchers::{ByName, Matcher, PatternGroups, VALUES_MAX};
-use crate::problem::quoted;
+use super::unmatchable::{Unmatchable, unmatchable};
 use crate::reader::{
-    Context, Fields, Key, ListOf, Located, Nested, OneOrList, Optional, RANGES_INLINE_MAX,
-    RangeItem, RangeOrList, ScalarKind, Shape, Table, TableInfo,
+    Fields, Key, ListOf, Nested, OneOrList, Optional, RANGES_INLINE_MAX, RangeItem, RangeOrList,
+    ScalarKind, Shape, Table, TableInfo,
 };
 
 /// The most conditions in one `any` or `all`.
@@ -30,6 +30,8 @@ pub(super) struct ReadCondition {
     pub(super) uses_asn: bool,
     /// How deep `any`, `all` and `not` nest in it.
     depth: usize,
+    /// What of it doesn't match what it seems to; whoever the condition is for says how bad that is.
+    pub(super) unmatchable: Vec<Unmatchable>,
 }
 
 static INFO: TableInfo = TableInfo {
@@ -176,10 +178,11 @@ fn lower(fields: &Fields<'_>) -> Option<ReadCondition> {
         .get(&ADDRESS)
         .map(|items| items.map(|items| address_condition(&items)));
     let mut parts: Vec<Part> = vec![address, read_country(fields), read_asn(fields)];
+    let mut unmatchable = Vec::new();
     parts.extend(
         TEXTS
             .iter()
-            .map(|(key, field)| read_text(fields, key, field)),
+            .map(|(key, field)| read_text(fields, key, field, &mut unmatchable)),
     );
     parts.push(read_named(fields, &HEADER, header_field));
     parts.push(read_named(fields, &COOKIE, |name| {
@@ -200,6 +203,7 @@ fn lower(fields: &Fields<'_>) -> Option<ReadCondition> {
     }
     let uses_country = fields.has(&COUNTRY) || nested().any(|part| part.uses_country);
     let uses_asn = fields.has(&ASN) || nested().any(|part| part.uses_asn);
+    unmatchable.extend(nested().flat_map(|part| part.unmatchable.iter().cloned()));
     parts.push(joined(any, Condition::Any));
     parts.push(joined(all, Condition::All));
     parts.push(joined(not, |parts| Condition::Not(Box::new(single(parts)))));
@@ -209,6 +213,7 @@ fn lower(fields: &Fields<'_>) -> Option<ReadCondition> {
         uses_country,
         uses_asn,
         depth,
+        unmatchable,
     })
 }
 
@@ -341,11 +346,16 @@ impl ScalarKind for AsnWord {
     }
 }
 
-fn read_text(fields: &Fields<'_>, key: &'static Key<Matcher, Optional>, field: &Field) -> Part {
+fn read_text(
+    fields: &Fields<'_>,
+    key: &'static Key<Matcher, Optional>,
+    field: &Field,
+    faults: &mut Vec<Unmatchable>,
+) -> Part {
     let Some(groups) = fields.get(key)? else {
         return Some(None);
     };
-    report_never_matching(field, &groups, fields.context());
+    faults.extend(unmatchable(field, &groups));
     let made = text_condition(field, groups);
     fields.accept(made, key).map(Some)
 }
@@ -356,40 +366,6 @@ fn text_condition(field: &Field, groups: PatternGroups) -> Result<Condition, Con
         TextCondition::new(field.clone(), patterns).map(Condition::Text)
     });
     Ok(single(conditions.collect::<Result<_, _>>()?))
-}
-
-/// What only looks as if it could match: a path without its slash, a method in lower case.
-fn report_never_matching(field: &Field, groups: &PatternGroups, context: &Context<'_>) {
-    for Located {
-        value: pattern,
-        location,
-    } in groups.iter().flatten()
-    {
-        let anchored = matches!(pattern.kind(), PatternKind::Equals | PatternKind::Prefix);
-        let text = pattern.text();
-        let fault = match field {
-            Field::Path | Field::RawPath if anchored && !text.starts_with('/') => {
-                "paths start with /"
-            }
-            Field::Path | Field::RawPath
-                if pattern.kind() != PatternKind::Regex && text.contains('?') =>
-            {
-                "a path ends before the ?; use `query` for what follows"
-            }
-            Field::Query if anchored && text.starts_with('?') => {
-                "the query is matched without its ?"
-            }
-            Field::Method
-                if pattern.kind() != PatternKind::Regex
-                    && !pattern.ignores_case()
-                    && text.bytes().any(|b| b.is_ascii_lowercase()) =>
-            {
-                "methods are upper case"
-            }
-            _ => continue,
-        };
-        context.warning(location, format!("{} never matches: {fault}", quoted(text)));
-    }
 }
 
 fn header_field(name: &str) -> Option<Field> {

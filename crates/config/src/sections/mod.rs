@@ -26,6 +26,7 @@ mod rule_sets;
 mod rules;
 mod shutdown;
 mod sites;
+mod unmatchable;
 mod upstream_health;
 mod upstreams;
 mod waf;

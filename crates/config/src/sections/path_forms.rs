@@ -26,6 +26,14 @@ pub(super) const PATH_FORM: Choice<PathForm> = Choice {
     later: &[],
 };
 
+impl PathForm {
+    /// As the settings name it.
+    pub(super) fn as_str(self) -> &'static str {
+        let word = PATH_FORM.words.iter().find(|(_, form)| *form == self);
+        word.map_or("", |(word, _)| word)
+    }
+}
+
 pub(super) fn path_policy(allowed: &[PathForm]) -> PathPolicy {
     let allows = |form| allowed.contains(&form);
     PathPolicy {

@@ -161,27 +161,46 @@ fn lower(fields: &Fields<'_>) -> Option<ReadProtected> {
 fn read_condition(fields: &Fields<'_>) -> Option<ReadCondition> {
     let condition = fields.get(&MATCH_KEY)?;
     let (context, place) = (fields.context(), fields.location_of(&MATCH_KEY));
+    // What looks protected would lie open.
+    for fault in &condition.unmatchable {
+        context.error(&fault.location, &*fault.message);
+    }
     if condition.uses_country || condition.uses_asn {
         let message = "`country` and `asn` can't say what is protected: where they can't be known, the path would lie open. Say under `countries` who may pass";
         context.error(place, message);
         return None;
     }
-    if asks_for_headers(&condition.condition) {
+    if asks_for(&condition.condition, is_header) {
         let message = "whether this is protected depends on header fields, which are the client's own word: it can leave them out, or make them up";
         context.warning(place, message);
     }
     Some(condition)
 }
 
-/// Whether a condition asks for what a client can send or leave out as it likes, for the same path.
-fn asks_for_headers(condition: &Condition) -> bool {
+impl ReadProtected {
+    /// Whether the form of a path decides if it is protected.
+    pub(super) fn asks_for_path(&self) -> bool {
+        let is_path = |field: &Field| matches!(field, Field::Path | Field::RawPath);
+        asks_for(&self.path.rule.condition, is_path)
+    }
+}
+
+/// What a client can send or leave out as it likes, for the same path.
+fn is_header(field: &Field) -> bool {
+    matches!(
+        field,
+        Field::UserAgent | Field::Header(_) | Field::Cookie(_)
+    )
+}
+
+/// Whether a condition asks for such a field.
+fn asks_for(condition: &Condition, is_such: fn(&Field) -> bool) -> bool {
     match condition {
-        Condition::All(parts) | Condition::Any(parts) => parts.iter().any(asks_for_headers),
-        Condition::Not(part) => asks_for_headers(part),
-        Condition::Text(text) => matches!(
-            text.field(),
-            Field::UserAgent | Field::Header(_) | Field::Cookie(_)
-        ),
+        Condition::All(parts) | Condition::Any(parts) => {
+            parts.iter().any(|part| asks_for(part, is_such))
+        }
+        Condition::Not(part) => asks_for(part, is_such),
+        Condition::Text(text) => is_such(text.field()),
         Condition::Address(_) | Condition::Country(_) | Condition::Asn(_) => false,
     }
 }

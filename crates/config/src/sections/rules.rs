@@ -109,6 +109,9 @@ fn lower(fields: &Fields<'_>) -> Option<ReadRule> {
     let (id, condition, action) = (fields.get(&ID), fields.get(&MATCH_KEY), read_action(fields));
     let (mode, reason) = (fields.get(&MODE), fields.get(&REASON));
     let condition = condition?;
+    for fault in condition.unmatchable {
+        fields.context().warning(&fault.location, fault.message);
+    }
     let rule = Rule {
         id: id?,
         condition: condition.condition,

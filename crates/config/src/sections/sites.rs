@@ -230,7 +230,9 @@ fn lower(fields: &Fields<'_>) -> Option<ReadSite> {
     settings.https = https?;
     (settings.request_headers, settings.response_headers) = headers?;
     settings.forward_path = forward_path?;
-    settings.path_policy = path_policy(&forms?.unwrap_or_default());
+    let (forms, protected) = (forms?.unwrap_or_default(), protected?.unwrap_or_default());
+    report_forms_of_protected(fields, &forms, &protected);
+    settings.path_policy = path_policy(&forms);
     settings.body_bytes_max = body_bytes?;
     settings.check_certificate_name = misdirected?;
     Some(ReadSite {
@@ -239,7 +241,7 @@ fn lower(fields: &Fields<'_>) -> Option<ReadSite> {
             .then(|| fields.location_of(&HTTPS).clone()),
         settings,
         rules: rules?.unwrap_or_default(),
-        protected: protected?.unwrap_or_default(),
+        protected,
         waf: waf?,
         location: fields.location().clone(),
         hosts,
@@ -252,6 +254,35 @@ fn shared(name: &Located<String>) -> Located<Arc<str>> {
         value: name.value.as_str().into(),
         location: name.location.clone(),
     }
+}
+
+/// A path that is allowed in such a form is judged as it reads here, and served as it reads there.
+fn report_forms_of_protected(fields: &Fields<'_>, forms: &[PathForm], protected: &[ReadProtected]) {
+    const NAMED_MAX: usize = 4;
+    let protected = protected.iter().filter(|entry| entry.asks_for_path());
+    let mut ids: Vec<String> = protected
+        .map(|entry| entry.path.rule.id.to_string())
+        .collect();
+    if forms.is_empty() || ids.is_empty() {
+        return;
+    }
+    if ids.len() > NAMED_MAX {
+        let more = ids.len() - NAMED_MAX;
+        ids.truncate(NAMED_MAX);
+        ids.push(format!("{more} more"));
+    }
+    let forms: Vec<String> = forms
+        .iter()
+        .map(|form| format!("`{}`", form.as_str()))
+        .collect();
+    let message = format!(
+        "a path with {} may be protected for the backend ({}) and another one here, which opens it; allow only forms that the backend reads as they are read here",
+        forms.join(", "),
+        ids.join(", ")
+    );
+    fields
+        .context()
+        .warning(fields.location_of(&ALLOWED_PATH_FORMS), message);
 }
 
 fn read_https(fields: &Fields<'_>) -> Option<HttpsPolicy> {

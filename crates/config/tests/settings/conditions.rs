@@ -197,3 +197,50 @@ fn what_looks_right_but_never_matches_is_warned_of() {
         &["95: warning: \"?a\" never matches: the query is matched without its ?"],
     );
 }
+
+#[test]
+fn paths_that_are_not_canonical_are_warned_of() {
+    let sent_so = "doesn't match a path that is sent so: the canonical path is compared;";
+    let check = |pattern: &str, column: u32, expected: Option<(&str, &str)>| {
+        let expected = expected
+            .map(|(text, instead)| format!("{column}: warning: \"{text}\" {sent_so} {instead}"));
+        let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
+        check_problems(&format!("{{path: {pattern}}}"), &expected);
+    };
+    let nothing = "expected no escapes, no empty and no dot segments";
+    let write = |text: &str| format!("write \"{text}\"");
+    check("/%61dmin", 84, Some(("/%61dmin", &write("/admin"))));
+    check("/a//b", 84, Some(("/a//b", &write("/a/b"))));
+    check("/a/./b", 84, Some(("/a/./b", &write("/a/b"))));
+    check("/a/../b", 84, Some(("/a/../b", &write("/b"))));
+    check("/a/..", 84, Some(("/a/..", &write("/"))));
+    check("{prefix: //a}", 93, Some(("//a", &write("/a"))));
+    check("{prefix: /%2e/a}", 93, Some(("/%2e/a", &write("/a"))));
+    check("{suffix: \"/..\"}", 93, Some(("/..", nothing)));
+    check("{suffix: \"%2ephp\"}", 93, Some(("%2ephp", &write(".php"))));
+    check("{contains: //}", 95, Some(("//", &write("/"))));
+    check("{contains: /../}", 95, Some(("/../", nothing)));
+    check("{contains: \"%3c\"}", 95, Some(("%3c", &write("<"))));
+    check("/a%2fb", 84, Some(("/a%2fb", &write("/a%2Fb"))));
+    // A pattern that ends, or begins, within a segment; what some sites allow.
+    for canonical in [
+        "/",
+        "/.git",
+        "/\u{e4}",
+        "/a%2Fb",
+        "/a%252Fb",
+        "/100%",
+        "{prefix: /.}",
+        "{prefix: /a/..}",
+        "{suffix: .php}",
+        "{suffix: \"..\"}",
+        "{contains: /.}",
+        "{contains: \"../\"}",
+        "{equals: /A%2fB, ignore_case: true}",
+        "{regex: \"//|%61\"}",
+    ] {
+        check(canonical, 0, None);
+    }
+    // What a client sends is as it likes.
+    check_problems("{raw_path: {contains: [//, \"%61\"]}}", &[]);
+}

@@ -112,6 +112,52 @@ fn an_entry_asks_for_something_that_can_be_known() {
 }
 
 #[test]
+fn a_pattern_that_protects_nothing_is_an_error() {
+    let sent_so = "doesn't match a path that is sent so: the canonical path is compared;";
+    check(
+        "      - {id: a, match: {path: {prefix: admin}}, methods: GET}
+      - {id: b, match: {path: [/b, \"/%61dmin\"]}, methods: GET}
+      - {id: c, match: {any: [{path: {prefix: /a//b}}, {all: [{path: /a/./b}]}]}, methods: GET}
+      - {id: d, match: {path: {equals: /a/../b}}, methods: GET}
+      - {id: e, match: {method: get, path: /e}, methods: GET}
+      - {id: f, match: {path: {prefix: [/admin, /.well-known/]}}, methods: GET}
+",
+        &[
+            "palisade.yaml:6:9: warning: rule a can never match: path prefix \"admin\": every path starts with a slash",
+            "palisade.yaml:6:40: error: \"admin\" never matches: paths start with /",
+            &format!("palisade.yaml:7:36: error: \"/%61dmin\" {sent_so} write \"/admin\""),
+            &format!("palisade.yaml:8:47: error: \"/a//b\" {sent_so} write \"/a/b\""),
+            &format!("palisade.yaml:8:70: error: \"/a/./b\" {sent_so} write \"/a/b\""),
+            &format!("palisade.yaml:9:40: error: \"/a/../b\" {sent_so} write \"/b\""),
+            "palisade.yaml:10:9: warning: rule e can never match: method equals \"get\": methods are upper case",
+            "palisade.yaml:10:33: error: \"get\" never matches: methods are upper case",
+        ],
+    );
+}
+
+#[test]
+fn forms_that_a_backend_may_read_as_a_protected_path_are_warned_of() {
+    let with = |protected: &str, forms: &str| {
+        let more = format!("    allowed_path_forms: {forms}");
+        problems(&load(&files(protected, &more)))
+    };
+    let admin = "      - {id: admin, match: {path: {prefix: /admin}}, methods: GET}";
+    assert_eq!(
+        with(admin, "[encoded_slash, backslash]"),
+        "palisade.yaml:7:25: warning: a path with `encoded_slash`, `backslash` may be protected for the backend (admin) and another one here, which opens it; allow only forms that the backend reads as they are read here\n"
+    );
+    assert_eq!(problems(&load(&files(admin, ""))), "");
+    // The whole site, however a path is read.
+    let all = "      - {id: all, match: {}, methods: GET}";
+    assert_eq!(with(all, "encoded_slash"), "");
+    let many: Vec<String> = (0..6)
+        .map(|n| admin.replace("admin,", &format!("a{n},")))
+        .collect();
+    let told = with(&many.join("\n"), "encoded_slash");
+    assert!(told.contains("(a0, a1, a2, a3, 2 more)"), "{told}");
+}
+
+#[test]
 fn a_certificate_that_nobody_can_show_is_not_asked_for() {
     check(
         "      - {id: a, match: {}, client_certificate: required}
