@@ -41,11 +41,10 @@ impl HiddenNames {
         if text.iter().all(is_plain) {
             return false;
         }
-        let has = |name: &Box<str>| {
+        self.arguments.iter().any(|name| {
             let mut windows = text.windows(name.len().max(1));
             windows.any(|window| window.eq_ignore_ascii_case(name.as_bytes()))
-        };
-        self.arguments.iter().any(has)
+        })
     }
 
     /// Whether the value of a field of this name is hidden.
@@ -65,8 +64,8 @@ fn contains(names: &[Box<str>], name: &[u8]) -> bool {
     if name.is_empty() {
         return false;
     }
-    let is_it = |known: &Box<str>| known.as_bytes().eq_ignore_ascii_case(name);
-    names.iter().any(is_it)
+    let mut names = names.iter();
+    names.any(|known| known.as_bytes().eq_ignore_ascii_case(name))
 }
 
 #[cfg(test)]

@@ -169,7 +169,7 @@ fn the_audit_log_can_be_as_modsecurity_has_it() {
 
     // Bodies, as far as rules saw them.
     let refused = palisade
-        .exchange(&post(FORM, "y=evil&z=1"))
+        .exchange(post(FORM, "y=evil&z=1"))
         .expect("an answer");
     assert_eq!(refused.status, 403);
     let told = &line(&palisade, "/form")["transaction"];

@@ -66,7 +66,7 @@ fn small_bodies_need_no_memory_that_others_hold() {
 
 #[test]
 fn what_rules_make_of_a_body_takes_memory_until_its_request_is_over() {
-    let (over, until_over) = mpsc::channel::<()>();
+    let (over, until_over) = mpsc::sync_channel::<()>(1);
     let until_over = Mutex::new(until_over);
     let backend = Backend::with(move |_, _| {
         let _ = until_over.lock().unwrap().recv();
