@@ -10,7 +10,7 @@ use palisade_client_address::outbound::{
 };
 use palisade_gate::Site;
 use palisade_gate::settings::{HeaderEdits, HttpsPolicy};
-use palisade_hygiene::{Framing, Host, is_underscore_twin};
+use palisade_hygiene::{Framing, Host, is_underscore_twin, may_be_twin};
 use palisade_vocabulary::{HttpVersion, Mode, Scheme};
 use pingora_http::{RequestHeader, ResponseHeader};
 use smallvec::SmallVec;
@@ -198,7 +198,7 @@ fn remove_what_clients_may_not_send(
         .keys()
         .filter(|name| {
             let name = name.as_str();
-            is_crowdsecs(name) || (name.contains('_') && is_twin(name))
+            is_crowdsecs(name) || (may_be_twin(name) && is_twin(name))
         })
         .cloned()
         .collect();

@@ -104,7 +104,7 @@ fn the_backend_hears_who_it_is_and_no_password() {
         basic_authentication: { file: users.htpasswd, forward_credentials: true }
 ",
     );
-    let forged = "X-Remote-User: root\r\nX_Remote_User: root\r\nx-remote_user: root\r\n";
+    let forged = "X-Remote-User: root\r\nX_Remote_User: root\r\nx-remote_user: root\r\nX.Remote.User: root\r\n";
     let alice = basic("alice:myPassword") + forged;
     let request = |target: &str| {
         assert_eq!(
@@ -122,6 +122,7 @@ fn the_backend_hears_who_it_is_and_no_password() {
             (told.header("x_remote_user"), told.header("x-remote_user")),
             (None, None)
         );
+        assert_eq!(told.header("x.remote.user"), None);
     }
     // Nobody may say so of itself, wherever on the site.
     for path in ["/forwarded", "/other"] {
