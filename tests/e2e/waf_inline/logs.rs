@@ -49,23 +49,10 @@ fn line(palisade: &Palisade, path: &str) -> Value {
 #[test]
 fn the_error_log_and_the_metrics_tell_of_a_rule_that_matched() {
     let backend = Backend::start();
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("rules.conf"), EVIL).unwrap();
-    let palisade = Palisade::start_with_logs(
-        folder,
-        &format!(
-            "
-listeners: [{{ address: 127.0.0.1:0 }}]
-upstreams: {{ app: {{ servers: [\"{backend}\"] }} }}
-sites: [{{ upstream: app }}]
-waf: {{ rules: rules.conf }}
-logs: {{ audit: {{ path: error.log, format: error_log }} }}
-"
-        ),
-    );
+    let palisade = gate(&backend, EVIL, ", format: error_log");
     assert_eq!(palisade.get("/?a=evil").status, 403);
     assert_eq!(palisade.get("/?a=b").status, 200);
-    let path = palisade.directory().join("error.log");
+    let path = palisade.directory().join("audit.log");
     let told = wait_for("a line", || {
         let told = fs::read_to_string(&path).ok()?;
         told.ends_with('\n').then_some(told)

@@ -131,12 +131,14 @@ static AFTER: Key<OneOrList<WithLocation<FilePath>>, Optional> = Key::new(
     Optional,
     "Files with rules of this site behind all others, such as exclusions by `SecRuleRemoveById` and rules of its own.",
 );
+pub(super) const LEVEL: Integer<u8> = Integer {
+    min: 1,
+    max: Paranoia::MAX,
+};
+
 static PARANOIA: Key<Integer<u8>, Optional> = Key::new(
     "paranoia",
-    Integer {
-        min: 1,
-        max: Paranoia::MAX,
-    },
+    LEVEL,
     Optional,
     "How strict OWASP CRS is: 1 has few false positives, 4 many. Set before the rules (`tx.blocking_paranoia_level`): a set-up file of CRS that sets it too wins. Absent: CRS has 1.",
 );

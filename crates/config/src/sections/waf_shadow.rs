@@ -6,7 +6,7 @@ use palisade_proxy::ShadowSettings;
 use palisade_vocabulary::ByteSize;
 use palisade_waf::{Paranoia, Share, Thresholds};
 
-use super::waf::{RULE_FILES, THRESHOLDS_TABLE};
+use super::waf::{LEVEL, RULE_FILES, THRESHOLDS_TABLE};
 use crate::Location;
 use crate::reader::{
     Defaulted, Fields, FilePath, Flag, Integer, Key, Located, OneOrList, Optional, Percent, SizeIn,
@@ -87,10 +87,7 @@ static RULES: Key<OneOrList<WithLocation<FilePath>>, Optional> = Key::new(
 );
 static PARANOIA: Key<Integer<u8>, Optional> = Key::new(
     "paranoia",
-    Integer {
-        min: 1,
-        max: Paranoia::MAX,
-    },
+    LEVEL,
     Optional,
     "As `waf.paranoia`. Absent: that of the set in force.",
 );

@@ -1,6 +1,6 @@
 //! The audit log.
 
-use super::json_object::{Object, push_string};
+use super::json_object::{Object, push_list, push_strings};
 use super::{HOST_BYTES_MAX, SHORT_BYTES_MAX, TARGET_BYTES_MAX};
 use crate::{AuditEvent, AuditMessage, RequestLine};
 
@@ -28,7 +28,8 @@ pub(super) fn write_json(event: &AuditEvent<'_>, out: &mut Vec<u8>) {
     line.plain("outcome", event.outcome.label());
     line.bytes_if_any("score", event.score, SHORT_BYTES_MAX);
     line.bytes_if_any("body_error", event.body_error.as_bytes(), SHORT_BYTES_MAX);
-    let told = write_messages(event.messages, line.value("messages"));
+    let out = line.value("messages");
+    let told = push_list(out, event.messages, MESSAGES_BYTES_MAX, write_message);
     let left_out = event.messages_left_out + event.messages.len() - told;
     if left_out > 0 {
         line.number("messages_left_out", left_out);
@@ -52,24 +53,6 @@ fn write_request(request: &mut Object<'_>, line: RequestLine<'_>) {
     }
 }
 
-/// Writes a list of as many as a line may hold; how many these are.
-fn write_messages(messages: &[AuditMessage<'_>], out: &mut Vec<u8>) -> usize {
-    let mut told = 0;
-    out.push(b'[');
-    for message in messages {
-        if out.len() > MESSAGES_BYTES_MAX {
-            break;
-        }
-        if told > 0 {
-            out.push(b',');
-        }
-        write_message(message, out);
-        told += 1;
-    }
-    out.push(b']');
-    told
-}
-
 fn write_message(message: &AuditMessage<'_>, out: &mut Vec<u8>) {
     let mut object = Object::open(out);
     object.number("id", message.id);
@@ -81,15 +64,8 @@ fn write_message(message: &AuditMessage<'_>, out: &mut Vec<u8>) {
     if let Some(severity) = message.severity {
         object.number("severity", severity);
     }
-    let tags = object.value("tags");
-    tags.push(b'[');
-    for (number, tag) in message.tags.iter().enumerate() {
-        if number > 0 {
-            tags.push(b',');
-        }
-        push_string(tags, tag, SHORT_BYTES_MAX);
-    }
-    tags.push(b']');
+    let tags = message.tags.iter().copied();
+    push_strings(object.value("tags"), tags, SHORT_BYTES_MAX);
     object.bytes_if_any("ver", message.version.as_bytes(), SHORT_BYTES_MAX);
     let (file, line) = message.place;
     object.bytes("file", file.as_bytes(), SHORT_BYTES_MAX);

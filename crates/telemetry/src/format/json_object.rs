@@ -100,6 +100,41 @@ impl<'o> Object<'o> {
     }
 }
 
+/// Appends a list of as many items as there is room for until `out` has more than `len_max` bytes; how many
+/// these are.
+pub(super) fn push_list<T>(
+    out: &mut Vec<u8>,
+    items: impl IntoIterator<Item = T>,
+    len_max: usize,
+    push: impl Fn(T, &mut Vec<u8>),
+) -> usize {
+    let mut told = 0;
+    out.push(b'[');
+    for item in items {
+        if out.len() > len_max {
+            break;
+        }
+        if told > 0 {
+            out.push(b',');
+        }
+        push(item, out);
+        told += 1;
+    }
+    out.push(b']');
+    told
+}
+
+/// Appends a list of strings, of each at most `bytes_max` bytes.
+pub(super) fn push_strings<'a>(
+    out: &mut Vec<u8>,
+    texts: impl IntoIterator<Item = &'a [u8]>,
+    bytes_max: usize,
+) {
+    push_list(out, texts, usize::MAX, |text, out| {
+        push_string(out, text, bytes_max);
+    });
+}
+
 /// Appends at most `bytes_max` of `bytes` as a JSON string: see [`push_text`].
 pub(super) fn push_string(out: &mut Vec<u8>, bytes: &[u8], bytes_max: usize) {
     out.push(b'"');

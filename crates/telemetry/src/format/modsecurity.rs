@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use palisade_vocabulary::HttpVersion;
 
-use super::json_object::{Object, push_string};
+use super::json_object::{Object, push_list, push_string, push_strings};
 use super::{FIELD_BYTES_MAX, SHORT_BYTES_MAX, TARGET_BYTES_MAX};
 use crate::audit::Field;
 use crate::settings::AuditParts;
@@ -53,7 +53,9 @@ fn write_transaction(transaction: &mut Object<'_>, event: &AuditEvent<'_>, parts
     });
     if parts.messages {
         transaction.object("producer", |producer| write_producer(producer, content));
-        write_messages(event.messages, transaction.value("messages"));
+        let out = transaction.value("messages");
+        let len_max = out.len() + LIST_BYTES_MAX;
+        push_list(out, event.messages, len_max, write_message);
     }
 }
 
@@ -134,36 +136,14 @@ fn write_producer(producer: &mut Object<'_>, content: &AuditContent<'_>) {
     };
     producer.plain("secrules_engine", engine);
     let components = content.components.iter().map(Vec::as_slice);
-    write_texts(components, producer.value("components"));
+    push_strings(producer.value("components"), components, SHORT_BYTES_MAX);
 }
 
-fn write_texts<'a>(texts: impl Iterator<Item = &'a [u8]>, out: &mut Vec<u8>) {
-    out.push(b'[');
-    for (number, text) in texts.enumerate() {
-        if number > 0 {
-            out.push(b',');
-        }
-        push_string(out, text, SHORT_BYTES_MAX);
-    }
-    out.push(b']');
-}
-
-fn write_messages(messages: &[AuditMessage<'_>], out: &mut Vec<u8>) {
-    let begins = out.len();
-    out.push(b'[');
-    for (number, message) in messages.iter().enumerate() {
-        if out.len() - begins > LIST_BYTES_MAX {
-            break;
-        }
-        if number > 0 {
-            out.push(b',');
-        }
-        let mut object = Object::open(out);
-        object.bytes("message", message.message, VALUE_BYTES_MAX);
-        object.object("details", |details| write_details(details, message));
-        object.end();
-    }
-    out.push(b']');
+fn write_message(message: &AuditMessage<'_>, out: &mut Vec<u8>) {
+    let mut object = Object::open(out);
+    object.bytes("message", message.message, VALUE_BYTES_MAX);
+    object.object("details", |details| write_details(details, message));
+    object.end();
 }
 
 fn write_details(details: &mut Object<'_>, message: &AuditMessage<'_>) {
@@ -177,7 +157,8 @@ fn write_details(details: &mut Object<'_>, message: &AuditMessage<'_>) {
     details.text_of("severity", message.severity.unwrap_or(0));
     details.bytes("ver", message.version.as_bytes(), SHORT_BYTES_MAX);
     details.bytes("rev", message.revision.as_bytes(), SHORT_BYTES_MAX);
-    write_texts(message.tags.iter().copied(), details.value("tags"));
+    let tags = message.tags.iter().copied();
+    push_strings(details.value("tags"), tags, SHORT_BYTES_MAX);
     details.text_of("maturity", message.maturity);
     details.text_of("accuracy", message.accuracy);
 }

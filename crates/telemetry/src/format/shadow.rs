@@ -1,7 +1,7 @@
 //! The shadow log: one JSON object for each request of which two sets of rules make different things, and
 //! now and then one that sums up.
 
-use super::json_object::Object;
+use super::json_object::{Object, push_list};
 use super::{HOST_BYTES_MAX, SHORT_BYTES_MAX};
 use crate::metrics::shadow_skips;
 use crate::{ShadowEvent, ShadowRule, ShadowSide, ShadowSummary, WallTime};
@@ -42,28 +42,11 @@ fn write_side(object: &mut Object<'_>, side: &ShadowSide<'_>) {
         object.plain("failure", failure);
     }
     object.bytes_if_any("score", side.score, SHORT_BYTES_MAX);
-    let told = write_rules(side.rules, object.value("only"));
+    let rules = side.rules.iter().take(RULES_MAX);
+    let told = push_list(object.value("only"), rules, RULES_BYTES_MAX, write_rule);
     if side.rules.len() > told {
         object.number("left_out", side.rules.len() - told);
     }
-}
-
-/// Writes a list of as many as a line may hold; how many these are.
-fn write_rules(rules: &[ShadowRule<'_>], out: &mut Vec<u8>) -> usize {
-    let mut told = 0;
-    out.push(b'[');
-    for rule in rules.iter().take(RULES_MAX) {
-        if out.len() > RULES_BYTES_MAX {
-            break;
-        }
-        if told > 0 {
-            out.push(b',');
-        }
-        write_rule(rule, out);
-        told += 1;
-    }
-    out.push(b']');
-    told
 }
 
 fn write_rule(rule: &ShadowRule<'_>, out: &mut Vec<u8>) {
