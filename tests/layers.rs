@@ -28,7 +28,7 @@ const LAYERS: &[&[&str]] = &[
     &["crowdsec", "feeds", "upstream"],
     &["proxy"],
     &["config"],
-    &["admin"],
+    &["admin", "bench"],
     &["cli"],
 ];
 
