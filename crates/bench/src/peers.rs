@@ -29,8 +29,8 @@ pub struct NotHere {
 
 /// All peers.
 #[must_use]
-pub fn all() -> &'static [Peer] {
-    &[]
+pub fn all() -> Vec<&'static Peer> {
+    Vec::new()
 }
 
 impl Peer {

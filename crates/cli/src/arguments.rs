@@ -1,5 +1,6 @@
 //! What can be said on the command line.
 
+mod bench;
 mod waf;
 
 use std::net::{IpAddr, SocketAddr};
@@ -14,6 +15,7 @@ use palisade_decisions::Scope;
 
 use crate::decisions::{parse_delete_target, parse_duration, parse_scope};
 
+pub(crate) use bench::Bench;
 pub(crate) use waf::{
     Expires, Waf, WafAction, WafCheck, WafExclude, WafExplain, WafShadow, WafShadowAction,
     WafShadowReport, WafTest, WiderBy,
@@ -55,6 +57,8 @@ pub(crate) enum Command {
     Waf(Waf),
     /// Find an installed OWASP CRS and write the settings that use it
     Crs(Crs),
+    /// Measure Palisade and other servers side by side, on this machine
+    Bench(Bench),
     /// Say whether a running Palisade is ready: exit code 0 or 1.
     Health(Health),
     /// Print the version.

@@ -4,6 +4,7 @@ mod announce;
 mod arguments;
 mod assembly;
 mod attend;
+mod bench;
 mod check;
 mod confinement;
 mod crs;
@@ -89,6 +90,7 @@ fn main() -> ExitCode {
         Command::Decisions(decisions) => decisions::decisions(&decisions),
         Command::Waf(waf) => waf::waf(&waf),
         Command::Crs(arguments) => crs::crs(&arguments),
+        Command::Bench(arguments) => bench::bench(&arguments),
         Command::Health(health) => health::health(&health),
         Command::Version => {
             say(&format!("palisade {VERSION}"));

@@ -28,6 +28,13 @@ impl WallTime {
         }
     }
 
+    /// The day: `2026-11-21`.
+    #[must_use]
+    pub fn date(self) -> String {
+        let (date, _) = self.civil();
+        format!("{:04}-{:02}-{:02}", date.year, date.month, date.day)
+    }
+
     /// As Apache and nginx write it: `21/Nov/2026:19:22:25 +0000`.
     pub(crate) fn write_common_log(self, out: &mut Vec<u8>) {
         let (date, clock) = self.civil();

@@ -1,0 +1,187 @@
+//! What a server takes: processor time and memory of all its processes, as Linux counts them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// A process and those that it has started, and they.
+#[must_use]
+pub fn process_tree(root: u32) -> Vec<u32> {
+    let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for process in processes() {
+        if let Some(stat) = Stat::read(process) {
+            children.entry(stat.parent).or_default().push(process);
+        }
+    }
+    let mut tree = vec![root];
+    let mut at = 0;
+    while let Some(process) = tree.get(at).copied() {
+        tree.extend(children.remove(&process).unwrap_or_default());
+        at += 1;
+    }
+    tree
+}
+
+/// How long the processes of a tree were on a processor, in user mode and in the kernel; with those that have ended
+/// and were waited for.
+#[must_use]
+pub fn processor_time(root: u32) -> Duration {
+    process_tree(root).into_iter().map(of_process).sum()
+}
+
+/// To the nanosecond where all threads still live, else to a hundredth of a second.
+fn of_process(process: u32) -> Duration {
+    let threads = fs::read_dir(format!("/proc/{process}/task"));
+    let threads = threads.into_iter().flatten().flatten();
+    let of_threads: Duration = threads
+        .filter_map(|thread| {
+            let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+            let nanos = text.split(' ').next()?.parse().ok()?;
+            Some(Duration::from_nanos(nanos))
+        })
+        .sum();
+    let stat = Stat::read(process).unwrap_or_default();
+    of_threads.max(stat.own) + stat.of_children
+}
+
+/// Resident memory of the processes of a tree in bytes; what they share counts once (proportional set size).
+#[must_use]
+pub fn memory(root: u32) -> u64 {
+    let of_process = |process| {
+        let text = fs::read_to_string(format!("/proc/{process}/smaps_rollup")).ok()?;
+        let kib = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+        let kib: u64 = kib.trim().strip_suffix(" kB")?.parse().ok()?;
+        Some(kib << 10)
+    };
+    process_tree(root).into_iter().filter_map(of_process).sum()
+}
+
+/// The process that listens at this address, where it is one that we may look into; of several, the one that has
+/// started the others.
+#[must_use]
+pub fn listening_process(door: SocketAddr) -> Option<u32> {
+    let inode = listening_inode(door)?;
+    let wanted = format!("socket:[{inode}]");
+    let has_socket = |process: &u32| {
+        let files = fs::read_dir(format!("/proc/{process}/fd"));
+        let mut files = files.into_iter().flatten().flatten();
+        files.any(|file| fs::read_link(file.path()).is_ok_and(|to| to.as_os_str() == &*wanted))
+    };
+    processes().filter(has_socket).min()
+}
+
+/// From `/proc/net/tcp`: address and port in hexadecimal, 0A is LISTEN.
+fn listening_inode(door: SocketAddr) -> Option<String> {
+    let SocketAddr::V4(door) = door else {
+        return None;
+    };
+    let port = door.port();
+    let exact = format!("{:08X}:{port:04X}", u32::from_ne_bytes(door.ip().octets()));
+    let any = format!("00000000:{port:04X}");
+    let table = fs::read_to_string("/proc/net/tcp").ok()?;
+    table.lines().skip(1).find_map(|line| {
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        let [_, local, _, "0A", .., _, _, _, _, _, _, _, _] = fields.as_slice() else {
+            return None;
+        };
+        let is_door = *local == exact || *local == any;
+        is_door.then(|| fields.get(9).map(|inode| (*inode).to_owned()))?
+    })
+}
+
+fn processes() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// Of `/proc/PID/stat`.
+#[derive(Clone, Copy, Debug, Default)]
+struct Stat {
+    parent: u32,
+    own: Duration,
+    of_children: Duration,
+}
+
+impl Stat {
+    fn read(process: u32) -> Option<Self> {
+        Self::parse(&fs::read_to_string(format!("/proc/{process}/stat")).ok()?)
+    }
+
+    /// The name of the program, in parentheses, may have anything in it.
+    fn parse(text: &str) -> Option<Self> {
+        let (_, rest) = text.rsplit_once(") ")?;
+        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+        let ticks = |at: usize| fields.get(at)?.parse::<u64>().ok();
+        let time = |ticks: u64| Duration::from_secs(ticks) / TICKS_PER_SECOND;
+        Some(Self {
+            parent: fields.get(1)?.parse().ok()?,
+            own: time(ticks(11)? + ticks(12)?),
+            of_children: time(ticks(13)? + ticks(14)?),
+        })
+    }
+}
+
+/// Linux counts in these towards programs, on all machines that Palisade runs on (`getconf CLK_TCK`).
+const TICKS_PER_SECOND: u32 = 100;
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::net::TcpListener;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_program_is_not_taken_for_fields() {
+        let stat = "12 (a) b (c) S 7 12 12 0 -1 4194304 1 0 0 0 150 50 25 75 20 0 1 0 100 1 1";
+        let stat = Stat::parse(stat).expect("a line of the kernel");
+        assert_eq!(stat.parent, 7);
+        assert_eq!(stat.own, Duration::from_secs(2));
+        assert_eq!(stat.of_children, Duration::from_secs(1));
+    }
+
+    /// What a grandchild does counts, while it runs and when it has ended.
+    #[test]
+    fn time_of_children_and_of_theirs_counts() {
+        let work = "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; echo worked; read line <&3";
+        let mut child = Command::new("sh")
+            .args([
+                "-c",
+                &format!("sh -c '{work}' 3<&0 & wait; echo over; read line"),
+            ])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a shell");
+        let stdout = child.stdout.take().expect("its standard output");
+        let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
+        assert_eq!(lines.next().as_deref(), Some("worked"));
+        assert!(process_tree(child.id()).len() > 1);
+        let while_it_runs = processor_time(child.id());
+        assert!(
+            while_it_runs > Duration::from_millis(20),
+            "{while_it_runs:?}"
+        );
+        drop(child.stdin.take());
+        assert_eq!(lines.next().as_deref(), Some("over"));
+        let of_children = processor_time(child.id());
+        assert!(of_children > Duration::from_millis(10), "{of_children:?}");
+        child.wait().expect("its end");
+    }
+
+    #[test]
+    fn memory_of_this_process_is_more_than_a_mebibyte() {
+        assert!(memory(std::process::id()) > 1 << 20);
+    }
+
+    #[test]
+    fn who_listens_is_found() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let door = listener.local_addr().expect("its address");
+        assert_eq!(listening_process(door), Some(std::process::id()));
+        drop(listener);
+        assert_eq!(listening_process(door), None);
+    }
+}

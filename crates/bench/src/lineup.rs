@@ -1,0 +1,377 @@
+//! The servers that are measured, running.
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::HeaderValue;
+
+use crate::addresses::{Listed, benign_clients};
+use crate::backend::Backend;
+use crate::cost;
+use crate::lapi::Lapi;
+use crate::load::{Certificate, ClientTls, Target};
+use crate::palisade::{Palisade, Setting, rule_path};
+use crate::peers::Peer;
+use crate::plan::{Plan, Running};
+use crate::server::{Server, StartError, free_doors};
+use crate::subject::{Doors, Duty, Opens, Place};
+use crate::transport::{Tls, Transport};
+
+/// A million decisions take some seconds to be sent and read.
+const DECISIONS_PATIENCE: Duration = Duration::from_secs(120);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// The seed of the list that all have, and of the one that comes and goes.
+const LISTED_SEED: u64 = 42;
+const OTHERS_SEED: u64 = 43;
+
+/// Why nothing can be measured.
+#[derive(Debug, thiserror::Error)]
+pub enum LineupError {
+    /// A file or a port.
+    #[error("the harness can't prepare its run: {0}")]
+    Io(#[from] io::Error),
+    /// A certificate.
+    #[error("the harness can't make a certificate: {0}")]
+    Tls(#[from] rustls::Error),
+    /// A server.
+    #[error("{title}: {error}")]
+    Start {
+        /// Which one.
+        title: String,
+        /// Why it doesn't run.
+        error: StartError,
+    },
+    /// A Palisade that doesn't get what LAPI has.
+    #[error("{title} has {held} of {wanted} decisions after {DECISIONS_PATIENCE:?}")]
+    Decisions {
+        /// Which one.
+        title: String,
+        /// How many it has.
+        held: u64,
+        /// How many it should.
+        wanted: usize,
+    },
+    /// A server that runs already, supposedly.
+    #[error("{name}: nobody that this user may look into listens at {door}")]
+    NobodyListens {
+        /// What it is called.
+        name: String,
+        /// Where it should be.
+        door: SocketAddr,
+    },
+}
+
+/// A server that is measured.
+#[derive(Debug)]
+pub struct Subject {
+    /// Its name in files.
+    pub name: String,
+    /// Its name in tables.
+    pub title: String,
+    /// Its version.
+    pub version: String,
+    /// What it does with a request.
+    pub duty: Duty,
+    /// What it is told to do, where it is Palisade.
+    pub setting: Option<Setting>,
+    /// The root of its process tree.
+    pub process: u32,
+    doors: Doors,
+    opens: Opens,
+    tls: ClientTls,
+    server: Option<Server>,
+    lapi: Option<Lapi>,
+    metrics: Option<SocketAddr>,
+    folder: PathBuf,
+}
+
+impl Subject {
+    /// How to reach it so; `None` where it can't be.
+    #[must_use]
+    pub fn target(&self, transport: Transport) -> Option<Target> {
+        let is_http2 = transport.streams.is_some();
+        let (door, is_open) = match (transport.tls, transport.proxy) {
+            (Tls::Off, true) => (self.doors.proxy, self.opens.proxy),
+            (Tls::Off, false) => (self.doors.plain, true),
+            _ if is_http2 => (self.doors.tls, self.opens.http2),
+            _ => (self.doors.tls, self.opens.tls),
+        };
+        is_open.then(|| Target {
+            door,
+            transport,
+            tls: self.tls.clone(),
+        })
+    }
+
+    /// The LAPI that it asks, where it asks one.
+    #[must_use]
+    pub fn lapi(&self) -> Option<&Lapi> {
+        self.lapi.as_ref()
+    }
+
+    /// Makes it read changed rules.
+    ///
+    /// # Errors
+    /// Where it wasn't started here, is gone, or has no rules.
+    pub fn reload(&self) -> io::Result<()> {
+        let server = self.server.as_ref().ok_or(io::ErrorKind::Unsupported)?;
+        let path = rule_path(&self.folder);
+        let rules = std::fs::read_to_string(&path)?;
+        let new = path.with_extension("new");
+        std::fs::write(&new, format!("{rules}# again\n"))?;
+        std::fs::rename(new, path)?;
+        server.reload()
+    }
+
+    /// The sum of one of Palisade's metrics over all its labels.
+    ///
+    /// # Errors
+    /// Where it has no metrics.
+    pub fn metric(&self, name: &str) -> io::Result<f64> {
+        let door = self.metrics.ok_or(io::ErrorKind::Unsupported)?;
+        let mut connection = TcpStream::connect(door)?;
+        connection
+            .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer)?;
+        let values = answer.lines().filter_map(|line| {
+            let (metric, value) = line.rsplit_once(' ')?;
+            let (of, _) = metric.split_once('{').unwrap_or((metric, ""));
+            (of == name).then(|| value.parse::<f64>().ok())?
+        });
+        Ok(values.sum())
+    }
+}
+
+/// All servers, what is behind them, and who asks them.
+#[derive(Debug)]
+pub struct Lineup {
+    /// The servers, in the order of the tables.
+    pub subjects: Vec<Subject>,
+    /// Clients that are on no list.
+    pub clients: Arc<[(Ipv4Addr, HeaderValue)]>,
+    /// What LAPI announces, and takes back, as documents.
+    pub deltas: [Arc<str>; 2],
+    /// Peers that didn't start, and why.
+    pub absent: Vec<String>,
+    /// What is behind them.
+    pub backend: Backend,
+}
+
+/// What all servers are started with.
+struct Start<'a> {
+    plan: &'a Plan,
+    folder: &'a Path,
+    certificate: Certificate,
+    blocked: PathBuf,
+    listed: Arc<Listed>,
+    million: Option<Arc<Listed>>,
+    backend: &'a Backend,
+}
+
+impl Lineup {
+    /// Starts all servers of a plan, with their files in `folder`, which is theirs alone.
+    ///
+    /// # Errors
+    /// Where Palisade doesn't run, or one that should run already. A peer that doesn't run is left out.
+    pub fn start(plan: &Plan, folder: &Path, tell: &dyn Fn(&str)) -> Result<Self, LineupError> {
+        let listed = Arc::new(Listed::new(Setting::Gate.decisions(), LISTED_SEED));
+        let others = Listed::new(Setting::Gate.decisions(), OTHERS_SEED);
+        let million = plan
+            .settings
+            .contains(&Setting::GateLarge)
+            .then(|| Arc::new(Listed::new(Setting::GateLarge.decisions(), LISTED_SEED)));
+        let mut lists = vec![&*listed, &others];
+        lists.extend(million.as_deref());
+        let clients = benign_clients(&lists);
+        let blocked = folder.join("blocked.txt");
+        std::fs::write(&blocked, listed.lines())?;
+        let backend = Backend::start(Arc::clone(&listed))?;
+        let start = Start {
+            plan,
+            folder,
+            certificate: Certificate::make(folder)?,
+            blocked,
+            listed,
+            million,
+            backend: &backend,
+        };
+        let (mut subjects, mut absent) = (Vec::new(), Vec::new());
+        for setting in &plan.settings {
+            tell(&format!("starting {}", setting.title()));
+            subjects.push(start.palisade(*setting)?);
+        }
+        for peer in &plan.peers {
+            tell(&format!("starting {}", peer.title));
+            match start.peer(peer) {
+                Ok(subject) => subjects.push(subject),
+                Err(reason) => absent.push(reason),
+            }
+        }
+        for running in &plan.running {
+            subjects.push(start.running(running)?);
+        }
+        Ok(Self {
+            subjects,
+            clients: clients.into(),
+            deltas: ["new", "deleted"].map(|member| others.decisions(member).into()),
+            absent,
+            backend,
+        })
+    }
+}
+
+impl Start<'_> {
+    fn place(&self, name: &str) -> io::Result<Place> {
+        let folder = self.folder.join(name);
+        std::fs::create_dir_all(&folder)?;
+        Ok(Place {
+            folder,
+            doors: free_doors()?,
+            backend: self.backend.site,
+            auth: self.backend.auth,
+            certificate: self.certificate.certificate.clone(),
+            key: self.certificate.key.clone(),
+            blocked: self.blocked.clone(),
+            crs: self.plan.crs.clone(),
+            workers: self.plan.workers,
+        })
+    }
+
+    fn palisade(&self, setting: Setting) -> Result<Subject, LineupError> {
+        let name = format!("palisade-{}", setting.name());
+        let place = self.place(&name)?;
+        let listed = match setting {
+            Setting::GateLarge => self.million.as_ref(),
+            _ => Some(&self.listed),
+        };
+        let listed = listed.filter(|_| setting.decisions() > 0);
+        let lapi = listed
+            .map(|listed| Lapi::start(listed.decisions("new")))
+            .transpose()?;
+        let metrics = free_address()?;
+        let palisade = Palisade {
+            setting,
+            program: &self.plan.program,
+            lapi: lapi.as_ref().map(Lapi::address),
+            metrics,
+            country_database: self.plan.country_database.as_deref(),
+        };
+        let launch = palisade.prepare(&place)?;
+        let doors = [
+            place.doors.plain,
+            place.doors.tls,
+            place.doors.proxy,
+            metrics,
+        ];
+        let server = Server::start(&launch, &place.folder, &doors);
+        let server = server.map_err(|error| LineupError::Start {
+            title: setting.title().to_owned(),
+            error,
+        })?;
+        let subject = Subject {
+            name,
+            title: setting.title().to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            duty: setting.duty(),
+            setting: Some(setting),
+            process: server.pid(),
+            doors: place.doors,
+            opens: Opens {
+                tls: true,
+                http2: true,
+                proxy: true,
+            },
+            tls: ClientTls::trusting(&self.certificate)?,
+            server: Some(server),
+            lapi,
+            metrics: Some(metrics),
+            folder: place.folder,
+        };
+        await_decisions(&subject, setting.decisions())?;
+        Ok(subject)
+    }
+
+    /// The reason is for the person at the terminal.
+    fn peer(&self, peer: &Peer) -> Result<Subject, String> {
+        let because = |error: &dyn std::fmt::Display| format!("{}: {error}", peer.title);
+        let version = peer.find().map_err(|error| because(&error))?;
+        let place = self.place(peer.name).map_err(|error| because(&error))?;
+        let launch = peer.prepare(&place).map_err(|error| because(&error))?;
+        let (doors, opens) = (place.doors, peer.opens);
+        let mut open = vec![doors.plain];
+        open.extend((opens.tls || opens.http2).then_some(doors.tls));
+        // A probe without a PROXY header is an error that some log at length.
+        let server =
+            Server::start(&launch, &place.folder, &open).map_err(|error| because(&error))?;
+        let process = server.pid();
+        Ok(Subject {
+            name: peer.name.to_owned(),
+            title: peer.title.to_owned(),
+            version,
+            duty: peer.duty,
+            setting: None,
+            process,
+            doors,
+            opens,
+            tls: ClientTls::trusting(&self.certificate).map_err(|error| because(&error))?,
+            server: Some(server),
+            lapi: None,
+            metrics: None,
+            folder: place.folder,
+        })
+    }
+
+    fn running(&self, running: &Running) -> Result<Subject, LineupError> {
+        let door = running.door.address();
+        let process = cost::listening_process(door).ok_or_else(|| LineupError::NobodyListens {
+            name: running.name.clone(),
+            door,
+        })?;
+        Ok(Subject {
+            name: running.name.clone(),
+            title: format!("{} at {door}", running.name),
+            version: String::new(),
+            duty: Duty::Bare,
+            setting: None,
+            process,
+            doors: Doors {
+                plain: door,
+                tls: door,
+                proxy: door,
+            },
+            opens: Opens::default(),
+            tls: ClientTls::trusting(&self.certificate)?,
+            server: None,
+            lapi: None,
+            metrics: None,
+            folder: self.folder.to_owned(),
+        })
+    }
+}
+
+fn await_decisions(subject: &Subject, wanted: usize) -> Result<(), LineupError> {
+    let patience = Instant::now() + DECISIONS_PATIENCE;
+    loop {
+        let held = subject.metric("palisade_decisions")? as u64;
+        if held >= wanted as u64 {
+            return Ok(());
+        }
+        if Instant::now() > patience {
+            return Err(LineupError::Decisions {
+                title: subject.title.clone(),
+                held,
+                wanted,
+            });
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+fn free_address() -> io::Result<SocketAddr> {
+    TcpListener::bind("127.0.0.1:0")?.local_addr()
+}

@@ -1,0 +1,167 @@
+//! Processor time a request: every server takes its turn with the same requests, round after round.
+
+use std::time::Duration;
+
+use crate::cost::processor_time;
+use crate::lineup::Subject;
+use crate::load::{Tally, Target};
+use crate::plan::{Part, Plan};
+use crate::results::Cost;
+use crate::session::{Interrupted, Session};
+use crate::subject::Duty;
+use crate::transport::{KEEP_ALIVE, Tls};
+use crate::workload::Kind;
+
+/// Of a hundred new connections, so many resume a session where servers give one.
+const RESUMED_LEAST: f64 = 0.9;
+
+/// Requests of one kind, carried in one way, to one server.
+#[derive(Debug)]
+struct Cell<'a> {
+    subject: &'a Subject,
+    kind: Kind,
+    target: Target,
+}
+
+/// Takes all figures of processor time; with notes of what went otherwise than it was to go.
+///
+/// # Errors
+/// Where somebody asked for the end.
+pub fn measure(session: &Session) -> Result<(Vec<Cost>, Vec<String>), Interrupted> {
+    let (plan, lineup) = (session.plan, session.lineup);
+    let cells = cells(plan, &lineup.subjects);
+    let mut costs: Vec<Cost> = cells.iter().map(Cell::without_figures).collect();
+    let mut notes = Vec::new();
+    // The first round is for memory to grow, and connections to the backend.
+    for round in 0..=plan.rounds {
+        for (cell, cost) in cells.iter().zip(&mut costs) {
+            session.go_on(&format!(
+                "round {round} of {}: {}, {}, {}",
+                plan.rounds,
+                cell.kind.title(),
+                cell.target.transport.title,
+                cell.subject.title
+            ))?;
+            let turn = cell.take_turn(session, round);
+            if let Some(wrong) = turn.wrong(cell) {
+                cost.is_wrong = true;
+                add_note(&mut notes, cell, &wrong);
+            }
+            if round > 0 {
+                turn.add_to(cost);
+            }
+        }
+    }
+    Ok((costs, notes))
+}
+
+fn add_note(notes: &mut Vec<String>, cell: &Cell, wrong: &str) {
+    let note = format!(
+        "{}, {}, {}: {wrong}",
+        cell.subject.title,
+        cell.kind.title(),
+        cell.target.transport.title
+    );
+    if !notes.contains(&note) {
+        notes.push(note);
+    }
+}
+
+/// All servers have the same request in turn, before the next request.
+fn cells<'a>(plan: &Plan, subjects: &'a [Subject]) -> Vec<Cell<'a>> {
+    let mut cells = Vec::new();
+    let mut add = |wants: &dyn Fn(&Subject) -> bool, kind, transport| {
+        for subject in subjects.iter().filter(|subject| wants(subject)) {
+            if let Some(target) = subject.target(transport) {
+                cells.push(Cell {
+                    subject,
+                    kind,
+                    target,
+                });
+            }
+        }
+    };
+    let is_waf = |subject: &Subject| matches!(subject.duty, Duty::Waf(_));
+    if plan.parts.contains(&Part::Requests) {
+        for kind in &plan.kinds {
+            if *kind != Kind::Attack {
+                add(&|subject| !is_waf(subject), *kind, KEEP_ALIVE);
+            }
+            add(&is_waf, *kind, KEEP_ALIVE);
+        }
+    }
+    if plan.parts.contains(&Part::Connections) {
+        for transport in plan.transports.iter().filter(|one| **one != KEEP_ALIVE) {
+            add(&|subject| !is_waf(subject), Kind::Get, *transport);
+        }
+    }
+    cells
+}
+
+/// What one turn has cost.
+#[derive(Debug)]
+struct Turn {
+    tally: Tally,
+    cpu: Duration,
+}
+
+impl Cell<'_> {
+    fn without_figures(&self) -> Cost {
+        Cost {
+            subject: self.subject.name.clone(),
+            request: self.kind.name(),
+            transport: self.target.transport.name,
+            cpu_us: Vec::new(),
+            per_second: Vec::new(),
+            answered: 0,
+            is_wrong: false,
+        }
+    }
+
+    fn take_turn(&self, session: &Session, round: u32) -> Turn {
+        let before = processor_time(self.subject.process);
+        let tally = session.load(&self.target, self.kind, round, session.plan.turn);
+        Turn {
+            tally,
+            cpu: processor_time(self.subject.process).saturating_sub(before),
+        }
+    }
+}
+
+impl Turn {
+    fn add_to(&self, cost: &mut Cost) {
+        let answered = self.tally.answered();
+        cost.answered += answered;
+        cost.cpu_us
+            .push(self.cpu.as_secs_f64() * 1e6 / answered as f64);
+        cost.per_second
+            .push(answered as f64 / self.tally.took.as_secs_f64());
+    }
+
+    /// What isn't as it should be, if anything: then the figure is none.
+    fn wrong(&self, cell: &Cell) -> Option<String> {
+        let tally = &self.tally;
+        if tally.failed > 0 {
+            let failure = tally.failure.as_deref().unwrap_or_default();
+            return Some(format!("requests failed: {failure}"));
+        }
+        if tally.answered() == 0 {
+            return Some("no request was answered".to_owned());
+        }
+        if tally.refused > 0 {
+            let statuses: Vec<String> = tally.statuses.keys().map(u16::to_string).collect();
+            return Some(format!(
+                "harmless requests were refused: {}",
+                statuses.join(", ")
+            ));
+        }
+        if matches!(cell.subject.duty, Duty::Waf(_)) && tally.passed_attacks > 0 {
+            return Some("attacks passed".to_owned());
+        }
+        let resumed = tally.resumed as f64 / tally.connections.max(1) as f64;
+        if cell.target.transport.tls == Tls::Resumed && resumed < RESUMED_LEAST {
+            return Some("sessions aren't resumed".to_owned());
+        }
+        None
+    }
+}

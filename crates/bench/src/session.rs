@@ -1,0 +1,63 @@
+//! What all parts of a run have.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+
+use crate::lineup::Lineup;
+use crate::load::{Tally, Target, closed};
+use crate::plan::Plan;
+use crate::workload::{Kind, Requests};
+
+/// A run under way.
+#[derive(Clone, Copy)]
+pub struct Session<'a> {
+    /// What is to be measured.
+    pub plan: &'a Plan,
+    /// The servers.
+    pub lineup: &'a Lineup,
+    /// Clients' runtime: one thread, that which waits for it.
+    pub runtime: &'a Runtime,
+    /// Hears what is being done.
+    pub tell: &'a dyn Fn(&str),
+    /// Whether somebody asked for the end.
+    pub is_over: &'a AtomicBool,
+}
+
+/// Somebody asked for the end.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("interrupted")]
+pub struct Interrupted;
+
+impl Session<'_> {
+    /// Tells what is done next.
+    ///
+    /// # Errors
+    /// Where that isn't done.
+    pub fn go_on(&self, next: &str) -> Result<(), Interrupted> {
+        if self.is_over.load(Ordering::Relaxed) {
+            return Err(Interrupted);
+        }
+        (self.tell)(next);
+        Ok(())
+    }
+
+    /// So many clients, each with requests of its own. Every server gets the same ones in the same round, and others
+    /// in the next.
+    #[must_use]
+    pub fn sources(&self, kind: Kind, count: usize, round: u32) -> Vec<Requests> {
+        let seed = |number: usize| u64::from(round) * 1_000_003 + number as u64 + 1;
+        (0..count)
+            .map(|number| Requests::new(kind, &self.lineup.clients, seed(number)))
+            .collect()
+    }
+
+    /// Has as many clients as the plan says, or as a connection has streams, send requests and wait for answers.
+    #[must_use]
+    pub fn load(&self, target: &Target, kind: Kind, round: u32, duration: Duration) -> Tally {
+        let streams = target.transport.streams.unwrap_or(1);
+        let sources = self.sources(kind, streams.max(self.plan.clients), round);
+        self.runtime.block_on(closed(target, sources, duration))
+    }
+}
