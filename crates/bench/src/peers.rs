@@ -1,10 +1,15 @@
 //! The servers that people would pick instead, and their settings, which are in `peers/`.
 
+mod apache;
 mod blocked;
+mod caddy;
+mod envoy;
 mod haproxy;
+mod modsecurity;
 mod nginx;
 #[cfg(test)]
 mod tests;
+mod traefik;
 
 use std::collections::BTreeMap;
 use std::env;
@@ -82,10 +87,17 @@ pub struct NotHere {
 /// All peers.
 #[must_use]
 pub fn all() -> Vec<&'static Peer> {
-    [nginx::PEERS, haproxy::PEERS]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        nginx::PEERS,
+        haproxy::PEERS,
+        apache::PEERS,
+        caddy::PEERS,
+        envoy::PEERS,
+        traefik::PEERS,
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 impl Peer {

@@ -1,6 +1,6 @@
 //! nginx, alone and with what Debian packages for it.
 
-use super::{List, Peer, Server};
+use super::{List, Peer, Server, modsecurity};
 use crate::subject::{Duty, File, Opens};
 
 const SERVER: Server = Server {
@@ -76,6 +76,26 @@ const fn alone(
         lists: &[],
         parts: &[],
         files,
+    }
+}
+
+const WAF_FILES: &[File] = &[
+    modules(include_str!("../../peers/nginx/modsecurity-modules.conf")),
+    http(include_str!("../../peers/nginx/modsecurity-http.conf")),
+    server(""),
+    HOP,
+    PROXY,
+    modsecurity::RULES,
+];
+
+const fn waf(name: &'static str, title: &'static str, paranoia: u8) -> Peer {
+    Peer {
+        needs: &["/usr/lib/nginx/modules/ngx_http_modsecurity_module.so"],
+        parts: &[File {
+            name: "unicode",
+            template: "/etc/nginx/unicode.mapping",
+        }],
+        ..alone(name, title, Duty::Waf(paranoia), WAF_FILES)
     }
 }
 
@@ -190,5 +210,11 @@ pub(super) const PEERS: &[Peer] = &[
             HOP,
             PROXY,
         ],
+    ),
+    waf("nginx-modsecurity", "nginx with ModSecurity 3", 1),
+    waf(
+        "nginx-modsecurity-2",
+        "nginx with ModSecurity 3, paranoia 2",
+        2,
     ),
 ];

@@ -108,21 +108,26 @@ impl Connection {
 
     /// Asks, and reads the whole answer.
     pub(crate) async fn ask(&mut self, request: Request<Full<Bytes>>) -> (StatusCode, Bytes) {
+        self.try_ask(request).await.unwrap()
+    }
+
+    /// The same of a server that may end the connection instead.
+    pub(crate) async fn try_ask(
+        &mut self,
+        request: Request<Full<Bytes>>,
+    ) -> hyper::Result<(StatusCode, Bytes)> {
         let answer: Response<Incoming> = match self {
             Self::Http1(sender) => {
-                sender.ready().await.unwrap();
-                sender.send_request(request).await.unwrap()
+                sender.ready().await?;
+                sender.send_request(request).await?
             }
             Self::Http2(sender) => {
-                sender.ready().await.unwrap();
-                sender.send_request(request).await.unwrap()
+                sender.ready().await?;
+                sender.send_request(request).await?
             }
         };
         let status = answer.status();
-        (
-            status,
-            answer.into_body().collect().await.unwrap().to_bytes(),
-        )
+        Ok((status, answer.into_body().collect().await?.to_bytes()))
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use palisade_bench::peers::Peer;
 use palisade_bench::subject::{Doors, Opens, Place};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tempfile::TempDir;
 
 use crate::files::Files;
@@ -112,10 +112,16 @@ impl Drop for Running {
         if std::thread::panicking() {
             eprintln!("it said: {}", self.said());
         }
-        if let Some(group) = Pid::from_raw(self.child.id().cast_signed()) {
-            // It may have ended already.
-            let _ = kill_process_group(group, Signal::KILL);
+        let Some(group) = Pid::from_raw(self.child.id().cast_signed()) else {
+            return;
+        };
+        // Asked first, so that it waits for what it has started. It may have ended already.
+        let _ = kill_process(group, Signal::TERM);
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
         }
+        let _ = kill_process_group(group, Signal::KILL);
         let _ = self.child.wait();
     }
 }
