@@ -72,6 +72,23 @@ fn names_are_unique() {
     }
 }
 
+/// The folder with settings.
+fn settings() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("peers")
+}
+
+/// As [`NotHere`] says.
+#[test]
+fn set_up_can_install_each_peer_by_its_name() {
+    let table = fs::read_to_string(settings().join("packages")).unwrap();
+    let lines = table.lines().filter(|line| !line.starts_with('#'));
+    let known: HashSet<&str> = lines
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    let peers: HashSet<&str> = all().into_iter().map(|peer| peer.name).collect();
+    assert_eq!(known, peers);
+}
+
 /// Settings that nobody runs with would be shown for nothing.
 #[test]
 fn each_file_in_the_repository_is_used() {
@@ -79,9 +96,11 @@ fn each_file_in_the_repository_is_used() {
         .flat_map(|peer| peer.server.files.iter().chain(peer.files).chain(peer.parts))
         .map(|file| file.template)
         .collect();
-    let servers = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
-    for server in fs::read_dir(servers).unwrap() {
-        for file in fs::read_dir(server.unwrap().path()).unwrap() {
+    for server in fs::read_dir(settings()).unwrap() {
+        let Ok(files) = fs::read_dir(server.unwrap().path()) else {
+            continue;
+        };
+        for file in files {
             let path = file.unwrap().path();
             let text = fs::read_to_string(&path).unwrap();
             assert!(used.contains(text.as_str()), "{}", path.display());

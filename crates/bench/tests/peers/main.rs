@@ -1,6 +1,14 @@
 //! The peers that are installed do what they are measured for: they forward, refuse who is listed, and refuse
 //! attacks, at each door that they claim.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test may panic, and says what it skips"
+)]
+
 mod backend;
 mod client;
 mod files;
