@@ -213,19 +213,22 @@ fn page(random: &mut Random) -> Prepared {
     }
 }
 
-/// Three or four syllables that no rule takes for a command or a keyword.
+/// Seven letters. No command that CRS knows begins with two vowels; "...time " and "visudo" it finds anywhere.
 fn word(random: &mut Random) -> String {
-    // Without m and v: "...time ..." and "visudo" read like commands to CRS.
-    const CONSONANTS: &[u8] = b"bdfgklnprstz";
-    const VOWELS: &[u8] = b"aeiou";
+    const BEGINNINGS: &[&str] = &["ea", "ei", "eu", "oa", "oi", "ou", "ua", "uo"];
+    const CONSONANTS: &[&str] = &["b", "d", "f", "g", "k", "l", "n", "p", "r", "s", "t", "z"];
+    const VOWELS: &[&str] = &["a", "e", "i", "o", "u"];
     let mut word = String::with_capacity(8);
-    for _ in 0..3 + random.below(2) {
-        for letters in [CONSONANTS, VOWELS] {
-            let at = random.below(letters.len() as u64);
-            let at = usize::try_from(at).unwrap_or(0);
-            word.push(char::from(letters.get(at).copied().unwrap_or(b'a')));
-        }
+    let mut push = |parts: &[&str]| {
+        let at = usize::try_from(random.below(parts.len() as u64)).unwrap_or(0);
+        word.push_str(parts.get(at).copied().unwrap_or_default());
+    };
+    push(BEGINNINGS);
+    for _ in 0..2 {
+        push(CONSONANTS);
+        push(VOWELS);
     }
+    push(CONSONANTS);
     word
 }
 

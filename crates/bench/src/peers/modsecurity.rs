@@ -1,0 +1,8 @@
+//! The rules that both versions of ModSecurity read.
+
+use crate::subject::File;
+
+pub(super) const RULES: File = File {
+    name: "modsecurity.conf",
+    template: include_str!("../../peers/modsecurity/modsecurity.conf"),
+};
