@@ -21,6 +21,7 @@ mod accuracy;
 mod all_at_once;
 mod answers;
 mod backend_http2;
+mod bench;
 mod browser;
 mod client_address;
 mod command_line;

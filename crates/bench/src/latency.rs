@@ -1,6 +1,6 @@
 //! Latency at a fixed rate, in quiet and while something goes on.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::cost::processor_time;
 use crate::lineup::{Lineup, Subject};
@@ -16,6 +16,10 @@ use crate::workload::Kind;
 const SHARE_OF_CAPACITY: f64 = 0.7;
 const CAPACITY_TURNS: u32 = 3;
 const CAPACITY_TURN: Duration = Duration::from_secs(1);
+
+/// A reload takes no longer.
+const RELOAD_PATIENCE: Duration = Duration::from_secs(15);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// What goes on during a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,9 +77,14 @@ impl Meanwhile {
             Self::Nothing => None,
             Self::Delta => (!lapi.is_heard()).then(|| "the delta wasn't asked for".to_owned()),
             Self::Reload => {
-                let reloads = reloads(subject);
-                let is_done = reloads > reloads_before;
-                (!is_done).then(|| "the settings weren't read again".to_owned())
+                let patience = Instant::now() + RELOAD_PATIENCE;
+                while reloads(subject) <= reloads_before {
+                    if Instant::now() > patience {
+                        return Some("the settings weren't read again".to_owned());
+                    }
+                    std::thread::sleep(LOOK_EVERY);
+                }
+                None
             }
             Self::Stalled => {
                 lapi.be_silent(false);

@@ -19,6 +19,7 @@ pub mod loopback;
 pub mod palisade;
 pub mod peers;
 pub mod plan;
+pub mod proof;
 pub mod random;
 pub mod report;
 pub mod results;

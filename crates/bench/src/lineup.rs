@@ -154,6 +154,8 @@ pub struct Lineup {
     pub subjects: Vec<Subject>,
     /// Clients that are on no list.
     pub clients: Arc<[(Ipv4Addr, HeaderValue)]>,
+    /// A client that is.
+    pub listed: Ipv4Addr,
     /// What LAPI announces, and takes back, as documents.
     pub deltas: [Arc<str>; 2],
     /// Peers that didn't start, and why.
@@ -196,7 +198,7 @@ impl Lineup {
             folder,
             certificate: Certificate::make(folder)?,
             blocked,
-            listed,
+            listed: Arc::clone(&listed),
             million,
             backend: &backend,
         };
@@ -218,6 +220,7 @@ impl Lineup {
         Ok(Self {
             subjects,
             clients: clients.into(),
+            listed: listed.any().unwrap_or(Ipv4Addr::UNSPECIFIED),
             deltas: ["new", "deleted"].map(|member| others.decisions(member).into()),
             absent,
             backend,

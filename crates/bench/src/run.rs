@@ -10,7 +10,7 @@ use crate::lineup::{Lineup, LineupError};
 use crate::plan::{Part, Plan};
 use crate::results::{Results, SubjectInfo};
 use crate::session::{Interrupted, Session};
-use crate::{idle, latency, rounds};
+use crate::{idle, latency, proof, rounds};
 
 /// Why there are no figures.
 #[derive(Debug, thiserror::Error)]
@@ -43,17 +43,22 @@ pub fn run(plan: &Plan, tell: &dyn Fn(&str), is_over: &AtomicBool) -> Result<Res
         workers: plan.workers,
         ..Results::default()
     };
-    let lineup = Lineup::start(plan, folder.path(), tell)?;
+    let mut lineup = Lineup::start(plan, folder.path(), tell)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let session = Session {
-        plan,
-        lineup: &lineup,
-        runtime: &runtime,
-        tell,
-        is_over,
+    let faults: Vec<Option<String>> = {
+        let session = session(plan, &lineup, &runtime, tell, is_over);
+        session.go_on("asking each server for a page, and as a client that is listed")?;
+        let subjects = lineup.subjects.iter();
+        subjects
+            .map(|subject| proof::fault(&session, subject))
+            .collect()
     };
+    let mut is_sound = faults.iter().map(Option::is_none);
+    lineup.subjects.retain(|_| is_sound.next().unwrap_or(true));
+    results.notes.extend(faults.into_iter().flatten());
+    let session = session(plan, &lineup, &runtime, tell, is_over);
     results.subjects = lineup.subjects.iter().map(about).collect();
     results.notes.extend(lineup.absent.iter().cloned());
     let has_memory = plan.parts.contains(&Part::Memory);
@@ -74,6 +79,22 @@ pub fn run(plan: &Plan, tell: &dyn Fn(&str), is_over: &AtomicBool) -> Result<Res
         idle::measure_loaded(&lineup, &mut results.memory);
     }
     Ok(results)
+}
+
+fn session<'a>(
+    plan: &'a Plan,
+    lineup: &'a Lineup,
+    runtime: &'a tokio::runtime::Runtime,
+    tell: &'a dyn Fn(&str),
+    is_over: &'a AtomicBool,
+) -> Session<'a> {
+    Session {
+        plan,
+        lineup,
+        runtime,
+        tell,
+        is_over,
+    }
 }
 
 fn about(subject: &crate::lineup::Subject) -> SubjectInfo {

@@ -1,0 +1,56 @@
+//! That each server does its duty, before it is measured: one that lets everybody pass is cheap.
+
+use std::net::Ipv4Addr;
+
+use http::{HeaderName, HeaderValue};
+
+use crate::lineup::Subject;
+use crate::load::{Connection, Target};
+use crate::session::Session;
+use crate::subject::Duty;
+use crate::transport::{ALL, KEEP_ALIVE};
+use crate::workload::{Kind, Prepared};
+
+/// What a server does otherwise than its duty, if anything: it forwards a page, a gate refuses a client that is
+/// listed, at each of its doors.
+#[must_use]
+pub fn fault(session: &Session, subject: &Subject) -> Option<String> {
+    let listed = session.lineup.listed;
+    let doors = [KEEP_ALIVE.name, "proxy", "tls", "h2-1"];
+    let transports = ALL.iter().filter(|one| doors.contains(&one.name));
+    for target in transports.filter_map(|transport| subject.target(*transport)) {
+        let mut source = session.sources(Kind::Get, 1, 0);
+        let page = source.first_mut()?.make();
+        let refused = (subject.duty == Duty::Gate).then(|| from(page.clone(), listed));
+        for (prepared, expected) in [(Some(page), 200), (refused, 403)] {
+            let Some(prepared) = prepared else { continue };
+            let client = prepared.client;
+            let answered = session.runtime.block_on(ask(&target, prepared));
+            let was = match answered {
+                Ok(status) if status == expected => continue,
+                Ok(status) => format!("answered with {status}"),
+                Err(error) => format!("not answered: {error}"),
+            };
+            return Some(format!(
+                "{}: left out: a GET of {client}, {}, was {was}, not with {expected}",
+                subject.title, target.transport.title
+            ));
+        }
+    }
+    None
+}
+
+/// The same request from another client.
+fn from(mut prepared: Prepared, client: Ipv4Addr) -> Prepared {
+    prepared.client = client;
+    if let Ok(value) = HeaderValue::try_from(client.to_string()) {
+        let name = HeaderName::from_static("x-forwarded-for");
+        prepared.headers.insert(name, value);
+    }
+    prepared
+}
+
+async fn ask(target: &Target, prepared: Prepared) -> std::io::Result<u16> {
+    let mut connection = Connection::open(target, prepared.client).await?;
+    connection.ask(prepared).await
+}

@@ -1,0 +1,215 @@
+//! `palisade bench`: every figure that it promises, from real servers, and nothing left behind.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Output, Stdio};
+
+use serde_json::Value;
+
+use crate::harness::{Backend, Palisade};
+
+/// As short as figures can be taken in.
+const SHORT: [&str; 9] = [
+    "bench", "--rounds", "1", "--turn", "50", "--window", "300", "--idle", "20",
+];
+
+fn bench(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = Palisade::execute(&[&SHORT, arguments].concat());
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (status.code(), text(stdout), text(stderr))
+}
+
+fn values<'a>(figures: &'a Value, list: &str, key: &str) -> BTreeSet<&'a str> {
+    let entries = figures[list].as_array().unwrap().iter();
+    entries.filter_map(|entry| entry[key].as_str()).collect()
+}
+
+#[test]
+fn each_figure_is_taken_and_each_server_does_its_duty() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (json, csv, svg, markdown) = (path("f.json"), path("f.csv"), path("f.svg"), path("f.md"));
+    let (code, said, told) = bench(&[
+        "--with",
+        "nginx,nginx-geo,haproxy,haproxy-acl",
+        "--settings",
+        "bare,gate,gate-live",
+        "--json",
+        &json,
+        "--csv",
+        &csv,
+        "--svg",
+        &svg,
+        "--markdown",
+        &markdown,
+    ]);
+    assert_eq!(code, Some(0), "{said}{told}");
+    let figures: Value = serde_json::from_str(&fs::read_to_string(json).unwrap()).unwrap();
+    // Whatever isn't as it should be is in a note: refusals of harmless clients, listed ones that pass, failures.
+    assert_eq!(figures["notes"], Value::from(Vec::<Value>::new()), "{said}");
+    let servers: BTreeSet<&str> = [
+        "palisade-bare",
+        "palisade-gate",
+        "palisade-gate-live",
+        "nginx",
+        "nginx-geo",
+        "haproxy",
+        "haproxy-acl",
+    ]
+    .into();
+    for list in ["costs", "latencies", "memory"] {
+        assert_eq!(values(&figures, list, "subject"), servers, "{list}");
+    }
+    assert_eq!(
+        values(&figures, "costs", "request"),
+        [
+            "arguments",
+            "form",
+            "get",
+            "json-few",
+            "json-many",
+            "mix",
+            "upload"
+        ]
+        .into()
+    );
+    assert_eq!(
+        values(&figures, "costs", "transport"),
+        [
+            "h2-1",
+            "h2-100",
+            "keep-alive",
+            "new",
+            "proxy",
+            "proxy-new",
+            "tls",
+            "tls-full",
+            "tls-resumed"
+        ]
+        .into()
+    );
+    assert_eq!(
+        values(&figures, "latencies", "meanwhile"),
+        ["LAPI stalled", "delta of 50,000", "reload", "steady"].into()
+    );
+    for cost in figures["costs"].as_array().unwrap() {
+        let micros = cost["cpu_us"][0].as_f64().unwrap();
+        assert!(micros > 1.0 && micros < 100_000.0, "{cost}");
+        assert!(cost["answered"].as_u64().unwrap() > 0, "{cost}");
+    }
+    assert!(
+        said.contains("| a GET through the gate, in bare proxies"),
+        "{said}"
+    );
+    assert_eq!(
+        fs::read_to_string(markdown).unwrap().trim_end(),
+        said.trim_end()
+    );
+    let csv = fs::read_to_string(csv).unwrap();
+    assert!(
+        csv.contains("\nnginx,get,keep-alive,steady,cpu_us,1,"),
+        "{csv}"
+    );
+    let svg = fs::read_to_string(svg).unwrap();
+    assert!(svg.contains(">HAProxy with an ACL file</text>") && svg.ends_with("</svg>\n"));
+}
+
+#[test]
+fn nothing_but_loopback_is_loaded() {
+    for target in ["203.0.113.7:80", "0.0.0.0:80", "mine=10.0.0.1:80"] {
+        let (code, _, told) = bench(&["--target", target]);
+        assert_eq!(code, Some(2), "{told}");
+        assert!(told.contains("isn't on loopback"), "{told}");
+    }
+}
+
+#[test]
+fn a_server_that_runs_already_is_measured() {
+    let backend = Backend::start();
+    let palisade = Palisade::start(&format!(
+        "listeners: [{{ address: 127.0.0.1:0 }}]
+upstreams: {{ app: {{ servers: [{}] }} }}
+sites: [{{ upstream: app }}]
+",
+        backend.address()
+    ));
+    let target = format!("mine={}", palisade.address());
+    let (code, said, told) = bench(&[
+        "--target",
+        &target,
+        "--settings",
+        "bare",
+        "--parts",
+        "requests",
+        "--requests",
+        "get",
+    ]);
+    assert_eq!(code, Some(0), "{said}{told}");
+    assert!(
+        said.contains(&format!("| mine at {}", palisade.address())),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_is_missing_is_said() {
+    let (code, _, told) = bench(&["--settings", "waf-1"]);
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("--crs FOLDER"), "{told}");
+    let nowhere = Palisade::command()
+        .args(["bench", "--with", "caddy"])
+        .env("PATH", "/nonexistent")
+        .env("PALISADE_PEERS", "/nonexistent")
+        .output()
+        .unwrap();
+    assert_eq!(nowhere.status.code(), Some(1));
+    let told = String::from_utf8(nowhere.stderr).unwrap();
+    assert!(told.contains("./set-up bench caddy"), "{told}");
+}
+
+/// All servers of a run have the folder of the run in their arguments.
+#[test]
+fn who_interrupts_it_finds_nothing_left() {
+    let mut child = Palisade::command()
+        .args([
+            "bench",
+            "--idle",
+            "20",
+            "--with",
+            "nginx,haproxy",
+            "--settings",
+            "bare,gate",
+        ])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let is_loading = lines.any(|line| line.unwrap().starts_with("round 0"));
+    assert!(is_loading);
+    let started = started_by(child.id());
+    assert!(started.len() >= 4, "{started:?}");
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    lines.for_each(drop);
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    for process in started {
+        assert!(!is_running(&process), "{process}");
+    }
+}
+
+fn started_by(parent: u32) -> Vec<String> {
+    let children = format!("/proc/{parent}/task/{parent}/children");
+    let children = fs::read_to_string(children).unwrap();
+    children.split_whitespace().map(str::to_owned).collect()
+}
+
+fn is_running(process: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"));
+    stat.is_ok_and(|stat| !stat.contains(") Z "))
+}
