@@ -6,7 +6,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stderr,
-    reason = "a test may panic, and says what it skips"
+    reason = "a test may panic, and says why"
 )]
 
 mod backend;
@@ -14,6 +14,7 @@ mod client;
 mod files;
 mod running;
 
+use std::io::Write;
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -42,7 +43,7 @@ const ATTACK: &str = "/shop/list?id=1%27%20or%201=1--%20&x=%3Cscript%3Ealert(1)%
 const SUSPECT: &str = "/shop/list?name=a%27+or+b";
 const MULTIPART: &str = "multipart/form-data; boundary=limit";
 
-/// The peers that are made of a program, and what is checked of each.
+/// Whether a program is here in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Presence {
     /// `./set-up test` installs it.
@@ -94,19 +95,19 @@ fn check(program: &str, presence: Presence) {
         let version = match peer.find() {
             Err(missing) if is_expected => panic!("{missing}"),
             Err(missing) => {
-                eprintln!("SKIPPED: {missing}");
+                say(&format!("SKIPPED: {missing}"));
                 continue;
             }
             Ok(_) if matches!(peer.duty, Duty::Waf(_)) && files.crs.is_none() => {
-                eprintln!(
+                say(&format!(
                     "SKIPPED: {}: PALISADE_CRS doesn't say where CRS is",
                     peer.name
-                );
+                ));
                 continue;
             }
             Ok(version) => version,
         };
-        eprintln!("{} {version}", peer.name);
+        say(&format!("{} {version}", peer.name));
         checked += 1;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
@@ -314,6 +315,12 @@ impl Trial<'_> {
         let opened = self.backend.connections() - before;
         assert!(opened <= 2, "{}: {opened} connections", self.peer.name);
     }
+}
+
+/// Says it where tests that pass are seen too.
+fn say(line: &str) {
+    let line = format!("{line}\n");
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
 fn read(path: &Path) -> String {
