@@ -136,7 +136,7 @@ fn a_server_that_runs_already_is_measured() {
 upstreams: {{ app: {{ servers: [{}] }} }}
 sites: [{{ upstream: app }}]
 ",
-        backend.address()
+        backend
     ));
     let target = format!("mine={}", palisade.address());
     let (code, said, told) = bench(&[

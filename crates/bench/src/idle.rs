@@ -100,8 +100,8 @@ fn each_of(
 
 /// What a server takes once that doesn't change any more: allocators give memory back late.
 fn settled(subject: &Subject) -> u64 {
-    const LOOK_EVERY: Duration = Duration::from_millis(250);
-    const LOOKS_MAX: u32 = 24;
+    const LOOK_EVERY: Duration = Duration::from_millis(100);
+    const LOOKS_MAX: u32 = 50;
     let mut last = memory(subject.process);
     let mut unchanged = 0;
     for _ in 0..LOOKS_MAX {
@@ -113,7 +113,7 @@ fn settled(subject: &Subject) -> u64 {
             false => 0,
         };
         last = now;
-        if unchanged == 4 {
+        if unchanged == 5 {
             break;
         }
     }

@@ -1,6 +1,7 @@
 //! That each server does its duty, before it is measured: one that lets everybody pass is cheap.
 
 use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
 
 use http::{HeaderName, HeaderValue};
 
@@ -10,6 +11,10 @@ use crate::session::Session;
 use crate::subject::Duty;
 use crate::transport::{ALL, KEEP_ALIVE};
 use crate::workload::{Kind, Prepared};
+
+/// A server that has just started knows by then what to do.
+const PATIENCE: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// What a server does otherwise than its duty, if anything: it forwards a page, a gate refuses a client that is
 /// listed, at each of its doors.
@@ -25,7 +30,7 @@ pub fn fault(session: &Session, subject: &Subject) -> Option<String> {
         for (prepared, expected) in [(Some(page), 200), (refused, 403)] {
             let Some(prepared) = prepared else { continue };
             let client = prepared.client;
-            let answered = session.runtime.block_on(ask(&target, prepared));
+            let answered = session.runtime.block_on(ask(&target, &prepared, expected));
             let was = match answered {
                 Ok(status) if status == expected => continue,
                 Ok(status) => format!("answered with {status}"),
@@ -50,7 +55,15 @@ fn from(mut prepared: Prepared, client: Ipv4Addr) -> Prepared {
     prepared
 }
 
-async fn ask(target: &Target, prepared: Prepared) -> std::io::Result<u16> {
-    let mut connection = Connection::open(target, prepared.client).await?;
-    connection.ask(prepared).await
+/// The status, once it is `expected`: some listen before they know where requests go.
+async fn ask(target: &Target, prepared: &Prepared, expected: u16) -> std::io::Result<u16> {
+    let patience = Instant::now() + PATIENCE;
+    loop {
+        let mut connection = Connection::open(target, prepared.client).await?;
+        let status = connection.ask(prepared.clone()).await?;
+        if status == expected || Instant::now() > patience {
+            return Ok(status);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }

@@ -46,7 +46,9 @@ pub fn measure(session: &Session) -> Result<(Vec<Cost>, Vec<String>), Interrupte
                 cell.subject.title
             ))?;
             let turn = cell.take_turn(session, round);
-            if let Some(wrong) = turn.wrong(cell) {
+            // Clients have no session yet in the first.
+            let wrong = turn.wrong(cell);
+            if let Some(wrong) = wrong.filter(|_| round > 0) {
                 cost.is_wrong = true;
                 add_note(&mut notes, cell, &wrong);
             }

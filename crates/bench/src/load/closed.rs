@@ -27,7 +27,7 @@ pub async fn closed(target: &Target, sources: Vec<Requests>, duration: Duration)
         }
         let connection = shared.as_ref().and_then(Connection::stream);
         let mut target = target.clone();
-        target.tls = target.tls.for_one_client();
+        target.tls = target.tls.of_client(number);
         clients.spawn(client(target, source, connection, until));
     }
     while let Some(ended) = clients.join_next().await {

@@ -53,40 +53,44 @@ pub struct ClientTls {
     pub resumed: Arc<ClientConfig>,
     /// For HTTP/2, with a whole handshake.
     pub http2: Arc<ClientConfig>,
+    /// As `resumed`, one for each client: rustls remembers eight sessions for a server, too few for many clients.
+    of_clients: Arc<[Arc<ClientConfig>]>,
 }
 
 impl ClientTls {
-    /// Clients that trust this certificate.
+    /// So many clients that trust this certificate.
     ///
     /// # Errors
     /// Where it isn't one.
-    pub fn trusting(certificate: &Certificate) -> Result<Self, rustls::Error> {
+    pub fn trusting(certificate: &Certificate, clients: usize) -> Result<Self, rustls::Error> {
         let mut roots = RootCertStore::empty();
         roots.add(certificate.der.clone())?;
-        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        let mut full = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let (mut full, mut resumed) = (config.clone(), config);
         full.resumption = Resumption::disabled();
         let mut http2 = full.clone();
         http2.alpn_protocols = vec![b"h2".to_vec()];
-        resumed.resumption = Resumption::in_memory_sessions(SESSIONS);
+        let resumed = || {
+            let mut resumed = full.clone();
+            resumed.resumption = Resumption::in_memory_sessions(SESSIONS);
+            Arc::new(resumed)
+        };
         Ok(Self {
-            full: Arc::new(full),
-            resumed: Arc::new(resumed),
+            resumed: resumed(),
+            of_clients: (0..clients).map(|_| resumed()).collect(),
             http2: Arc::new(http2),
+            full: Arc::new(full),
         })
     }
 
-    /// The same for one client, which has sessions of its own: rustls remembers eight for a server, which would be
-    /// too few for many clients.
+    /// The same for the client of this number, which has its own sessions, over all rounds.
     #[must_use]
-    pub fn for_one_client(&self) -> Self {
-        let mut resumed = ClientConfig::clone(&self.resumed);
-        resumed.resumption = Resumption::in_memory_sessions(SESSIONS);
+    pub fn of_client(&self, number: usize) -> Self {
+        let own = self.of_clients.get(number).unwrap_or(&self.resumed);
         Self {
-            resumed: Arc::new(resumed),
+            resumed: Arc::clone(own),
             ..self.clone()
         }
     }
