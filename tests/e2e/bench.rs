@@ -213,3 +213,27 @@ fn is_running(process: &str) -> bool {
     let stat = fs::read_to_string(format!("/proc/{process}/stat"));
     stat.is_ok_and(|stat| !stat.contains(") Z "))
 }
+
+#[test]
+fn figures_of_an_earlier_run_are_shown_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("f.json").display().to_string();
+    let chosen = [
+        "--settings",
+        "bare",
+        "--parts",
+        "requests",
+        "--requests",
+        "get",
+    ];
+    let (code, said, told) = bench(&[&chosen[..], &["--json", &json]].concat());
+    assert_eq!(code, Some(0), "{told}");
+    assert_eq!(bench(&["--from", &json]).1, said);
+    fs::write(&json, "{}").unwrap();
+    let (code, _, told) = bench(&["--from", &json]);
+    assert_eq!(code, Some(1));
+    assert!(
+        told.contains("f.json: no figures of palisade bench"),
+        "{told}"
+    );
+}

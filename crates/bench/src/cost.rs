@@ -149,7 +149,7 @@ mod tests {
         let mut child = Command::new("sh")
             .args([
                 "-c",
-                &format!("sh -c '{work}' 3<&0 & wait; echo over; read line"),
+                &format!("exec 3<&0; sh -c '{work}' & wait; echo over; read line <&3"),
             ])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

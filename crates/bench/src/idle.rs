@@ -50,7 +50,7 @@ pub fn measure(session: &Session) -> Result<(Vec<Memory>, Vec<String>), Interrup
         figures.push(Memory {
             subject: subject.name.clone(),
             started_mib: mib(started),
-            loaded_mib: f64::NAN,
+            loaded_mib: None,
             idle_kib: idle(KEEP_ALIVE),
             idle_tls_kib: idle(TLS),
         });
@@ -61,7 +61,7 @@ pub fn measure(session: &Session) -> Result<(Vec<Memory>, Vec<String>), Interrup
 /// Adds what each server takes now.
 pub fn measure_loaded(lineup: &Lineup, figures: &mut [Memory]) {
     for (subject, figure) in lineup.subjects.iter().zip(figures) {
-        figure.loaded_mib = mib(memory(subject.process));
+        figure.loaded_mib = Some(mib(memory(subject.process)));
     }
 }
 

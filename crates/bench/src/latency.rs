@@ -55,7 +55,11 @@ impl Meanwhile {
             Self::Nothing => {}
             Self::Delta => {
                 let [added, deleted] = &lineup.deltas;
-                let delta = if round % 2 == 0 { added } else { deleted };
+                let delta = if round.is_multiple_of(2) {
+                    added
+                } else {
+                    deleted
+                };
                 if let Some(lapi) = subject.lapi() {
                     lapi.announce(delta.clone());
                 }
@@ -154,7 +158,7 @@ fn lanes<'a>(session: &Session<'a>) -> Result<Vec<Lane<'a>>, Interrupted> {
             meanwhile: *meanwhile,
             latency: Latency {
                 subject: subject.name.clone(),
-                meanwhile: meanwhile.title(),
+                meanwhile: meanwhile.title().to_owned(),
                 rate,
                 p50_ms: Vec::new(),
                 p99_ms: Vec::new(),
@@ -196,7 +200,7 @@ impl Lane<'_> {
             (begin.join(), answered)
         });
         let cpu = processor_time(self.subject.process).saturating_sub(before);
-        if round > 0 {
+        if round > 0 && !took.is_empty() {
             let quantile = |share| quantile(&took, share) * 1e3;
             self.latency.p50_ms.push(quantile(0.5));
             self.latency.p99_ms.push(quantile(0.99));

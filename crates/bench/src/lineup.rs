@@ -90,6 +90,29 @@ pub struct Subject {
 }
 
 impl Subject {
+    /// A server that was started elsewhere, and speaks HTTP/1.1 there.
+    fn at(name: &str, door: SocketAddr, process: u32, tls: ClientTls) -> Self {
+        Self {
+            name: name.to_owned(),
+            title: format!("{name} at {door}"),
+            version: String::new(),
+            duty: Duty::Bare,
+            setting: None,
+            process,
+            doors: Doors {
+                plain: door,
+                tls: door,
+                proxy: door,
+            },
+            opens: Opens::default(),
+            tls,
+            server: None,
+            lapi: None,
+            metrics: None,
+            folder: PathBuf::new(),
+        }
+    }
+
     /// How to reach it so; `None` where it can't be.
     #[must_use]
     pub fn target(&self, transport: Transport) -> Option<Target> {
@@ -336,25 +359,8 @@ impl Start<'_> {
             name: running.name.clone(),
             door,
         })?;
-        Ok(Subject {
-            name: running.name.clone(),
-            title: format!("{} at {door}", running.name),
-            version: String::new(),
-            duty: Duty::Bare,
-            setting: None,
-            process,
-            doors: Doors {
-                plain: door,
-                tls: door,
-                proxy: door,
-            },
-            opens: Opens::default(),
-            tls: ClientTls::trusting(&self.certificate, self.plan.clients)?,
-            server: None,
-            lapi: None,
-            metrics: None,
-            folder: self.folder.to_owned(),
-        })
+        let tls = ClientTls::trusting(&self.certificate, self.plan.clients)?;
+        Ok(Subject::at(&running.name, door, process, tls))
     }
 }
 
@@ -378,4 +384,34 @@ fn await_decisions(subject: &Subject, wanted: usize) -> Result<(), LineupError> 
 
 fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind("127.0.0.1:0")?.local_addr()
+}
+
+/// What a test measures: servers that it has started itself.
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// The backend itself, which lets everybody pass, or its service for ForwardAuth, which doesn't.
+    pub(crate) fn lineup(duties: &[Duty]) -> Lineup {
+        let folder = tempfile::tempdir().expect("a folder");
+        let certificate = Certificate::make(folder.path()).expect("a certificate");
+        let listed = Arc::new(Listed::new(100, 1));
+        let backend = Backend::start(Arc::clone(&listed)).expect("a backend");
+        let subjects = duties.iter().flat_map(|duty| {
+            [backend.site, backend.auth].map(|door| {
+                let tls = ClientTls::trusting(&certificate, 1).expect("its own certificate");
+                let mut subject = Subject::at("backend", door, std::process::id(), tls);
+                subject.duty = *duty;
+                subject
+            })
+        });
+        Lineup {
+            subjects: subjects.collect(),
+            clients: benign_clients(&[&listed]).into(),
+            listed: listed.any().expect("a listed client"),
+            deltas: ["".into(), "".into()],
+            absent: Vec::new(),
+            backend,
+        }
+    }
 }

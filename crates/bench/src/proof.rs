@@ -67,3 +67,32 @@ async fn ask(target: &Target, prepared: &Prepared, expected: u16) -> std::io::Re
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::lineup::tests::lineup;
+    use crate::session::tests::with_session;
+
+    use super::*;
+
+    #[test]
+    fn a_gate_that_lets_everybody_pass_is_not_measured() {
+        let lineup = lineup(&[Duty::Bare, Duty::Gate]);
+        with_session(&lineup, |session| {
+            let faults = lineup
+                .subjects
+                .iter()
+                .map(|subject| fault(session, subject));
+            let faults: Vec<Option<String>> = faults.collect();
+            let [bare_site, bare_auth, gate_site, gate_auth] = faults.as_slice() else {
+                panic!("four servers: {faults:?}")
+            };
+            assert_eq!((bare_site, bare_auth, gate_auth), (&None, &None, &None));
+            let fault = gate_site.as_deref().unwrap_or_default();
+            assert!(
+                fault.contains("was answered with 200, not with 403"),
+                "{fault}"
+            );
+        });
+    }
+}

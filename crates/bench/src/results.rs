@@ -1,11 +1,11 @@
 //! What was measured.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::subject::Duty;
 
 /// All figures of a run.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Results {
     /// The machine: processor, cores, how busy they were at the start.
     pub machine: String,
@@ -30,7 +30,7 @@ pub struct Results {
 }
 
 /// Who was measured.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SubjectInfo {
     /// Its name in files.
     pub name: String,
@@ -39,29 +39,20 @@ pub struct SubjectInfo {
     /// Its version, as it says.
     pub version: String,
     /// What it does with a request.
-    #[serde(serialize_with = "duty_name")]
     pub duty: Duty,
     /// Whether it is Palisade.
     pub is_palisade: bool,
 }
 
-fn duty_name<S: serde::Serializer>(duty: &Duty, serializer: S) -> Result<S::Ok, S::Error> {
-    match duty {
-        Duty::Bare => serializer.serialize_str("bare"),
-        Duty::Gate => serializer.serialize_str("gate"),
-        Duty::Waf(level) => serializer.collect_str(&format_args!("waf-{level}")),
-    }
-}
-
 /// What requests of one kind, carried in one way, have cost a server. A figure a round.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Cost {
     /// The server.
     pub subject: String,
     /// The kind of request.
-    pub request: &'static str,
+    pub request: String,
     /// How it was carried.
-    pub transport: &'static str,
+    pub transport: String,
     /// Microseconds of processor time of the server's process tree for a request.
     pub cpu_us: Vec<f64>,
     /// Answers a second, as fast as server, clients and backend together can.
@@ -73,12 +64,12 @@ pub struct Cost {
 }
 
 /// Latency of a GET at a fixed rate. A figure a round.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Latency {
     /// The server.
     pub subject: String,
     /// What went on meanwhile.
-    pub meanwhile: &'static str,
+    pub meanwhile: String,
     /// Requests a second: seven tenths of what server, clients and backend together can.
     pub rate: f64,
     /// Milliseconds from when a request was to be sent to the end of its answer.
@@ -92,14 +83,14 @@ pub struct Latency {
 }
 
 /// Resident memory.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Memory {
     /// The server.
     pub subject: String,
     /// Once it has started, in MiB.
     pub started_mib: f64,
     /// After the load.
-    pub loaded_mib: f64,
+    pub loaded_mib: Option<f64>,
     /// For each idle connection, after one request, in KiB.
     pub idle_kib: Option<f64>,
     /// The same over TLS, where it speaks that.

@@ -114,8 +114,8 @@ impl Cell<'_> {
     fn without_figures(&self) -> Cost {
         Cost {
             subject: self.subject.name.clone(),
-            request: self.kind.name(),
-            transport: self.target.transport.name,
+            request: self.kind.name().to_owned(),
+            transport: self.target.transport.name.to_owned(),
             cpu_us: Vec::new(),
             per_second: Vec::new(),
             answered: 0,
@@ -136,6 +136,9 @@ impl Cell<'_> {
 impl Turn {
     fn add_to(&self, cost: &mut Cost) {
         let answered = self.tally.answered();
+        if answered == 0 {
+            return;
+        }
         cost.answered += answered;
         cost.cpu_us
             .push(self.cpu.as_secs_f64() * 1e6 / answered as f64);

@@ -61,3 +61,42 @@ impl Session<'_> {
         self.runtime.block_on(closed(target, sources, duration))
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::plan::Part;
+    use crate::transport;
+
+    /// Runs this with a session of four clients.
+    pub(crate) fn with_session(lineup: &Lineup, test: impl FnOnce(&Session)) {
+        let plan = Plan {
+            program: "palisade".into(),
+            settings: Vec::new(),
+            peers: Vec::new(),
+            running: Vec::new(),
+            parts: Part::ALL.to_vec(),
+            kinds: Kind::ALL.to_vec(),
+            transports: transport::ALL.to_vec(),
+            rounds: 1,
+            turn: Duration::from_millis(50),
+            window: Duration::from_millis(100),
+            clients: 4,
+            idle: 10,
+            workers: 1,
+            crs: None,
+            country_database: None,
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        test(&Session {
+            plan: &plan,
+            lineup,
+            runtime: &runtime,
+            tell: &|_| (),
+            is_over: &AtomicBool::new(false),
+        });
+    }
+}

@@ -22,6 +22,13 @@ pub(crate) fn bench(arguments: &Bench) -> Result<Exit> {
         list();
         return Ok(Exit::Done);
     }
+    if let Some(file) = &arguments.from {
+        let results = read(file)?;
+        let tables = markdown(&results);
+        say(tables.trim_end());
+        write_files(arguments, &results, &tables)?;
+        return Ok(Exit::Done);
+    }
     let plan = plan(arguments)?;
     let is_over = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
@@ -32,6 +39,14 @@ pub(crate) fn bench(arguments: &Bench) -> Result<Exit> {
     say(tables.trim_end());
     write_files(arguments, &results, &tables)?;
     Ok(Exit::Done)
+}
+
+/// The figures that an earlier run has written with `--json`.
+fn read(file: &Path) -> Result<Results> {
+    let place = || file.display().to_string();
+    let text = fs::read_to_string(file).with_context(place)?;
+    serde_json::from_str(&text)
+        .with_context(|| format!("{}: no figures of palisade bench", place()))
 }
 
 /// Each peer, with its version or with what is missing.
@@ -118,7 +133,7 @@ fn write_files(arguments: &Bench, results: &Results, tables: &str) -> Result<()>
         None => Ok(()),
     };
     write(&arguments.json, &|| {
-        Ok(serde_json::to_string_pretty(results)? + "\n")
+        Ok(serde_json::to_string(results)? + "\n")
     })?;
     write(&arguments.csv, &|| Ok(csv(results)))?;
     write(&arguments.svg, &|| Ok(svg(results)))?;

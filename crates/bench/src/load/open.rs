@@ -3,7 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinSet;
 
 use crate::workload::Requests;
@@ -19,17 +19,26 @@ pub struct Offer {
     pub duration: Duration,
 }
 
+impl Offer {
+    /// How many requests that is.
+    fn count(self) -> u32 {
+        (self.rate * self.duration.as_secs_f64()) as u32
+    }
+}
+
 /// Sends requests at a fixed rate; what came of them, and the latency of each, in seconds. It counts from when a
 /// request was to be sent: one that waits behind another that is late counts with its wait, as a user's would
 /// (coordinated omission). Clients take turns; each has a connection of its own, opened before the first request.
 pub async fn open(target: &Target, sources: Vec<Requests>, offer: Offer) -> (Tally, Vec<f64>) {
     let mut tally = Tally::default();
+    // However late a client is, all times of its requests have room: who keeps time waits for nobody.
+    let each = offer.count() as usize / sources.len().max(1) + 1;
     let (mut clients, mut senders) = (JoinSet::new(), Vec::new());
     for source in sources {
         let address = source.clone().make().client;
         match Connection::open(target, address).await {
             Ok(connection) => {
-                let (sender, due) = unbounded_channel();
+                let (sender, due) = channel(each);
                 senders.push(sender);
                 clients.spawn(client(target.clone(), source, connection, due));
             }
@@ -59,13 +68,12 @@ pub async fn open(target: &Target, sources: Vec<Requests>, offer: Offer) -> (Tal
 
 /// Tells each client in turn that it is time for a request, and for when it is: a thread that sleeps is punctual to
 /// some tens of microseconds, a runtime's timers to a millisecond.
-fn keep_time(begun: Instant, offer: Offer, clients: &[UnboundedSender<Instant>]) {
-    let count = (offer.rate * offer.duration.as_secs_f64()) as u32;
-    for (number, client) in (0..count).zip(clients.iter().cycle()) {
+fn keep_time(begun: Instant, offer: Offer, clients: &[Sender<Instant>]) {
+    for (number, client) in (0..offer.count()).zip(clients.iter().cycle()) {
         let due = begun + Duration::from_secs_f64(f64::from(number) / offer.rate);
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
         // A client that has failed for good hears no more.
-        let _ = client.send(due);
+        let _ = client.try_send(due);
     }
 }
 
@@ -73,7 +81,7 @@ async fn client(
     target: Target,
     mut source: Requests,
     connection: Connection,
-    mut times: UnboundedReceiver<Instant>,
+    mut times: Receiver<Instant>,
 ) -> (Tally, Vec<f64>) {
     let mut connection = Some(connection);
     let (mut tally, mut latencies) = (Tally::default(), Vec::new());
@@ -101,4 +109,62 @@ async fn client(
         }
     }
     (tally, latencies)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::{SocketAddr, TcpListener};
+
+    use super::*;
+    use crate::lineup::tests::lineup;
+    use crate::session::tests::with_session;
+    use crate::subject::Duty;
+    use crate::transport::KEEP_ALIVE;
+    use crate::workload::Kind;
+
+    const STALL: Duration = Duration::from_millis(300);
+
+    /// Answers at once, but for one request.
+    fn server_that_stalls_once() -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("its address");
+        std::thread::spawn(move || {
+            let (mut tcp, _) = listener.accept().expect("a client");
+            let lines = BufReader::new(tcp.try_clone().expect("the same socket")).lines();
+            let mut asked = 0;
+            for line in lines.map_while(Result::ok) {
+                if line.is_empty() {
+                    asked += 1;
+                    if asked == 20 {
+                        std::thread::sleep(STALL);
+                    }
+                    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+                    tcp.write_all(answer).expect("a client that reads");
+                }
+            }
+        });
+        address
+    }
+
+    /// A client that waits for answers would see one late answer. A user sees that all requests of those 300 ms are
+    /// late.
+    #[test]
+    fn requests_that_wait_behind_a_late_one_are_late() {
+        let lineup = lineup(&[Duty::Bare]);
+        with_session(&lineup, |session| {
+            let subject = lineup.subjects.first().expect("a server");
+            let mut target = subject.target(KEEP_ALIVE).expect("its door");
+            target.door = server_that_stalls_once();
+            let offer = Offer {
+                rate: 100.0,
+                duration: Duration::from_secs(1),
+            };
+            let sources = session.sources(Kind::Get, 1, 0);
+            let (tally, latencies) = session.runtime.block_on(open(&target, sources, offer));
+            assert_eq!((tally.answered(), tally.failed), (100, 0));
+            let late = latencies.iter().filter(|latency| **latency > 0.1).count();
+            assert!((15..=35).contains(&late), "{late} of {latencies:?}");
+        });
+    }
 }

@@ -19,17 +19,12 @@ pub fn csv(results: &Results) -> String {
         }
     };
     for cost in results.costs.iter().filter(|cost| !cost.is_wrong) {
-        let about = [
-            cost.subject.as_str(),
-            cost.request,
-            cost.transport,
-            "steady",
-        ];
+        let about = [&*cost.subject, &*cost.request, &*cost.transport, "steady"];
         add(about, "cpu_us", &cost.cpu_us);
         add(about, "per_second", &cost.per_second);
     }
     for latency in &results.latencies {
-        let about = [&latency.subject, "get", "keep-alive", latency.meanwhile];
+        let about = [&*latency.subject, "get", "keep-alive", &*latency.meanwhile];
         add(about, "rate_per_second", &[latency.rate]);
         add(about, "p50_ms", &latency.p50_ms);
         add(about, "p99_ms", &latency.p99_ms);
@@ -37,9 +32,9 @@ pub fn csv(results: &Results) -> String {
         add(about, "cpu_us", &latency.cpu_us);
     }
     for memory in &results.memory {
-        let about = [memory.subject.as_str(), "", "", ""];
+        let about = [&*memory.subject, "", "", ""];
         add(about, "started_mib", &[memory.started_mib]);
-        add(about, "loaded_mib", &[memory.loaded_mib]);
+        add(about, "loaded_mib", memory.loaded_mib.as_slice());
         add(about, "idle_kib", memory.idle_kib.as_slice());
         add(about, "idle_tls_kib", memory.idle_tls_kib.as_slice());
     }

@@ -106,7 +106,7 @@ fn cost_cell(results: &Results, cost: Option<&Cost>, reference: &str) -> String 
         return String::new();
     };
     let cpu = figure(median(&cost.cpu_us));
-    let of_reference = results.cost(reference, cost.request, cost.transport);
+    let of_reference = results.cost(reference, &cost.request, &cost.transport);
     match of_reference.filter(|_| cost.subject != reference) {
         Some(other) => format!("{cpu} ({}x)", figure(ratio(&cost.cpu_us, &other.cpu_us))),
         None => cpu,
@@ -177,7 +177,7 @@ fn latencies(results: &Results) -> Table {
     let row = |latency: &Latency| {
         vec![
             title_of(results, &latency.subject),
-            latency.meanwhile.to_owned(),
+            latency.meanwhile.clone(),
             figure(latency.rate),
             figure(median(&latency.p50_ms)),
             figure(median(&latency.p99_ms)),
@@ -199,14 +199,14 @@ fn memory(results: &Results) -> Table {
         "an idle connection, KiB",
         "over TLS, KiB",
     ]);
-    let kib = |kib: Option<f64>| kib.map(figure).unwrap_or_default();
+    let optional = |value: Option<f64>| value.map(figure).unwrap_or_default();
     let row = |memory: &Memory| {
         vec![
             title_of(results, &memory.subject),
             figure(memory.started_mib),
-            figure(memory.loaded_mib),
-            kib(memory.idle_kib),
-            kib(memory.idle_tls_kib),
+            optional(memory.loaded_mib),
+            optional(memory.idle_kib),
+            optional(memory.idle_tls_kib),
         ]
     };
     for memory in &results.memory {

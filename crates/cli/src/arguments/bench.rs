@@ -96,6 +96,9 @@ pub(crate) struct Bench {
     /// Write the tables, as Markdown, to a file too
     #[arg(long, value_name = "FILE")]
     pub(crate) markdown: Option<PathBuf>,
+    /// Measure nothing: print the tables of an earlier run, from what it wrote with --json
+    #[arg(long, value_name = "FILE", conflicts_with = "with")]
+    pub(crate) from: Option<PathBuf>,
     /// Print the servers that can be compared with, and which are here
     #[arg(long)]
     pub(crate) list: bool,
