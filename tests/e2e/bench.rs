@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Output, Stdio};
 
 use serde_json::Value;
@@ -29,16 +30,44 @@ fn values<'a>(figures: &'a Value, list: &str, key: &str) -> BTreeSet<&'a str> {
     entries.filter_map(|entry| entry[key].as_str()).collect()
 }
 
+const SERVERS: [&str; 7] = [
+    "haproxy",
+    "haproxy-acl",
+    "nginx",
+    "nginx-geo",
+    "palisade-bare",
+    "palisade-gate",
+    "palisade-gate-live",
+];
+const REQUESTS: [&str; 7] = [
+    "arguments",
+    "form",
+    "get",
+    "json-few",
+    "json-many",
+    "mix",
+    "upload",
+];
+const TRANSPORTS: [&str; 9] = [
+    "h2-1",
+    "h2-100",
+    "keep-alive",
+    "new",
+    "proxy",
+    "proxy-new",
+    "tls",
+    "tls-full",
+    "tls-resumed",
+];
+
 #[test]
 fn each_figure_is_taken_and_each_server_does_its_duty() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
     let (json, csv, svg, markdown) = (path("f.json"), path("f.csv"), path("f.svg"), path("f.md"));
-    let (code, said, told) = bench(&[
-        "--with",
-        "nginx,nginx-geo,haproxy,haproxy-acl",
-        "--settings",
-        "bare,gate,gate-live",
+    let with = ["--with", "nginx,nginx-geo,haproxy,haproxy-acl"];
+    let settings = ["--settings", "bare,gate,gate-live"];
+    let files = [
         "--json",
         &json,
         "--csv",
@@ -47,54 +76,32 @@ fn each_figure_is_taken_and_each_server_does_its_duty() {
         &svg,
         "--markdown",
         &markdown,
-    ]);
+    ];
+    let (code, said, told) = bench(&[&with[..], &settings, &files].concat());
     assert_eq!(code, Some(0), "{said}{told}");
     let figures: Value = serde_json::from_str(&fs::read_to_string(json).unwrap()).unwrap();
+    check_figures(&figures);
+    assert!(
+        said.contains("| a GET through the gate, in bare proxies"),
+        "{said}"
+    );
+    let read = |path| fs::read_to_string(path).unwrap();
+    assert_eq!(read(markdown).trim_end(), said.trim_end());
+    assert!(read(csv).contains("\nnginx,get,keep-alive,steady,cpu_us,1,"));
+    let svg = read(svg);
+    assert!(svg.contains(">HAProxy with an ACL file</text>") && svg.ends_with("</svg>\n"));
+}
+
+fn check_figures(figures: &Value) {
     // Whatever isn't as it should be is in a note: refusals of harmless clients, listed ones that pass, failures.
-    assert_eq!(figures["notes"], Value::from(Vec::<Value>::new()), "{said}");
-    let servers: BTreeSet<&str> = [
-        "palisade-bare",
-        "palisade-gate",
-        "palisade-gate-live",
-        "nginx",
-        "nginx-geo",
-        "haproxy",
-        "haproxy-acl",
-    ]
-    .into();
+    assert_eq!(figures["notes"], Value::from(Vec::<Value>::new()));
     for list in ["costs", "latencies", "memory"] {
-        assert_eq!(values(&figures, list, "subject"), servers, "{list}");
+        assert_eq!(values(figures, list, "subject"), SERVERS.into(), "{list}");
     }
+    assert_eq!(values(figures, "costs", "request"), REQUESTS.into());
+    assert_eq!(values(figures, "costs", "transport"), TRANSPORTS.into());
     assert_eq!(
-        values(&figures, "costs", "request"),
-        [
-            "arguments",
-            "form",
-            "get",
-            "json-few",
-            "json-many",
-            "mix",
-            "upload"
-        ]
-        .into()
-    );
-    assert_eq!(
-        values(&figures, "costs", "transport"),
-        [
-            "h2-1",
-            "h2-100",
-            "keep-alive",
-            "new",
-            "proxy",
-            "proxy-new",
-            "tls",
-            "tls-full",
-            "tls-resumed"
-        ]
-        .into()
-    );
-    assert_eq!(
-        values(&figures, "latencies", "meanwhile"),
+        values(figures, "latencies", "meanwhile"),
         ["LAPI stalled", "delta of 50,000", "reload", "steady"].into()
     );
     for cost in figures["costs"].as_array().unwrap() {
@@ -102,21 +109,6 @@ fn each_figure_is_taken_and_each_server_does_its_duty() {
         assert!(micros > 1.0 && micros < 100_000.0, "{cost}");
         assert!(cost["answered"].as_u64().unwrap() > 0, "{cost}");
     }
-    assert!(
-        said.contains("| a GET through the gate, in bare proxies"),
-        "{said}"
-    );
-    assert_eq!(
-        fs::read_to_string(markdown).unwrap().trim_end(),
-        said.trim_end()
-    );
-    let csv = fs::read_to_string(csv).unwrap();
-    assert!(
-        csv.contains("\nnginx,get,keep-alive,steady,cpu_us,1,"),
-        "{csv}"
-    );
-    let svg = fs::read_to_string(svg).unwrap();
-    assert!(svg.contains(">HAProxy with an ACL file</text>") && svg.ends_with("</svg>\n"));
 }
 
 #[test]
@@ -235,5 +227,18 @@ fn figures_of_an_earlier_run_are_shown_again() {
     assert!(
         told.contains("f.json: no figures of palisade bench"),
         "{told}"
+    );
+}
+
+#[test]
+fn the_readme_has_the_tables_of_the_figures_in_the_repository() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let figures = root.join("benches/side-by-side.json").display().to_string();
+    let (code, said, told) = bench(&["--from", &figures]);
+    assert_eq!(code, Some(0), "{told}");
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    assert!(
+        readme.contains(said.trim()),
+        "put this into README.md, or run `palisade bench` again:\n{said}"
     );
 }
