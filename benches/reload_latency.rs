@@ -21,11 +21,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use http::HeaderValue;
+use palisade_bench::lapi::Lapi;
 use palisade_benches::decisions::{decisions, lapi_document};
 use palisade_benches::figures::{
     machine, median, processor_nanos, processor_nanos_of, quantile, thread_named,
 };
-use palisade_benches::lapi;
 use palisade_benches::load::{self, Scheduled};
 use palisade_benches::nginx::Nginx;
 use palisade_benches::palisade::{Palisade, free_address, sum_of_metric};
@@ -103,7 +103,8 @@ struct Reload {
 impl Gate {
     /// Starts it, and waits until it has all decisions.
     fn start(folder: &Path, backend: SocketAddr) -> Self {
-        let lapi = lapi::serve(lapi_document(&decisions(DECISIONS, NOW))).expect("a port");
+        let lapi = Lapi::start(lapi_document(&decisions(DECISIONS, NOW))).expect("a port");
+        let lapi = lapi.address();
         let (address, metrics) = (free_address(), free_address());
         let more = format!(
             "crowdsec: {{ lapi_url: \"http://{lapi}/\", api_key: key, update_interval: 1h }}

@@ -8,7 +8,7 @@ use std::time::Duration;
 use palisade_decisions::{Decision, DecisionId, Remedy, Scope};
 use palisade_vocabulary::Tick;
 
-use crate::random::Random;
+use palisade_bench::random::Random;
 
 /// How long each decision holds.
 const DURATION: Duration = Duration::from_secs(24 * 3_600);

@@ -14,8 +14,8 @@ use palisade_vocabulary::{ClientAddr, Scheme, Tick};
 
 use crate::browser::BrowserRequest;
 use crate::decisions::decisions;
-use crate::random::Random;
 use crate::settings::{Rules, SettingsFiles};
+use palisade_bench::random::Random;
 
 /// The time of all requests.
 pub const NOW: Tick = Tick::from_millis(1_000_000);

@@ -8,8 +8,8 @@ use palisade_config::Settings;
 use palisade_config::files::Memory;
 use palisade_testkit::mmdb;
 
-use crate::random::Random;
-use crate::rules::rule_file;
+use palisade_bench::random::Random;
+use palisade_bench::rules::rule_file;
 
 /// Where the settings themselves are among the files.
 pub const SETTINGS_FILE: &str = "palisade.yaml";

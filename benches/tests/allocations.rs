@@ -71,7 +71,7 @@ fn a_trusted_client_allocates_nothing() {
     let scene = Scene::new(Rules::Shipped, 50_000);
     let (mut request, mut scratch) = (BrowserRequest::new(), Scratch::default());
     let trusted = &scene.snapshot.trusted_clients;
-    let mut random = palisade_benches::random::Random::new(9);
+    let mut random = palisade_bench::random::Random::new(9);
     let client = loop {
         let address = random.address();
         if trusted.contains(address.into()) {
