@@ -7,7 +7,7 @@ use crate::loopback::Loopback;
 use crate::palisade::Setting;
 use crate::peers::Peer;
 use crate::transport::Transport;
-use crate::workload::Kind;
+use crate::workload::{Kind, Values};
 
 /// A part of the figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +67,8 @@ pub struct Plan {
     pub parts: Vec<Part>,
     /// Which requests are sent.
     pub kinds: Vec<Kind>,
+    /// Whether their values come again.
+    pub values: Values,
     /// How they are carried.
     pub transports: Vec<Transport>,
     /// How often each figure is taken, once more for warming up.

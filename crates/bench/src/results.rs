@@ -13,6 +13,8 @@ pub struct Results {
     pub day: String,
     /// Of each figure.
     pub rounds: u32,
+    /// Whether requests had the same values again and again.
+    pub values_come_again: bool,
     /// Clients at a time.
     pub clients: usize,
     /// Serving threads, or processes, of each server.

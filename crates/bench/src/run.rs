@@ -10,6 +10,7 @@ use crate::lineup::{Lineup, LineupError};
 use crate::plan::{Part, Plan};
 use crate::results::{Results, SubjectInfo};
 use crate::session::{Interrupted, Session};
+use crate::workload::Values;
 use crate::{idle, latency, proof, rounds};
 
 /// Why there are no figures.
@@ -39,6 +40,7 @@ pub fn run(plan: &Plan, tell: &dyn Fn(&str), is_over: &AtomicBool) -> Result<Res
         machine: machine(),
         day: WallTime::from(SystemTime::now()).date(),
         rounds: plan.rounds,
+        values_come_again: plan.values == Values::Seen,
         clients: plan.clients,
         workers: plan.workers,
         ..Results::default()

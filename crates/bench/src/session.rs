@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 use crate::lineup::Lineup;
 use crate::load::{Tally, Target, closed};
 use crate::plan::Plan;
-use crate::workload::{Kind, Requests};
+use crate::workload::{Kind, Requests, Values};
 
 /// A run under way.
 #[derive(Clone, Copy)]
@@ -44,12 +44,16 @@ impl Session<'_> {
     }
 
     /// So many clients, each with requests of its own. Every server gets the same ones in the same round, and others
-    /// in the next.
+    /// in the next, unless values come again.
     #[must_use]
     pub fn sources(&self, kind: Kind, count: usize, round: u32) -> Vec<Requests> {
+        let round = match self.plan.values {
+            Values::New => round,
+            Values::Seen => 0,
+        };
         let seed = |number: usize| u64::from(round) * 1_000_003 + number as u64 + 1;
         (0..count)
-            .map(|number| Requests::new(kind, &self.lineup.clients, seed(number)))
+            .map(|number| Requests::new(kind, self.plan.values, &self.lineup.clients, seed(number)))
             .collect()
     }
 
@@ -77,6 +81,7 @@ pub(crate) mod tests {
             running: Vec::new(),
             parts: Part::ALL.to_vec(),
             kinds: Kind::ALL.to_vec(),
+            values: Values::New,
             transports: transport::ALL.to_vec(),
             rounds: 1,
             turn: Duration::from_millis(50),

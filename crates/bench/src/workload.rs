@@ -107,11 +107,24 @@ pub struct Prepared {
     pub is_attack: bool,
 }
 
-/// Requests of one kind without end, from the same clients in turn. Values are made up anew for each, so that
-/// what a server remembers of them is of no use to it.
+/// Whether values come again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Values {
+    /// They are made up anew for each request: what a server remembers of them is of no use to it.
+    New,
+    /// Those of sixteen requests of each client come again and again.
+    Seen,
+}
+
+/// How many requests come again, where they do.
+const SEEN: usize = 16;
+
+/// Requests of one kind without end, from the same clients in turn.
 #[derive(Clone, Debug)]
 pub struct Requests {
     kind: Kind,
+    values: Values,
+    first: Random,
     random: Random,
     clients: Arc<[(Ipv4Addr, HeaderValue)]>,
     sent: usize,
@@ -120,10 +133,18 @@ pub struct Requests {
 impl Requests {
     /// Requests of this kind. Each seed has others.
     #[must_use]
-    pub fn new(kind: Kind, clients: &Arc<[(Ipv4Addr, HeaderValue)]>, seed: u64) -> Self {
+    pub fn new(
+        kind: Kind,
+        values: Values,
+        clients: &Arc<[(Ipv4Addr, HeaderValue)]>,
+        seed: u64,
+    ) -> Self {
+        let random = Random::new(seed);
         Self {
             kind,
-            random: Random::new(seed),
+            values,
+            first: random.clone(),
+            random,
             clients: Arc::clone(clients),
             sent: 0,
         }
@@ -131,6 +152,9 @@ impl Requests {
 
     /// The next one.
     pub fn make(&mut self) -> Prepared {
+        if self.values == Values::Seen && self.sent.is_multiple_of(SEEN) {
+            self.random = self.first.clone();
+        }
         let random = &mut self.random;
         let kind = match self.kind {
             Kind::Mix => of_mix(random),
@@ -350,7 +374,7 @@ mod tests {
             Ipv4Addr::new(198, 51, 100, 7),
             HeaderValue::from_static("198.51.100.7"),
         )];
-        let mut requests = Requests::new(kind, &clients.into(), 1);
+        let mut requests = Requests::new(kind, Values::New, &clients.into(), 1);
         (0..count).map(|_| requests.make()).collect()
     }
 
@@ -383,6 +407,14 @@ mod tests {
             };
             assert_ne!((&first.target, &first.body), (&second.target, &second.body));
         }
+    }
+
+    #[test]
+    fn or_those_of_sixteen_requests_come_again() {
+        let mut requests = Requests::new(Kind::Arguments, Values::Seen, &[].into(), 1);
+        let targets: Vec<String> = (0..32).map(|_| requests.make().target).collect();
+        assert_eq!(targets.get(..16), targets.get(16..));
+        assert_ne!(targets.first(), targets.get(1));
     }
 
     #[test]

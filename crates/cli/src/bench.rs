@@ -79,6 +79,7 @@ fn plan(arguments: &Bench) -> Result<Plan> {
         running: arguments.target.clone(),
         parts: arguments.parts(),
         kinds: arguments.kinds(),
+        values: arguments.values(),
         transports: arguments.transports(),
         rounds: arguments.rounds,
         turn: arguments.turn(),

@@ -42,6 +42,7 @@ pub(crate) mod tests {
             machine: "a machine".to_owned(),
             day: "2026-11-30".to_owned(),
             rounds: 3,
+            values_come_again: false,
             clients: 16,
             workers: 1,
             subjects: servers.map(subject).to_vec(),

@@ -19,9 +19,13 @@ const WAF_REFERENCE: &str = "palisade-waf-1";
 /// All that was measured, as Markdown.
 #[must_use]
 pub fn markdown(results: &Results) -> String {
+    let values = match results.values_come_again {
+        true => "the same values again and again",
+        false => "new values in each request",
+    };
     let mut text = format!(
-        "{}, {}; {} serving thread(s) each, {} clients; medians of {} rounds.\n",
-        results.day, results.machine, results.workers, results.clients, results.rounds
+        "{}, {}; {} serving thread(s) each, {} clients; {}; medians of {} rounds.\n",
+        results.day, results.machine, results.workers, results.clients, values, results.rounds
     );
     let proxies = in_section(results, |duty| !matches!(duty, Duty::Waf(_)));
     let wafs = in_section(results, |duty| matches!(duty, Duty::Waf(_)));

@@ -10,7 +10,7 @@ use palisade_bench::palisade::Setting;
 use palisade_bench::peers::{self, Peer};
 use palisade_bench::plan::{Part, Running};
 use palisade_bench::transport::{self, Transport};
-use palisade_bench::workload::Kind;
+use palisade_bench::workload::{Kind, Values};
 
 const HOW_TO_READ: &str = "\
 Starts a backend on loopback, Palisade in each of --settings, and each of --with in front of it, and lets each answer
@@ -27,7 +27,7 @@ How to read it:
   work it shows the other work.
   An idle connection is what resident memory grew by, for each of --idle connections after one request each.
   A cell is empty where a server can't do what it asks, or where answers were other than they should be: then a note
-  says what was wrong. Requests have new values each time, clients are on no list. Servers write no access log.
+  says what was wrong. Requests have new values each time (see --values), clients are on no list. Servers write no access log.
 
 Peers are used where they are installed; `./set-up bench` of Palisade's repository installs them. Their settings are
 in crates/bench/peers.
@@ -57,6 +57,9 @@ pub(crate) struct Bench {
     /// Which requests are sent [default: all]
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = kind_names())]
     pub(crate) requests: Vec<String>,
+    /// Whether each request has new values, or those of sixteen come again and again
+    #[arg(long, value_name = "NAME", default_value = "new", value_parser = ["new", "seen"])]
+    values: String,
     /// How they are carried [default: all]
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = transport_names())]
     pub(crate) transports: Vec<String>,
@@ -153,6 +156,14 @@ impl Bench {
     /// Which requests are sent.
     pub(crate) fn kinds(&self) -> Vec<Kind> {
         chosen(&self.requests, &Kind::ALL, |kind| kind.name())
+    }
+
+    /// Whether values come again.
+    pub(crate) fn values(&self) -> Values {
+        match self.values.as_str() {
+            "seen" => Values::Seen,
+            _ => Values::New,
+        }
     }
 
     /// How they are carried.
