@@ -1,8 +1,10 @@
 # Two commands: `make run` and `make test`. `make help` lists the rest.
 
-.PHONY: run test crs-wire soak set-up lint deny release package test-package bench bench-process bench-reload bench-idle clean help
+.PHONY: run test instructions instructions-baseline crs-wire soak set-up lint deny release package test-package \
+	bench bench-judge bench-process bench-reload bench-idle clean help
 
 PROFILE := ci
+INSTRUCTIONS := cargo run --quiet --profile $(PROFILE) -p palisade-instructions --
 
 ## run: build, and start the demo on 127.0.0.1:8000
 run:
@@ -13,6 +15,19 @@ run:
 ## test: install what the tests need, and run them all
 test: set-up
 	@. ./tests/environment && cargo test --profile $(PROFILE) --workspace
+	@. ./tests/environment && $(INSTRUCTIONS) check
+
+## instructions: what hot functions cost in instructions, compared with benches/instructions.toml (GROUP=hygiene: those of one group)
+instructions:
+	@./set-up build
+	@./set-up instructions
+	@. ./tests/environment && $(INSTRUCTIONS) check $(GROUP)
+
+## instructions-baseline: write benches/instructions.toml anew (PALISADE_CRS: CRS's folder)
+instructions-baseline:
+	@./set-up build
+	@./set-up instructions
+	@. ./tests/environment && $(INSTRUCTIONS) baseline
 
 ## crs-wire: OWASP CRS's own regression tests over real sockets (PALISADE_CRS: CRS's folder, with its tests)
 crs-wire: set-up
@@ -61,11 +76,14 @@ test-package:
 	cargo deb --quiet -p palisade-cli --profile $(PROFILE) --no-build --no-strip --output target/test-data/palisade.deb
 	./deploy/debian/test-package target/test-data/palisade.deb
 
-## bench: what judging a request costs, in time and in instructions, and a snapshot of decisions
-bench:
+## bench: Palisade and every peer that this machine can install, side by side (PALISADE_CRS: CRS's folder; WITH=nginx,haproxy)
+bench: release
+	@./benches/side-by-side $(or $(WITH),all)
+
+## bench-judge: what judging a request costs, and a snapshot of decisions, in time
+bench-judge:
 	@./set-up build
 	cargo bench -p palisade-benches --bench judge --bench snapshot
-	@if command -v valgrind >/dev/null; then ./benches/instructions; else echo "no valgrind: instructions are not counted"; fi
 
 ## bench-idle: what 10,000 idle keep-alive connections take
 bench-idle: release

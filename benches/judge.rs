@@ -1,8 +1,7 @@
 //! What judging a request costs: client address, site, trusted clients, decisions, access rules.
 //!
 //! `cargo bench -p palisade-benches --bench judge` prints nanoseconds for one request, by what it is
-//! judged by. `-- --scenes` names the scenes; `-- --count N SCENE` judges N requests of one of them,
-//! for `benches/instructions`.
+//! judged by. `make instructions` counts the same in instructions.
 
 #![expect(
     clippy::print_stdout,
@@ -11,7 +10,6 @@
 )]
 
 use std::hint::black_box;
-use std::io;
 use std::time::Instant;
 
 use http::HeaderValue;
@@ -37,9 +35,6 @@ const REQUESTS_PER_BATCH: usize = 1_000;
 /// Scenes take turns, so that what disturbs the machine for a while disturbs all.
 const TURNS: usize = 20;
 const BATCHES_PER_TURN: usize = 20;
-
-/// Not judged at all: what comes before.
-const HEAD_SCENE: &str = "head";
 
 /// What a request is judged by.
 #[derive(Clone, Copy)]
@@ -85,40 +80,6 @@ const VARIANTS: [Variant; 6] = [
 ];
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    match arguments.as_slice() {
-        ["--scenes", ..] => {
-            println!("{HEAD_SCENE}");
-            VARIANTS
-                .iter()
-                .for_each(|variant| println!("{}", variant.name));
-        }
-        ["--count", count, name, ..] => count_one(count.parse().expect("a number"), name),
-        _ => measure_all(),
-    }
-}
-
-/// Judges `count` requests of the scene of that name, once standard input ends.
-fn count_one(count: usize, name: &str) {
-    if name == HEAD_SCENE {
-        wait_for_go();
-        return check_heads_counted(count);
-    }
-    let variant = VARIANTS.into_iter().find(|variant| variant.name == name);
-    let mut bench = Bench::new(variant.expect("the name of a scene"), count);
-    bench.warm_up();
-    wait_for_go();
-    bench.judge_counted();
-}
-
-/// Gives who counts the time to begin.
-fn wait_for_go() {
-    println!("ready");
-    io::copy(&mut io::stdin(), &mut io::sink()).expect("standard input");
-}
-
-fn measure_all() {
     println!("{}", machine());
     println!("a browser's request, {} bytes of head", HEAD.len());
     measure_head();
@@ -218,17 +179,6 @@ impl Bench {
         judge_each(&self.scene, &mut self.request, clients, &mut self.scratch);
     }
 
-    /// What `benches/instructions` counts: it knows such functions by the end of their names.
-    #[inline(never)]
-    fn judge_counted(&mut self) {
-        judge_each(
-            &self.scene,
-            &mut self.request,
-            &self.clients,
-            &mut self.scratch,
-        );
-    }
-
     fn print(&mut self) {
         let Variant {
             name, decisions, ..
@@ -285,7 +235,7 @@ fn judge_each(
 fn measure_head() {
     let batch = |_| {
         let started = Instant::now();
-        check_heads_counted(REQUESTS_PER_BATCH);
+        check_heads(REQUESTS_PER_BATCH);
         nanos(started.elapsed()) / REQUESTS_PER_BATCH as f64
     };
     let mut batches: Vec<f64> = (0..TURNS * BATCHES_PER_TURN).map(batch).collect();
@@ -294,8 +244,7 @@ fn measure_head() {
     println!("head found and checked: {middle:.0} ns median, {least:.0} ns least");
 }
 
-#[inline(never)]
-fn check_heads_counted(count: usize) {
+fn check_heads(count: usize) {
     let (head, limits) = (HEAD.as_bytes(), HeadLimits::default());
     for _ in 0..count {
         let found = HeadSearch::default().find(black_box(head), &limits);

@@ -3,4 +3,5 @@
 pub mod alloc;
 pub mod crowd;
 pub mod mmdb;
+pub mod orders;
 pub mod process;

@@ -2,8 +2,8 @@
 //!
 //! `corpus_cost PARANOIA PREFILTER CACHE PASSES`, such as `1 on off 1`: judges the 200 requests of
 //! `PALISADE_CORPUS` by the rules of `PALISADE_CRS`, twice to warm up, and then so many times in
-//! `counted`, for callgrind to count (`crates/waf/benches/instructions` prints the table). `CACHE` is
-//! whether strings are kept from one transaction to the next: `off` keeps none.
+//! `counted`. `CACHE` is whether strings are kept from one transaction to the next: `off` keeps none.
+//! In instructions, at any level: `valgrind --tool=callgrind --toggle-collect='*corpus_cost::counted*'` before it.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,8 +1,8 @@
 //! What judging 10 KiB of JSON with 389 values by CRS costs, all phases.
 //!
-//! `json_cost PARANOIA CACHE TIMES`, such as `1 off 1`, at paranoia 1 or 4: twice to warm up, and then so many times in `counted`, for callgrind to count
-//! (`crates/waf/benches/instructions` prints it). `CACHE` is whether strings are kept from one transaction
-//! to the next: `off` keeps none.
+//! `json_cost PARANOIA CACHE TIMES`, such as `1 off 1`, at paranoia 1 or 4: twice to warm up, and then so many times
+//! in `counted`. `CACHE` is whether strings are kept from one transaction to the next: `off` keeps none. In
+//! instructions: `valgrind --tool=callgrind --toggle-collect='*json_cost::counted*'` before it.
 
 #![expect(
     clippy::unwrap_used,
@@ -10,7 +10,6 @@
     reason = "a program for a terminal"
 )]
 
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,29 +19,8 @@ use palisade_seclang::{
     CompileOptions, Connection, RequestHead, ResponseHead, Transaction, Worker, WorkerOptions,
     compile,
 };
+use palisade_testkit::orders;
 use palisade_waf::RuleFolder;
-
-const ORDERS: usize = 55;
-
-/// 389 values, as in the benchmark of bodies: orders of 7 values, and 4 values around them.
-fn orders() -> String {
-    let mut json =
-        "{\"user\":\"m\u{fc}ller@example.com\",\"shop\":{\"id\":17,\"open\":true},\"orders\":["
-            .to_owned();
-    for order in 0..ORDERS {
-        let comma = if order == 0 { "" } else { "," };
-        write!(
-            json,
-            "{comma}{{\"id\":{},\"name\":\"An article, size {order}, in a box\",\"price\":{order}.95,\
-             \"tags\":[\"new\",\"red \\\"x\\\"\"],\"address\":{{\"street\":\"Long street {order}, \
-             second floor, at the back, near the lift\",\"city\":null}}}}",
-            100_000 + order
-        )
-        .unwrap();
-    }
-    json.push_str("],\"note\":\"Please ring twice.\\nThank you!\"}");
-    json
-}
 
 fn worker(level: &str, keeps_strings: bool) -> Worker {
     let crs = PathBuf::from(std::env::var_os("PALISADE_CRS").unwrap());
@@ -116,7 +94,7 @@ fn main() {
         println!("json_cost: expected PARANOIA (1 or 4), CACHE (on or off), TIMES");
         return;
     };
-    let (mut worker, body) = (worker(level, cache == "on"), orders());
+    let (mut worker, body) = (worker(level, cache == "on"), orders::json());
     for _ in 0..2 {
         judge(&mut worker, body.as_bytes());
     }

@@ -1,5 +1,5 @@
-//! What harmless values cost: `cargo bench -p palisade-injection`; in instructions, which are the same
-//! on a busy machine, `crates/injection/benches/instructions`.
+//! What harmless values cost: `cargo bench -p palisade-injection`. `make instructions` counts those of 25
+//! bytes in instructions, which are the same on a busy machine.
 //!
 //! `PALISADE_CORPUS` is a folder with `benign.json`, a list of requests. Without it there are only the
 //! values that are listed here.
@@ -31,19 +31,7 @@ const SHORT: [&str; 12] = [
 const ROUNDS: u32 = 200;
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let scenes = scenes();
-    match arguments[..] {
-        ["--scenes", ..] => scenes.iter().for_each(|scene| say(&scene.name)),
-        ["--count", name, ..] => {
-            for scene in scenes.iter().filter(|scene| scene.name == name) {
-                warm_up();
-                say(&detect_counted(scene).to_string());
-            }
-        }
-        _ => scenes.iter().for_each(measure),
-    }
+    scenes().iter().for_each(measure);
 }
 
 /// Values, and what they are asked for.
@@ -81,16 +69,8 @@ fn scenes() -> Vec<Scene> {
     scenes
 }
 
-/// What is done once in a process, such as asking for the processor's features, is done.
-fn warm_up() {
-    for value in SHORT.map(str::as_bytes) {
-        black_box((sqli::detect(value), xss::detect(value)));
-    }
-}
-
-/// How many values were looked at. The profiler counts within functions of this name.
-#[inline(never)]
-fn detect_counted(scene: &Scene) -> usize {
+/// How many values were looked at.
+fn detect_each(scene: &Scene) -> usize {
     for value in &scene.values {
         black_box((scene.detect)(black_box(value)));
     }
@@ -103,7 +83,7 @@ fn measure(scene: &Scene) {
         let start = Instant::now();
         let mut values = 0;
         for _ in 0..ROUNDS {
-            values += detect_counted(scene);
+            values += detect_each(scene);
         }
         best = best.min(start.elapsed() / u32::try_from(values).unwrap_or(u32::MAX));
     }
