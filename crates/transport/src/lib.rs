@@ -3,6 +3,7 @@
 //! [`Connection`] is one type for both directions and for plain and TLS, so that nothing above it
 //! asks which it has.
 
+mod alarm;
 mod connection;
 mod prefixed;
 

@@ -39,7 +39,7 @@ pub(crate) struct AnswerReader {
     response: ResponseFuture,
     /// A head that came while the body was being sent.
     early: Option<Result<AnswerKind, UpstreamError>>,
-    head: Option<ResponseHeader>,
+    head: Option<Box<ResponseHeader>>,
     body: Option<RecvStream>,
     /// What was read last; its room is given back when more is asked for.
     part: Bytes,
@@ -203,8 +203,8 @@ impl RequestWriter {
 }
 
 impl AnswerReader {
-    pub(super) fn head(&self) -> Option<&ResponseHeader> {
-        self.head.as_ref()
+    pub(super) fn take_head(&mut self) -> Option<Box<ResponseHeader>> {
+        self.head.take()
     }
 
     /// Completes when the final answer begins, or can't any more. What comes before is kept.
@@ -246,7 +246,7 @@ impl AnswerReader {
         }
         let response = ready!(Pin::new(&mut self.response).poll(cx))?;
         let (head, body) = head_of(response);
-        (self.head, self.body) = (Some(head), Some(body));
+        (self.head, self.body) = (Some(Box::new(head)), Some(body));
         Poll::Ready(Ok(AnswerKind::Final))
     }
 

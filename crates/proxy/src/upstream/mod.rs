@@ -7,13 +7,13 @@ mod http2;
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use h2::Reason;
 use http::{HeaderMap, StatusCode};
 use palisade_telemetry::BackendProtocol;
+use palisade_transport::Connection;
 use palisade_upstream::InFlight;
 use palisade_vocabulary::Tick;
-use pingora_core::protocols::http::v1::client::HttpSession;
 use pingora_http::ResponseHeader;
 
 pub(crate) use self::http1::Http1;
@@ -140,16 +140,16 @@ impl Upstream {
         }
     }
 
-    /// The head that was read last.
-    pub(crate) fn head(&self) -> Option<&ResponseHeader> {
+    /// Gives the head away that was read last, to be changed and passed on.
+    pub(crate) fn take_head(&mut self) -> Option<Box<ResponseHeader>> {
         match self {
-            Self::Http1(side) => side.head(),
-            Self::Http2(side) => side.answer().head(),
+            Self::Http1(side) => side.take_head(),
+            Self::Http2(side) => side.answer_mut().take_head(),
         }
     }
 
     /// Whether nothing follows the head, or what has been read of the body.
-    pub(crate) fn body_done(&mut self) -> bool {
+    pub(crate) fn body_done(&self) -> bool {
         match self {
             Self::Http1(side) => side.body_done(),
             Self::Http2(side) => side.answer().body_done(),
@@ -182,10 +182,10 @@ impl Upstream {
         }
     }
 
-    /// The session of an upgraded connection, which a tunnel goes on with.
-    pub(crate) fn into_session(self) -> Option<HttpSession> {
+    /// An upgraded connection, which a tunnel goes on with, and what came of it behind the head.
+    pub(crate) fn into_upgraded(self) -> Option<(Box<Connection>, BytesMut)> {
         match self {
-            Self::Http1(side) => Some(side.into_session()),
+            Self::Http1(side) => Some(side.into_upgraded()),
             Self::Http2(_) => None,
         }
     }
