@@ -3,14 +3,14 @@
 mod http2;
 mod request_fields;
 
+use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{StatusCode, Version};
 use palisade_gate::settings::{HeaderEdits, HttpsPolicy};
 use palisade_hygiene::{Framing, Host, is_underscore_twin};
 use palisade_vocabulary::{HttpVersion, Scheme};
-use pingora_http::ResponseHeader;
 use smallvec::SmallVec;
 
+use crate::answer_head::{AnswerHead, write_field};
 use crate::connection::ConnectionFacts;
 use crate::downstream::Downstream;
 use crate::request::Context;
@@ -94,8 +94,7 @@ pub(crate) fn request_head(
     body: OutgoingBody,
 ) -> Option<RequestHead> {
     let incoming = context.incoming;
-    let mut fields = RequestFields::new(context, downstream);
-    fields.remove(&header::CONTENT_LENGTH);
+    let fields = RequestFields::new(context, downstream, false);
     let mut wire = Vec::with_capacity(HEAD_BYTES);
     wire.extend_from_slice(incoming.method.as_bytes());
     wire.push(b' ');
@@ -116,7 +115,7 @@ pub(crate) fn request_head(
         OutgoingBody::Length(length) => {
             let mut digits = itoa::Buffer::new();
             let length = digits.format(length).as_bytes();
-            write_field(&header::CONTENT_LENGTH, length, &mut wire);
+            write_field(b"Content-Length", length, &mut wire);
         }
         OutgoingBody::Chunked => wire.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
     }
@@ -130,28 +129,6 @@ pub(crate) fn request_head(
         is_head: incoming.method == "HEAD",
         wants_upgrade: incoming.wants_websocket,
     })
-}
-
-/// Appends a field as HTTP/1 writes it (RFC 9112 section 5).
-fn write_field(name: &HeaderName, value: &[u8], wire: &mut Vec<u8>) {
-    wire.extend_from_slice(spelling(name.as_str()).as_bytes());
-    wire.extend_from_slice(b": ");
-    wire.extend_from_slice(value);
-    wire.extend_from_slice(b"\r\n");
-}
-
-/// A name as careless backends expect it; the letter case means nothing (RFC 9110 section 5.1).
-fn spelling(name: &str) -> &str {
-    match name {
-        "age" => "Age",
-        "cache-control" => "Cache-Control",
-        "content-encoding" => "Content-Encoding",
-        "content-length" => "Content-Length",
-        "content-type" => "Content-Type",
-        "date" => "Date",
-        "host" => "Host",
-        name => name,
-    }
 }
 
 /// Whether a field is one that only CrowdSec's components may set, or a backend could take it for one.
@@ -183,19 +160,21 @@ pub(crate) fn told_by_hop<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
 ) -> Option<&'a [u8]> {
+    if !facts.is_hop {
+        return None;
+    }
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
-        (Some(value), None) if facts.is_hop => Some(value.as_bytes()),
+        (Some(value), None) => Some(value.as_bytes()),
         _ => None,
     }
 }
 
 /// Makes an answer's head one for the client; whether a body follows it.
-pub(crate) fn answer_head(context: &Context<'_>, head: &mut ResponseHeader) -> bool {
+pub(crate) fn answer_head(context: &Context<'_>, head: &mut AnswerHead) -> bool {
     let incoming = context.incoming;
-    let is_chunked = head.headers.contains_key(header::TRANSFER_ENCODING);
+    let is_chunked = head.contains(&header::TRANSFER_ENCODING);
     remove_hop_by_hop(head);
-    head.set_version(Version::HTTP_11);
     if let Some(site) = context.judged.site.as_deref() {
         edit(head, &site.settings.response_headers);
         if let HttpsPolicy::Redirect { hsts_max_age } = site.settings.https
@@ -203,18 +182,23 @@ pub(crate) fn answer_head(context: &Context<'_>, head: &mut ResponseHeader) -> b
         {
             // RFC 6797 section 7.2: never over plain HTTP.
             let value = format!("max-age={}", hsts_max_age.as_secs());
-            let _ = head.insert_header(header::STRICT_TRANSPORT_SECURITY, value);
+            if let Ok(value) = HeaderValue::try_from(value) {
+                head.insert(header::STRICT_TRANSPORT_SECURITY, value);
+            }
         }
     }
     let has_body = answer_has_body(context, head.status);
     if head.status == StatusCode::NO_CONTENT {
-        head.remove_header(&header::CONTENT_LENGTH);
+        head.remove(&header::CONTENT_LENGTH);
     }
-    let has_length = head.headers.contains_key(header::CONTENT_LENGTH);
+    let has_length = head.contains(&header::CONTENT_LENGTH);
     if has_body && incoming.version == HttpVersion::Http11 && (is_chunked || !has_length) {
         // An answer that ends with the backend's connection gets an end that the client can see.
-        head.remove_header(&header::CONTENT_LENGTH);
-        let _ = head.insert_header(header::TRANSFER_ENCODING, "chunked");
+        head.remove(&header::CONTENT_LENGTH);
+        head.insert(
+            header::TRANSFER_ENCODING,
+            HeaderValue::from_static("chunked"),
+        );
     }
     has_body
 }
@@ -226,27 +210,26 @@ pub(crate) fn answer_has_body(context: &Context<'_>, status: StatusCode) -> bool
 }
 
 /// The head of a `101` answer: the fields that `remove_hop_by_hop` takes belong to it.
-pub(crate) fn upgrade_head(context: &Context<'_>, head: &mut ResponseHeader) {
-    head.set_version(Version::HTTP_11);
+pub(crate) fn upgrade_head(context: &Context<'_>, head: &mut AnswerHead) {
     if let Some(site) = context.judged.site.as_deref() {
         edit(head, &site.settings.response_headers);
     }
-    let _ = head.insert_header(header::CONNECTION, "Upgrade");
-    let _ = head.insert_header(header::UPGRADE, "websocket");
+    head.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    head.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
 }
 
 /// Removes the fields of one hop: the known ones, and what `Connection` nominates.
 fn remove_hop_by_hop(fields: &mut impl Fields) {
-    let nominated = nominated(fields.headers());
+    let nominated = nominated(fields.all(&header::CONNECTION));
     for name in nominated.iter().chain(&HOP_BY_HOP) {
         fields.remove(name);
     }
 }
 
 /// The fields that `Connection` says are for one hop only.
-fn nominated(fields: &HeaderMap) -> Names {
+fn nominated<'a>(connection: impl Iterator<Item = &'a HeaderValue>) -> Names {
     let mut nominated = Names::new();
-    for value in fields.get_all(header::CONNECTION) {
+    for value in connection {
         for name in value.as_bytes().split(|byte| *byte == b',') {
             let name = name.trim_ascii();
             // Nothing is called so.
@@ -270,16 +253,16 @@ fn edit(fields: &mut impl Fields, edits: &HeaderEdits) {
     }
 }
 
-/// What the map of a request's fields and Pingora's head of an answer have in common.
+/// What a map of fields and the head of an answer have in common.
 trait Fields {
-    fn headers(&self) -> &HeaderMap;
+    fn all(&self, name: &HeaderName) -> impl Iterator<Item = &HeaderValue>;
     fn remove(&mut self, name: &HeaderName);
     fn insert(&mut self, name: &HeaderName, value: &HeaderValue);
 }
 
 impl Fields for HeaderMap {
-    fn headers(&self) -> &HeaderMap {
-        self
+    fn all(&self, name: &HeaderName) -> impl Iterator<Item = &HeaderValue> {
+        self.get_all(name).iter()
     }
 
     fn remove(&mut self, name: &HeaderName) {
@@ -291,16 +274,16 @@ impl Fields for HeaderMap {
     }
 }
 
-impl Fields for ResponseHeader {
-    fn headers(&self) -> &HeaderMap {
-        &self.headers
+impl Fields for AnswerHead {
+    fn all(&self, name: &HeaderName) -> impl Iterator<Item = &HeaderValue> {
+        self.get_all(name)
     }
 
     fn remove(&mut self, name: &HeaderName) {
-        self.remove_header(name);
+        Self::remove(self, name);
     }
 
     fn insert(&mut self, name: &HeaderName, value: &HeaderValue) {
-        let _ = self.insert_header(name.clone(), value.clone());
+        Self::insert(self, name.clone(), value.clone());
     }
 }

@@ -5,7 +5,6 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::BytesMut;
-use futures_util::FutureExt;
 use palisade_gate::Cause;
 use palisade_transport::Connection;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -31,17 +30,11 @@ pub(crate) async fn run(
     (backend, to_client): (Box<Connection>, BytesMut),
     downstream: &mut Downstream<'_>,
 ) -> TunnelEnd {
-    let Some(mut client) = downstream.take_for_tunnel() else {
-        return TunnelEnd::default();
-    };
     // What was read past the heads belongs to the tunnel.
-    let mut to_backend = Vec::new();
-    if let Some(Ok(Some(part))) = client.session_mut().read_body_bytes().now_or_never() {
-        to_backend.extend_from_slice(&part);
-    }
-    let Some(client) = client.into_connection() else {
+    let Some(client) = downstream.take_for_tunnel() else {
         return TunnelEnd::default();
     };
+    let (client, to_backend) = client.into_upgraded();
     let idle = context.facts.listener.settings.deadlines.idle;
     let traffic = Traffic::default();
     let (client_read, client_write) = tokio::io::split(client);

@@ -41,7 +41,7 @@ const HELD_BYTES: usize = 2048;
 ///
 /// The first write of a message is held back until the next write or flush: a message's head goes
 /// out together with the beginning of its body, in one system call, and nothing else is delayed.
-/// Whoever writes must therefore flush at the end of a message; Pingora's sessions and h2 do. Whoever
+/// Whoever writes must therefore flush at the end of a message; `proxy` and h2 do. Whoever
 /// waits for the other end to say something flushes thereby.
 pub struct Connection {
     io: Io,

@@ -36,7 +36,7 @@ impl Forwarding<'_> {
         let mut sent = Sent {
             status: head.status.as_u16(),
             bytes: 0,
-            www_authenticate: head.headers.get(http::header::WWW_AUTHENTICATE).cloned(),
+            www_authenticate: head.get(&http::header::WWW_AUTHENTICATE).cloned(),
         };
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             outgoing::upgrade_head(self.context, &mut head);

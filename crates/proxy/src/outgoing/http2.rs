@@ -21,7 +21,7 @@ pub(crate) fn http2_request_head(
     target: Option<&[u8]>,
     scheme: Scheme,
 ) -> Option<Request<()>> {
-    let mut fields = RequestFields::new(context, downstream);
+    let mut fields = RequestFields::new(context, downstream, true);
     // RFC 9113 section 8.3.1: `:authority` takes its place.
     let uri = target_uri(context, target, scheme, fields.get(&header::HOST))?;
     fields.remove(&header::HOST);

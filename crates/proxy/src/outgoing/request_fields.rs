@@ -12,7 +12,8 @@ use palisade_hygiene::{is_underscore_twin, may_be_twin};
 use palisade_vocabulary::Mode;
 use smallvec::SmallVec;
 
-use super::{HOP_BY_HOP, Names, SET, forwarded_host, is_crowdsecs, nominated};
+use super::{Names, SET, forwarded_host, is_crowdsecs, nominated};
+use crate::answer_head::{spelling, write_field};
 use crate::downstream::Downstream;
 use crate::request::Context;
 
@@ -27,8 +28,8 @@ static HOST: HeaderName = header::HOST;
 /// Bytes of what is made for most requests.
 const MADE_BYTES: usize = 256;
 
-/// The fields of a request, not yet how long its body is. They are looked at one after another, once, and
-/// never become a map: most only pass through.
+/// The fields of a request. They are looked at one after another, once, and never become a map: most only pass
+/// through.
 pub(super) struct RequestFields<'a> {
     fields: SmallVec<[(&'a HeaderName, Value<'a>); 32]>,
     /// What values were made of.
@@ -43,8 +44,12 @@ enum Value<'a> {
 
 impl<'a> RequestFields<'a> {
     /// What a backend is told: what the client may say, what is known of it, and what the operator has
-    /// changed.
-    pub(super) fn new(context: &'a Context<'_>, downstream: &'a Downstream<'_>) -> Self {
+    /// changed. How long the body is only if it `keeps_length`.
+    pub(super) fn new(
+        context: &'a Context<'_>,
+        downstream: &'a Downstream<'_>,
+        keeps_length: bool,
+    ) -> Self {
         static NO_EDITS: HeaderEdits = HeaderEdits {
             set: Vec::new(),
             remove: Vec::new(),
@@ -62,7 +67,7 @@ impl<'a> RequestFields<'a> {
         fields.add_text(&HOST, host.map_or(b"", |host| host.as_sent.as_bytes()));
         let judge = Judge::new(context, sent, site);
         for (name, value) in sent {
-            if judge.lets_pass(name) {
+            if judge.lets_pass(name) && (keeps_length || *name != header::CONTENT_LENGTH) {
                 fields.add(name, Value::Field(value));
             }
         }
@@ -166,7 +171,7 @@ impl<'a> RequestFields<'a> {
     /// Appends the fields as HTTP/1 writes them (RFC 9112 section 5).
     pub(super) fn write_http1(&self, wire: &mut Vec<u8>) {
         for (name, value) in &self.fields {
-            super::write_field(name, self.bytes(value), wire);
+            write_field(spelling(name.as_str()).as_bytes(), self.bytes(value), wire);
         }
     }
 
@@ -195,6 +200,29 @@ fn valid(text: &[u8]) -> &[u8] {
     }
 }
 
+/// Whether a field is for one hop only, or set here whatever the client says of it: the names of `HOP_BY_HOP`,
+/// and those of `SET` but for the length of the body. Text, which is told apart by its length first.
+fn is_ours(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "expect"
+            | "forwarded"
+            | "host"
+            | "keep-alive"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "x-forwarded-for"
+            | "x-forwarded-host"
+            | "x-forwarded-proto"
+            | "x-real-ip"
+            | "x-request-id"
+    )
+}
+
 /// Tells which of a client's fields reach the backend.
 struct Judge<'a> {
     context: &'a Context<'a>,
@@ -207,7 +235,7 @@ impl<'a> Judge<'a> {
     fn new(context: &'a Context<'_>, sent: &HeaderMap, site: Option<&'a Site>) -> Self {
         Self {
             context,
-            nominated: nominated(sent),
+            nominated: nominated(sent.get_all(header::CONNECTION).iter()),
             set_by_site: site.map_or(&[], |site| &site.settings.request_headers.set),
             user_headers: site.map_or(&[], |site| site.protected.user_headers()),
         }
@@ -218,10 +246,7 @@ impl<'a> Judge<'a> {
         let hops = &self.context.facts.listener.settings.client_address;
         let client = &self.context.judged.client;
         let text = name.as_str();
-        let is_ours = HOP_BY_HOP.contains(name)
-            || *name == header::EXPECT
-            || (SET.contains(name) && *name != header::CONTENT_LENGTH);
-        !is_ours
+        !is_ours(text)
             && !self.nominated.contains(name)
             && !unbelieved_headers(client, hops).any(|other| other == name)
             && !self.user_headers.contains(name)
@@ -236,5 +261,37 @@ impl<'a> Judge<'a> {
             || self.set_by_site.iter().any(|(name, _)| of(name))
             || self.user_headers.iter().any(of)
             || hops.iter().any(|rule| of(rule.header.name()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::HOP_BY_HOP;
+    use super::*;
+
+    #[test]
+    fn what_is_ours_is_what_the_lists_say() {
+        let names = HOP_BY_HOP.iter().chain(&SET).chain([&header::EXPECT]);
+        for name in names {
+            let expected = *name != header::CONTENT_LENGTH;
+            assert_eq!(is_ours(name.as_str()), expected, "{name}");
+        }
+        for name in [
+            "cookie",
+            "x-request-i",
+            "x-forwarded",
+            "upgrade-insecure-requests",
+            "",
+        ] {
+            assert!(!is_ours(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_can_be_no_value_is_left_out() {
+        assert_eq!(valid(b"a\tb \xff"), b"a\tb \xff");
+        for bad in [&b"a\r\nb"[..], b"a\0", b"a\x7f"] {
+            assert_eq!(valid(bad), b"");
+        }
     }
 }

@@ -1,6 +1,5 @@
 //! The backend's side over HTTP/1.
 
-mod body;
 mod head;
 
 use std::io;
@@ -13,13 +12,13 @@ use futures_util::poll;
 use palisade_transport::Connection;
 use palisade_upstream::{InFlight, Timeouts};
 use palisade_vocabulary::Tick;
-use pingora_http::ResponseHeader;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
-use self::body::{Body, Malformed, Step};
 use self::head::{Asked, HEAD_BYTES_MAX, body_of, keeps_connection, take_head};
 use super::{AnswerKind, UpstreamError, kind_of};
+use crate::answer_head::AnswerHead;
+use crate::framing::{Body, Malformed, Step};
 use crate::outgoing::{OutgoingBody, RequestHead};
 
 /// A head is read in pieces of this size; most fit one.
@@ -39,7 +38,7 @@ pub(crate) struct Http1 {
     received: BytesMut,
     /// How much of it was given away last.
     given: usize,
-    head: Option<Box<ResponseHeader>>,
+    head: Option<Box<AnswerHead>>,
     body: Body,
     /// Whether the connection may have another request once this answer is over.
     may_go_on: bool,
@@ -118,7 +117,7 @@ impl Http1 {
         &mut self,
         patience: Option<Duration>,
     ) -> Result<AnswerKind, UpstreamError> {
-        let mut head = loop {
+        let (mut head, version) = loop {
             if !self.received.is_empty()
                 && let Some(head) = take_head(&mut self.received)?
             {
@@ -134,17 +133,17 @@ impl Http1 {
             }
         };
         let was_upgraded = head.status == http::StatusCode::SWITCHING_PROTOCOLS
-            && head.version == http::Version::HTTP_11
+            && version == http::Version::HTTP_11
             && self.asked.wants_upgrade;
         let kind = kind_of(&head, was_upgraded)?;
         self.body = body_of(&mut head, self.asked)?;
-        self.may_go_on = self.body != Body::UntilClose && keeps_connection(&head);
-        self.head = Some(head);
+        self.may_go_on = self.body != Body::UntilClose && keeps_connection(&head, version);
+        self.head = Some(Box::new(head));
         Ok(kind)
     }
 
     /// Gives the head away, to be changed and passed on.
-    pub(super) fn take_head(&mut self) -> Option<Box<ResponseHeader>> {
+    pub(super) fn take_head(&mut self) -> Option<Box<AnswerHead>> {
         self.head.take()
     }
 

@@ -14,7 +14,8 @@ use palisade_telemetry::BackendProtocol;
 use palisade_transport::Connection;
 use palisade_upstream::InFlight;
 use palisade_vocabulary::Tick;
-use pingora_http::ResponseHeader;
+
+use crate::answer_head::AnswerHead;
 
 pub(crate) use self::http1::Http1;
 pub(crate) use self::http2::{AnswerReader, Http2, RequestWriter};
@@ -95,7 +96,7 @@ impl UpstreamError {
 pub(crate) enum AnswerKind {
     Final,
     /// To be passed on; the final one is still to come.
-    Informational(Box<ResponseHeader>),
+    Informational(Box<AnswerHead>),
     /// `100 Continue`: we met the expectation ourselves.
     Continue,
 }
@@ -141,7 +142,7 @@ impl Upstream {
     }
 
     /// Gives the head away that was read last, to be changed and passed on.
-    pub(crate) fn take_head(&mut self) -> Option<Box<ResponseHeader>> {
+    pub(crate) fn take_head(&mut self) -> Option<Box<AnswerHead>> {
         match self {
             Self::Http1(side) => side.take_head(),
             Self::Http2(side) => side.answer_mut().take_head(),
@@ -213,7 +214,7 @@ impl ReadAnswer for AnswerReader {
 }
 
 /// The kind of an answer over HTTP/1, which alone can switch protocols.
-fn kind_of(head: &ResponseHeader, was_upgraded: bool) -> Result<AnswerKind, UpstreamError> {
+fn kind_of(head: &AnswerHead, was_upgraded: bool) -> Result<AnswerKind, UpstreamError> {
     match head.status {
         StatusCode::SWITCHING_PROTOCOLS if was_upgraded => Ok(AnswerKind::Final),
         StatusCode::SWITCHING_PROTOCOLS => Err(UpstreamError::BadAnswer),

@@ -3,12 +3,13 @@
 use std::mem::MaybeUninit;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, StatusCode, Version, header};
+use http::{HeaderName, HeaderValue, StatusCode, Version, header};
 use httparse::{ParserConfig, Status};
-use pingora_http::{ResponseHeader, header_value_from_raw};
+use pingora_http::header_value_from_raw;
 use smallvec::SmallVec;
 
-use super::body::{Body, Chunks, Malformed};
+use crate::answer_head::AnswerHead;
+use crate::framing::{Body, Chunks, Malformed};
 
 /// The most fields of a head.
 const FIELDS_MAX: usize = 256;
@@ -23,14 +24,16 @@ pub(super) struct Asked {
     pub(super) wants_upgrade: bool,
 }
 
-/// Where fields are in the bytes of a head.
-type Places = SmallVec<[(usize, usize, usize, usize); 32]>;
+/// Where the values of fields, and their names, are in the bytes of a head.
+type Places = SmallVec<[(HeaderName, [usize; 4]); 32]>;
 
 /// Takes a whole head off `received`; `None` as long as there isn't one.
 ///
 /// Names keep their letter case. Of what RFC 9112 lets a proxy mend, white space before a colon (section
 /// 5.1) and folded lines (section 5.2) are.
-pub(super) fn take_head(received: &mut BytesMut) -> Result<Option<Box<ResponseHeader>>, Malformed> {
+pub(super) fn take_head(
+    received: &mut BytesMut,
+) -> Result<Option<(AnswerHead, Version)>, Malformed> {
     let mut fields = [const { MaybeUninit::uninit() }; FIELDS_MAX];
     let mut answer = httparse::Response::new(&mut []);
     let mut parser = ParserConfig::default();
@@ -42,68 +45,72 @@ pub(super) fn take_head(received: &mut BytesMut) -> Result<Option<Box<ResponseHe
         Ok(Status::Partial) => return Ok(None),
         Err(_) => return Err(Malformed),
     };
-    let begin = received.as_ptr() as usize;
-    let place = |text: &[u8]| (text.as_ptr() as usize).saturating_sub(begin);
-    let places = answer.headers.iter().map(|field| {
-        let (name, value) = (field.name.as_bytes(), field.value);
-        (place(name), name.len(), place(value), value.len())
-    });
-    let places: Places = places.collect();
-    let status = answer.code.ok_or(Malformed)?;
-    let head = ResponseHeader::build(status, Some(places.len()));
-    let mut head = Box::new(head.map_err(|_| Malformed)?);
-    head.set_version(match answer.version {
+    let status = answer.code.and_then(|code| StatusCode::from_u16(code).ok());
+    // With room for what is added on the way.
+    let mut head = AnswerHead::new(status.ok_or(Malformed)?, answer.headers.len() + 4);
+    head.set_reason(answer.reason.unwrap_or_default().as_bytes());
+    let version = match answer.version {
         Some(1) => Version::HTTP_11,
         _ => Version::HTTP_10,
-    });
-    head.set_reason_phrase(answer.reason)
-        .map_err(|_| Malformed)?;
-    let bytes = received.split_to(length).freeze();
-    for (name, name_length, value, value_length) in places {
-        let name = slice(&bytes, name, name_length)?;
-        let value = header_value_from_raw(slice(&bytes, value, value_length)?);
-        head.append_header(name, value).map_err(|_| Malformed)?;
+    };
+    let begin = received.as_ptr() as usize;
+    let place = |text: &[u8]| (text.as_ptr() as usize).saturating_sub(begin);
+    let mut places = Places::new();
+    for field in answer.headers.iter() {
+        let (text, value) = (field.name.as_bytes(), field.value);
+        let name = HeaderName::from_bytes(text).map_err(|_| Malformed)?;
+        places.push((name, [place(text), text.len(), place(value), value.len()]));
     }
-    Ok(Some(head))
+    let bytes = received.split_to(length).freeze();
+    for (name, [spelling, name_length, value, value_length]) in places {
+        let value = header_value_from_raw(part(&bytes, value, value_length));
+        head.append(name, spelling..spelling.saturating_add(name_length), value);
+    }
+    head.set_sent(bytes);
+    Ok(Some((head, version)))
 }
 
-fn slice(bytes: &Bytes, begin: usize, length: usize) -> Result<Bytes, Malformed> {
-    let end = begin.saturating_add(length);
-    let is_there = begin <= end && end <= bytes.len();
-    is_there.then(|| bytes.slice(begin..end)).ok_or(Malformed)
+fn part(bytes: &Bytes, begin: usize, length: usize) -> Bytes {
+    let end = begin.saturating_add(length).min(bytes.len());
+    bytes.slice(begin.min(end)..end)
 }
 
 /// How the body is delimited that follows `head` (RFC 9112 section 6.3), which keeps no length that doesn't
 /// count.
-pub(super) fn body_of(head: &mut ResponseHeader, asked: Asked) -> Result<Body, Malformed> {
-    let is_coded = head.headers.contains_key(header::TRANSFER_ENCODING);
+pub(super) fn body_of(head: &mut AnswerHead, asked: Asked) -> Result<Body, Malformed> {
+    let is_coded = head.contains(&header::TRANSFER_ENCODING);
     let length = match is_coded {
         true => {
-            head.remove_header(&header::CONTENT_LENGTH);
+            head.remove(&header::CONTENT_LENGTH);
             None
         }
-        false => content_length(&head.headers)?,
+        false => content_length(head)?,
     };
     Ok(match head.status {
         StatusCode::SWITCHING_PROTOCOLS => Body::UntilClose,
         StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => Body::Length(0),
         _ if asked.is_head => Body::Length(0),
-        _ if is_chunked(&head.headers) => Body::Chunked(Chunks::default()),
+        _ if is_coded && is_chunked(head) => Body::Chunked(Chunks::default()),
         _ => length.map_or(Body::UntilClose, Body::Length),
     })
 }
 
-/// All values, in as many fields and lists as they come, must be one (RFC 9112 section 6.3).
-fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Malformed> {
-    let mut length = None;
-    for value in headers.get_all(header::CONTENT_LENGTH) {
+/// All values, in as many fields and lists as they come, must be one (RFC 9112 section 6.3), which is told once
+/// from then on (RFC 9110 section 8.6).
+fn content_length(head: &mut AnswerHead) -> Result<Option<u64>, Malformed> {
+    let (mut length, mut count) = (None, 0_usize);
+    for value in head.get_all(&header::CONTENT_LENGTH) {
         for value in value.as_bytes().split(|byte| *byte == b',') {
             let value = digits(value.trim_ascii()).ok_or(Malformed)?;
             if length.is_some_and(|length| length != value) {
                 return Err(Malformed);
             }
             length = Some(value);
+            count += 1;
         }
+    }
+    if let Some(length) = length.filter(|_| count > 1) {
+        head.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
     Ok(length)
 }
@@ -119,24 +126,24 @@ fn digits(text: &[u8]) -> Option<u64> {
 }
 
 /// Whether `chunked` is the last of the codings.
-fn is_chunked(headers: &HeaderMap) -> bool {
-    let codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+fn is_chunked(head: &AnswerHead) -> bool {
+    let codings = head.get_all(&header::TRANSFER_ENCODING);
     let last = codings.last().map_or(&[][..], HeaderValue::as_bytes);
     let last = last.rsplit(|byte| *byte == b',').next();
     last.is_some_and(|last| last.trim_ascii().eq_ignore_ascii_case(b"chunked"))
 }
 
 /// Whether the backend lets its connection live after an answer (RFC 9112 sections 6.1 and 9.3).
-pub(super) fn keeps_connection(head: &ResponseHeader) -> bool {
+pub(super) fn keeps_connection(head: &AnswerHead, version: Version) -> bool {
     let (mut close, mut keep_alive) = (false, false);
-    for value in head.headers.get_all(header::CONNECTION) {
+    for value in head.get_all(&header::CONNECTION) {
         for option in value.as_bytes().split(|byte| *byte == b',') {
             close |= option.trim_ascii().eq_ignore_ascii_case(b"close");
             keep_alive |= option.trim_ascii().eq_ignore_ascii_case(b"keep-alive");
         }
     }
-    let is_old = head.version != Version::HTTP_11;
-    let is_odd = is_old && head.headers.contains_key(header::TRANSFER_ENCODING);
+    let is_old = version != Version::HTTP_11;
+    let is_odd = is_old && head.contains(&header::TRANSFER_ENCODING);
     !close && !is_odd && (keep_alive || !is_old)
 }
 
@@ -149,13 +156,13 @@ mod tests {
         wants_upgrade: false,
     };
 
-    fn parse(sent: &str) -> Result<Option<Box<ResponseHeader>>, Malformed> {
+    fn parse(sent: &str) -> Result<Option<(AnswerHead, Version)>, Malformed> {
         take_head(&mut BytesMut::from(sent))
     }
 
-    fn wire(head: &ResponseHeader) -> String {
+    fn wire(head: &AnswerHead) -> String {
         let mut wire = Vec::new();
-        head.header_to_h1_wire(&mut wire);
+        head.write_http1(&mut wire);
         String::from_utf8_lossy(&wire).into_owned()
     }
 
@@ -164,16 +171,10 @@ mod tests {
         let sent =
             "HTTP/1.1 200 Fine\r\nX-CamelCase: a \r\nset-cookie: 1\r\nSet-Cookie: 2\r\n\r\nbody";
         let mut received = BytesMut::from(sent);
-        let head = take_head(&mut received).unwrap().unwrap();
-        assert_eq!(
-            (head.status.as_u16(), head.version),
-            (200, Version::HTTP_11)
-        );
-        assert_eq!(head.get_reason_phrase(), Some("Fine"));
-        assert_eq!(
-            wire(&head),
-            "X-CamelCase: a\r\nset-cookie: 1\r\nSet-Cookie: 2\r\n"
-        );
+        let (head, version) = take_head(&mut received).unwrap().unwrap();
+        assert_eq!((head.status.as_u16(), version), (200, Version::HTTP_11));
+        let expected = "HTTP/1.1 200 Fine\r\nX-CamelCase: a\r\nset-cookie: 1\r\nSet-Cookie: 2\r\n";
+        assert_eq!(wire(&head), expected);
         assert_eq!(&received[..], b"body");
     }
 
@@ -187,11 +188,8 @@ mod tests {
                 &sent[..end]
             );
         }
-        let head = parse(sent).unwrap().unwrap();
-        assert_eq!(
-            (head.status.as_u16(), head.version),
-            (404, Version::HTTP_10)
-        );
+        let (head, version) = parse(sent).unwrap().unwrap();
+        assert_eq!((head.status.as_u16(), version), (404, Version::HTTP_10));
     }
 
     #[test]
@@ -216,8 +214,11 @@ mod tests {
     #[test]
     fn what_may_be_mended_is() {
         let sent = "HTTP/1.1 200 OK\r\nfolded: a\r\n b\r\nspaced : c\r\n\r\n";
-        let head = parse(sent).unwrap().unwrap();
-        assert_eq!(wire(&head), "folded: a b\r\nspaced: c\r\n");
+        let (head, _) = parse(sent).unwrap().unwrap();
+        assert_eq!(
+            wire(&head),
+            "HTTP/1.1 200 OK\r\nfolded: a b\r\nspaced: c\r\n"
+        );
     }
 
     /// What follows a head with these fields, and whether its connection lives on.
@@ -230,11 +231,16 @@ mod tests {
         keeps: bool,
     ) {
         let sent = format!("{status}\r\n{fields}\r\n\r\n").replace("\r\n\r\n\r\n", "\r\n\r\n");
-        let mut head = parse(&sent).unwrap().unwrap();
+        let (mut head, version) = parse(&sent).unwrap().unwrap();
         assert_eq!(body_of(&mut head, asked), expected, "{sent}");
-        assert_eq!(keeps_connection(&head), keeps, "{sent}");
-        let codes = head.headers.contains_key("transfer-encoding");
-        assert!(!codes || !head.headers.contains_key("content-length"));
+        assert_eq!(keeps_connection(&head, version), keeps, "{sent}");
+        let is_coded = head.contains(&header::TRANSFER_ENCODING);
+        let lengths = head.get_all(&header::CONTENT_LENGTH);
+        let lengths: Vec<_> = lengths.map(HeaderValue::as_bytes).collect();
+        match expected {
+            Ok(Body::Length(5)) => assert_eq!(lengths, [b"5"], "{sent}"),
+            _ => assert!(!is_coded || lengths.is_empty(), "{sent}"),
+        }
     }
 
     #[test]

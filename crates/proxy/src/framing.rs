@@ -1,4 +1,4 @@
-//! Where the body of an answer ends over HTTP/1 (RFC 9112 sections 6 and 7).
+//! Where a body ends over HTTP/1 (RFC 9112 sections 6 and 7).
 
 use httparse::{Status, parse_chunk_size};
 
@@ -8,13 +8,13 @@ const CHUNK_HEAD_BYTES_MAX: usize = 8 * 1024;
 /// The most bytes of the trailer section, which is dropped.
 const TRAILER_BYTES_MAX: usize = 64 * 1024;
 
-/// Not a body that was framed like that.
+/// Not a message, or not a body, as HTTP/1 has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(crate) struct Malformed;
 
 /// What is to come of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Body {
+pub(crate) enum Body {
     /// So many bytes; none is the end.
     Length(u64),
     Chunked(Chunks),
@@ -24,7 +24,7 @@ pub(super) enum Body {
 
 /// What comes next of a chunked body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Chunks {
+pub(crate) enum Chunks {
     /// The size of a chunk.
     #[default]
     Size,
@@ -39,7 +39,7 @@ pub(super) enum Chunks {
 
 /// What is next in bytes of a body that were received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// Data: so many bytes, behind so many that only frame it.
     Part { skip: usize, length: usize },
     /// Nothing behind so many bytes until more are received.
@@ -50,7 +50,7 @@ pub(super) enum Step {
 
 impl Body {
     /// Takes what is next in `received`, which begins with what wasn't taken before.
-    pub(super) fn next(&mut self, received: &[u8]) -> Result<Step, Malformed> {
+    pub(crate) fn next(&mut self, received: &[u8]) -> Result<Step, Malformed> {
         let length = match self {
             Self::Length(0) => return Ok(Step::End { skip: 0 }),
             Self::Chunked(chunks) => return chunks.next(received),
@@ -62,7 +62,7 @@ impl Body {
     }
 
     /// Takes the end of the connection; whether the body may end so.
-    pub(super) fn end_of_connection(&mut self) -> bool {
+    pub(crate) fn end_of_connection(&mut self) -> bool {
         let may_end = *self == Self::UntilClose;
         if may_end {
             *self = Self::Length(0);
@@ -71,12 +71,12 @@ impl Body {
     }
 
     /// Whether nothing is to come.
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         matches!(self, Self::Length(0) | Self::Chunked(Chunks::Done))
     }
 
     /// How many bytes are to come at most.
-    pub(super) fn bytes_left_max(&self) -> u64 {
+    pub(crate) fn bytes_left_max(&self) -> u64 {
         match self {
             Self::Length(left) => *left,
             Self::Chunked(_) | Self::UntilClose => u64::MAX,
@@ -112,6 +112,10 @@ impl Chunks {
 
     /// How long the line of the size is, once it is whole.
     fn size(&mut self, rest: &[u8]) -> Result<Option<usize>, Malformed> {
+        // To `httparse` an empty line is the size 0.
+        if rest.first().is_some_and(|byte| !byte.is_ascii_hexdigit()) {
+            return Err(Malformed);
+        }
         match parse_chunk_size(rest) {
             Ok(Status::Complete((length, 0))) => {
                 *self = Self::Trailers(0);
