@@ -80,6 +80,19 @@ pub(crate) const fn is_token_byte(byte: u8) -> bool {
         | b'|' | b'~' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z')
 }
 
+/// [`is_token_byte`] of each byte: names are looked at byte by byte.
+pub(crate) static TOKEN_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    loop {
+        table[byte as usize] = is_token_byte(byte);
+        if byte == u8::MAX {
+            break table;
+        }
+        byte += 1;
+    }
+};
+
 /// A method that may pass: an upper-case token that is neither CONNECT nor TRACE.
 ///
 /// Unknown methods pass: rules and the backend judge them.

@@ -1,24 +1,28 @@
 //! A connection that speaks HTTP/1: one request after another.
 //!
-//! The head is read here, whole and under one deadline, and judged as it was sent. Only a clean
-//! head reaches Pingora's session, which then has the body and the answer.
+//! The head is read here, whole and under one deadline, and judged as it was sent. Only a clean head, of which
+//! another parser thinks the same, becomes a request.
 
+use std::io;
 use std::ops::Range;
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use palisade_hygiene::h1::{HeadSearch, check_head};
 use palisade_hygiene::{HeadLimits, RefusalReason};
 use palisade_transport::Connection;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::connection::ConnectionFacts;
-use crate::downstream::{Downstream, Http1, Reusable};
+use crate::downstream::{Downstream, Http1, second_opinion};
 use crate::observe;
 use crate::request::{self, Incoming};
-use crate::respond;
 use crate::respond::{PageForm, page};
+use crate::shared::Shared;
 use crate::waiting::Evicted;
 
 /// A head is read in pieces of this size; most fit one.
@@ -40,19 +44,15 @@ pub(crate) async fn serve(
     facts: ConnectionFacts,
 ) -> Option<(Box<Connection>, ConnectionFacts)> {
     let limits = head_limits(&facts);
-    let mut next = Some(Reusable {
-        connection,
-        read_ahead: BytesMut::new(),
-    });
-    // The head as it was sent: Pingora's session keeps the original.
-    let mut head = Vec::new();
+    let mut next = Some((connection, BytesMut::new()));
     let mut is_first = true;
-    while let Some(Reusable {
-        mut connection,
-        read_ahead: mut buffered,
-    }) = next.take()
-    {
-        let range = match read_head(&mut connection, &mut buffered, &facts, &limits, is_first).await
+    let mut idle_end = pin!(until_idle_ends(
+        facts.draining.clone(),
+        Arc::clone(&facts.shared)
+    ));
+    while let Some((mut connection, mut buffered)) = next.take() {
+        let idle_end = (!is_first).then(|| idle_end.as_mut());
+        let range = match read_head(&mut connection, &mut buffered, &facts, &limits, idle_end).await
         {
             HeadRead::Head(range) => range,
             HeadRead::Closed => return None,
@@ -65,14 +65,17 @@ pub(crate) async fn serve(
                 return None;
             }
         };
-        head.extend_from_slice(buffered.get(range.clone()).unwrap_or_default());
-        if head == HTTP2_PREFACE_HEAD && is_first && speaks_h2c(&facts) {
+        if is_first && buffered.get(range.clone()) == Some(HTTP2_PREFACE_HEAD) && speaks_h2c(&facts)
+        {
             connection.unread(buffered).ok()?;
             return Some((connection, facts));
         }
         is_first = false;
-        // An empty line before the head is not the session's business.
-        let _ = buffered.split_to(range.start);
+        // An empty line before the head is nobody's business.
+        buffered.advance(range.start);
+        let is_large = buffered.capacity() > READ_BYTES;
+        // The head as it was sent.
+        let head = buffered.split_to(range.len()).freeze();
         let clean = match check_head(&head, &limits) {
             Ok(clean) => clean,
             Err(refusal) => {
@@ -80,16 +83,13 @@ pub(crate) async fn serve(
                 return None;
             }
         };
-        let session = match Http1::read_head(connection, buffered, &clean).await {
-            Ok(session) => session,
-            Err(Some(connection)) => {
-                let reason = RefusalReason::SecondParser;
-                refuse_head(connection, &facts, reason, &head).await;
-                return None;
-            }
-            Err(None) => return None,
+        let Some(headers) = second_opinion(&head, &clean) else {
+            let reason = RefusalReason::SecondParser;
+            refuse_head(connection, &facts, reason, &head).await;
+            return None;
         };
         let incoming = Incoming::http1(&clean, &head);
+        let session = Http1::new(connection, buffered, &clean, headers);
         let mut downstream = Downstream::Http1(Box::new(session));
         request::serve(&facts, &incoming, &mut downstream).await;
         if facts.slot.is_leaving() {
@@ -100,10 +100,7 @@ pub(crate) async fn serve(
         let Downstream::Http1(session) = downstream else {
             return None;
         };
-        next = session.end().await;
-        // An idle connection keeps no large buffer.
-        head.clear();
-        head.shrink_to(READ_BYTES);
+        next = session.end(is_large).await;
     }
     None
 }
@@ -132,16 +129,16 @@ enum HeadRead {
 }
 
 /// Reads until the head is complete: first byte within the idle deadline, the rest within the
-/// head's.
+/// head's. Of another than the first request the first byte has to come before `idle_end`.
 async fn read_head(
     connection: &mut Connection,
     buffered: &mut BytesMut,
     facts: &ConnectionFacts,
     limits: &HeadLimits,
-    is_first: bool,
+    idle_end: Option<impl Future<Output = ()>>,
 ) -> HeadRead {
     if buffered.is_empty() {
-        let first = read_first(connection, buffered, facts, is_first);
+        let first = read_first(connection, buffered, facts, idle_end);
         match facts.slot.wait(first).await {
             Ok(true) => {}
             Ok(false) => return HeadRead::Closed,
@@ -159,19 +156,18 @@ async fn read_first(
     connection: &mut Connection,
     buffered: &mut BytesMut,
     facts: &ConnectionFacts,
-    is_first: bool,
+    idle_end: Option<impl Future<Output = ()>>,
 ) -> bool {
     let deadlines = &facts.listener.settings.deadlines;
-    let patience = if is_first {
-        deadlines.head
-    } else {
-        deadlines.idle
-    };
     buffered.reserve(READ_BYTES);
+    let Some(idle_end) = idle_end else {
+        let first = connection.read_within(buffered, Some(deadlines.head));
+        return matches!(first.await, Ok(1..));
+    };
     tokio::select! {
         biased;
-        first = timeout(patience, connection.read_buf(buffered)) => matches!(first, Ok(Ok(1..))),
-        () = until_idle_ends(facts), if !is_first => false,
+        first = connection.read_within(buffered, Some(deadlines.idle)) => matches!(first, Ok(1..)),
+        () = idle_end => false,
     }
 }
 
@@ -191,24 +187,31 @@ async fn read_rest(
         if buffered.capacity() == buffered.len() {
             buffered.reserve(READ_BYTES);
         }
-        match timeout_at(deadline, connection.read_buf(buffered)).await {
-            Ok(Ok(1..)) => {}
+        let left = deadline.saturating_duration_since(Instant::now());
+        match connection.read_within(buffered, Some(left)).await {
+            Ok(1..) => {}
+            Err(error) if is_deadline(&error) => {
+                return HeadRead::Refused(RefusalReason::HeadDeadline);
+            }
             // Some clients end with an empty line what they sent before.
-            Ok(_) if buffered.iter().all(|byte| matches!(byte, b'\r' | b'\n')) => {
+            _ if buffered.iter().all(|byte| matches!(byte, b'\r' | b'\n')) => {
                 return HeadRead::Closed;
             }
-            Ok(_) => return HeadRead::Refused(RefusalReason::HeadIncomplete),
-            Err(_) => return HeadRead::Refused(RefusalReason::HeadDeadline),
+            _ => return HeadRead::Refused(RefusalReason::HeadIncomplete),
         }
     }
 }
 
+/// Whether `read_within` gave up, and not the system.
+fn is_deadline(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::TimedOut && error.raw_os_error().is_none()
+}
+
 /// Waits until connections are to end and whoever is about to use an idle one had time to.
-async fn until_idle_ends(facts: &ConnectionFacts) {
-    let mut draining = facts.draining.clone();
+async fn until_idle_ends(mut draining: watch::Receiver<bool>, shared: Arc<Shared>) {
     // An error means that whoever could tell is gone.
     let _ = draining.wait_for(|draining| *draining).await;
-    let grace = facts.shared.shutdown.load().idle_grace();
+    let grace = shared.shutdown.load().idle_grace();
     sleep(grace).await;
 }
 
@@ -223,19 +226,14 @@ async fn refuse_head(
     observe::refused_head(facts, reason, id, received);
     let answer = page(reason.status(), id, PageForm::Text);
     let mut wire = Vec::with_capacity(512);
-    wire.extend_from_slice(b"HTTP/1.1 ");
-    wire.extend_from_slice(answer.head.status.as_str().as_bytes());
-    wire.push(b' ');
-    let phrase = answer.head.status.canonical_reason().unwrap_or_default();
-    wire.extend_from_slice(phrase.as_bytes());
-    wire.extend_from_slice(b"\r\nConnection: close\r\n");
+    answer.head.write_http1(&mut wire);
+    wire.extend_from_slice(b"Connection: close\r\n");
     if reason.status() == 405 {
         // RFC 9110 section 15.5.6: a 405 names what is allowed.
         wire.extend_from_slice(b"Allow: ");
         wire.extend_from_slice(palisade_hygiene::ALLOWED_METHODS.as_bytes());
         wire.extend_from_slice(b"\r\n");
     }
-    respond::write_fields(&answer.head, &mut wire);
     wire.extend_from_slice(b"\r\n");
     if !received.starts_with(b"HEAD ") {
         wire.extend_from_slice(&answer.body);

@@ -233,15 +233,20 @@ pub(crate) async fn body(
     let judge = |inspection: &mut Inspection, codings: &[u8], body: Body<'_>| {
         inspection.request_body(codings, body)
     };
-    let finding = judge_body(inspected, headers, bytes, limit, judge).await;
+    let codings = headers.get_all(CONTENT_ENCODING).iter();
+    let codings = codings.map(HeaderValue::as_bytes).collect();
+    let finding = judge_body(inspected, codings, bytes, limit, judge).await;
     hold(context, inspected, finding)
 }
+
+/// The values of `Content-Encoding`.
+pub(crate) type Codings<'a> = SmallVec<[&'a [u8]; 2]>;
 
 /// Phase 4, with what was read of an answer's body.
 pub(crate) async fn answer_body(
     context: &Context<'_>,
     inspected: &mut Inspected,
-    headers: &HeaderMap,
+    codings: Codings<'_>,
     bytes: &Bytes,
 ) -> Result<Finding, OutOfMemory> {
     let limit = inspected.as_ref();
@@ -249,7 +254,7 @@ pub(crate) async fn answer_body(
     let judge = |inspection: &mut Inspection, codings: &[u8], body: Body<'_>| {
         inspection.response_body(codings, body)
     };
-    let finding = judge_body(inspected, headers, bytes, limit, judge).await;
+    let finding = judge_body(inspected, codings, bytes, limit, judge).await;
     hold(context, inspected, finding)
 }
 
@@ -274,7 +279,7 @@ fn hold(
 /// Judges a body of which rules look at `limit` bytes; a long one on a thread beside.
 async fn judge_body(
     inspected: &mut Inspected,
-    headers: &HeaderMap,
+    codings: Codings<'_>,
     bytes: &Bytes,
     limit: Option<u64>,
     judge: fn(&mut Inspection, &[u8], Body<'_>) -> Finding,
@@ -282,8 +287,6 @@ async fn judge_body(
     let Some(mut one) = inspected.take() else {
         return Finding::Pass;
     };
-    let codings = headers.get_all(CONTENT_ENCODING).iter();
-    let codings: SmallVec<[&[u8]; 2]> = codings.map(HeaderValue::as_bytes).collect();
     if bytes.len() <= ON_THE_SPOT_BYTES && codings.is_empty() {
         let finding = judge(&mut one.inspection, b"", cut(bytes, limit));
         *inspected = Some(one);

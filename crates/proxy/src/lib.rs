@@ -4,6 +4,7 @@
 //! connection gets there by `listener` (accept), `connection` (slot, PROXY header, TLS) and `http1`
 //! or `http2` (heads, judged by hygiene).
 
+mod answer_head;
 mod authenticate;
 mod body;
 mod body_memory;
@@ -14,6 +15,7 @@ mod connection;
 mod downstream;
 mod forward;
 pub mod frames;
+mod framing;
 mod http1;
 mod http2;
 mod http2_floods;

@@ -26,7 +26,7 @@ use crate::forward::ReadAhead;
 use crate::inspect::{Inspected, OutOfMemory};
 use crate::judge::{Case, Court, Judged, Ruling, Scratch, judge};
 use crate::observe::{self, Ending};
-use crate::respond::{Answer, X_REQUEST_ID, insert, redirect};
+use crate::respond::{Answer, X_REQUEST_ID, redirect};
 use crate::shared::Generation;
 use crate::{forward, inspect, outgoing, respond, shadow};
 
@@ -364,7 +364,7 @@ impl Context<'_> {
         let pages = self.generation.pages();
         let mut answer = pages.refusal(refusal.status, self.begun.id, headers);
         if let Some((name, value)) = refusal.field() {
-            insert(&mut answer.head, name, value);
+            answer.head.insert(name, value);
         }
         Ending::refused(refusal, self.answer(answer, downstream).await)
     }
@@ -445,7 +445,7 @@ impl Context<'_> {
         let pages = self.generation.pages();
         let mut answer = pages.error(503, self.begun.id, headers);
         let soon = HeaderValue::from_static("1");
-        insert(&mut answer.head, http::header::RETRY_AFTER, soon);
+        answer.head.insert(http::header::RETRY_AFTER, soon);
         Ending::answered(self.answer(answer, downstream).await)
     }
 

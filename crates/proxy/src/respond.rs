@@ -7,10 +7,14 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use palisade_vocabulary::RequestId;
-use pingora_http::ResponseHeader;
+
+use crate::answer_head::AnswerHead;
 
 /// The name of the field that ties an answer to the logs.
 pub(crate) const X_REQUEST_ID: header::HeaderName = header::HeaderName::from_static("x-request-id");
+
+/// Fields of an answer at most: three, a name, and two for the connection.
+const FIELDS: usize = 8;
 
 /// The forms of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +27,7 @@ pub(crate) enum PageForm {
 /// An answer that Palisade gives of itself.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    pub(crate) head: Box<ResponseHeader>,
+    pub(crate) head: Box<AnswerHead>,
     pub(crate) body: Vec<u8>,
 }
 
@@ -80,7 +84,7 @@ pub(crate) fn page(status: u16, id: RequestId, form: PageForm) -> Answer {
 pub(crate) fn redirect_by_rule(status: u16, location: &[u8], id: RequestId) -> Answer {
     let mut answer = page(status, id, PageForm::Text);
     if let Ok(location) = HeaderValue::from_bytes(location) {
-        insert(&mut answer.head, header::LOCATION, location);
+        answer.head.insert(header::LOCATION, location);
     }
     answer
 }
@@ -89,62 +93,27 @@ pub(crate) fn redirect_by_rule(status: u16, location: &[u8], id: RequestId) -> A
 pub(crate) fn redirect(location: HeaderValue, id: RequestId) -> Answer {
     // 308 keeps method and body (RFC 9110 section 15.4.9).
     let mut answer = page(308, id, PageForm::Text);
-    insert(&mut answer.head, header::LOCATION, location);
+    answer.head.insert(header::LOCATION, location);
     answer
 }
 
 fn answer(status: u16, id: RequestId, form: PageForm, body: String) -> Answer {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN);
-    let mut head = Box::new(response_head(status));
+    let mut head = Box::new(AnswerHead::new(status, FIELDS));
     let content_type = match form {
         PageForm::Html => "text/html; charset=utf-8",
         PageForm::Json => "application/json",
         PageForm::Text => "text/plain; charset=utf-8",
     };
-    insert(
-        &mut head,
-        header::CONTENT_TYPE,
-        HeaderValue::from_static(content_type),
-    );
-    insert(
-        &mut head,
-        header::CONTENT_LENGTH,
-        HeaderValue::from(body.len()),
-    );
-    insert(
-        &mut head,
-        header::CACHE_CONTROL,
-        HeaderValue::from_static("no-store"),
-    );
+    head.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    head.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    head.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(id) = HeaderValue::from_str(id.as_str()) {
-        insert(&mut head, X_REQUEST_ID, id);
+        head.insert(X_REQUEST_ID, id);
     }
     Answer {
         head,
         body: body.into_bytes(),
-    }
-}
-
-/// An empty head with a status.
-pub(crate) fn response_head(status: StatusCode) -> ResponseHeader {
-    let (mut parts, ()) = http::Response::new(()).into_parts();
-    parts.status = status;
-    ResponseHeader::from(parts)
-}
-
-/// Sets a field.
-pub(crate) fn insert(head: &mut ResponseHeader, name: header::HeaderName, value: HeaderValue) {
-    // Only a name or value that is not one can fail, and these are typed.
-    let _ = head.insert_header(name, value);
-}
-
-/// Appends the fields of a head as HTTP/1 writes them (RFC 9112 section 5).
-pub(crate) fn write_fields(head: &ResponseHeader, wire: &mut Vec<u8>) {
-    for (name, value) in &head.headers {
-        wire.extend_from_slice(name.as_str().as_bytes());
-        wire.extend_from_slice(b": ");
-        wire.extend_from_slice(value.as_bytes());
-        wire.extend_from_slice(b"\r\n");
     }
 }
 
@@ -244,10 +213,10 @@ mod tests {
             let body = String::from_utf8(answer.body).unwrap();
             assert!(body.contains("abc-1") && body.contains("403"), "{body}");
             assert_eq!(
-                answer.head.headers[header::CONTENT_LENGTH],
+                answer.head.get(&header::CONTENT_LENGTH).unwrap(),
                 body.len().to_string().as_str()
             );
-            assert_eq!(answer.head.headers[&X_REQUEST_ID], "abc-1");
+            assert_eq!(answer.head.get(&&X_REQUEST_ID).unwrap(), "abc-1");
         }
     }
 

@@ -4,10 +4,9 @@
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use futures_util::FutureExt;
+use bytes::BytesMut;
 use palisade_gate::Cause;
 use palisade_transport::Connection;
-use pingora_core::protocols::http::v1::client::HttpSession;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep};
 
@@ -25,28 +24,17 @@ pub(crate) struct TunnelEnd {
     pub(crate) banned_by: Option<Cause>,
 }
 
-/// Carries bytes between client and backend.
+/// Carries bytes between client and backend, of which some came with its head already.
 pub(crate) async fn run(
     context: &Context<'_>,
-    mut backend: HttpSession,
+    (backend, to_client): (Box<Connection>, BytesMut),
     downstream: &mut Downstream<'_>,
 ) -> TunnelEnd {
-    let Some(mut client) = downstream.take_for_tunnel() else {
+    // What was read past the heads belongs to the tunnel.
+    let Some(client) = downstream.take_for_tunnel() else {
         return TunnelEnd::default();
     };
-    // What the sessions read past their heads belongs to the tunnel.
-    let mut to_backend = Vec::new();
-    if let Some(Ok(Some(part))) = client.session_mut().read_body_bytes().now_or_never() {
-        to_backend.extend_from_slice(&part);
-    }
-    let mut to_client = Vec::new();
-    if let Some(Ok(Some(part))) = backend.read_body_bytes().now_or_never() {
-        to_client.extend_from_slice(&part);
-    }
-    let backend = backend.into_inner().into_any().downcast::<Connection>();
-    let (Some(client), Ok(backend)) = (client.into_connection(), backend) else {
-        return TunnelEnd::default();
-    };
+    let (client, to_backend) = client.into_upgraded();
     let idle = context.facts.listener.settings.deadlines.idle;
     let traffic = Traffic::default();
     let (client_read, client_write) = tokio::io::split(client);

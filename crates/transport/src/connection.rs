@@ -2,14 +2,16 @@
 
 use std::any::Any;
 use std::fmt;
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::os::fd::AsRawFd;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_core::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
@@ -17,33 +19,39 @@ use pingora_core::protocols::{
 };
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ServerConfig};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
 use crate::Prefixed;
+use crate::alarm::Alarm;
 
 /// The largest first write that is held back; a response's head is nearly always smaller.
 const HELD_BYTES_MAX: usize = 4096;
 
-/// With TLS, what follows a held head is joined to it up to this size (one TLS record, RFC 8446
-/// section 5.1), so that a short answer is one record and one write.
-const RECORD_BYTES_MAX: usize = 16 * 1024;
+/// What follows a held head is joined to it up to this size (with TLS one record, RFC 8446 section 5.1), so that
+/// a short answer is one record and one write.
+const JOINED_BYTES_MAX: usize = 16 * 1024;
+
+/// Room for most heads and a short body.
+const HELD_BYTES: usize = 2048;
 
 /// A connection to a client or to a backend, plain or TLS.
 ///
 /// The first write of a message is held back until the next write or flush: a message's head goes
 /// out together with the beginning of its body, in one system call, and nothing else is delayed.
-/// Whoever writes must therefore flush at the end of a message; Pingora's sessions and h2 do. Whoever
+/// Whoever writes must therefore flush at the end of a message; `proxy` and h2 do. Whoever
 /// waits for the other end to say something flushes thereby.
 pub struct Connection {
     io: Io,
-    held: BytesMut,
+    held: Vec<u8>,
     /// Whether the next write is held back.
     hold_next: bool,
     /// Whether something was written and not flushed: the middle of a message.
     mid_message: bool,
     inspector: Option<Inspector>,
+    alarm: Alarm,
     fd: i32,
     /// Dropped when the socket is closed: fields are in their order.
     outlived_by: Option<Box<dyn Any + Send + Sync>>,
@@ -111,10 +119,11 @@ impl Connection {
     fn new(io: Io, fd: i32) -> Self {
         Self {
             io,
-            held: BytesMut::new(),
+            held: Vec::new(),
             hold_next: true,
             mid_message: false,
             inspector: None,
+            alarm: Alarm::default(),
             fd,
             outlived_by: None,
         }
@@ -171,6 +180,45 @@ impl Connection {
         self.outlived_by = Some(other);
     }
 
+    /// Reads into what room `buffer` has, or makes some; waits for `patience` at most, without one for ever.
+    /// How many bytes were read: none at the end. Cancel safe.
+    ///
+    /// Hot path: a timer is set once for many reads.
+    ///
+    /// # Errors
+    /// As the socket has them; [`io::ErrorKind::TimedOut`] when nothing came in time.
+    pub async fn read_within(
+        &mut self,
+        buffer: &mut BytesMut,
+        patience: Option<Duration>,
+    ) -> io::Result<usize> {
+        let mut deadline = None;
+        poll_fn(|cx| {
+            let read = pin!(self.read_buf(&mut *buffer)).poll(cx);
+            let Some(patience) = patience.filter(|_| read.is_pending()) else {
+                return read;
+            };
+            let deadline = *deadline.get_or_insert_with(|| Instant::now() + patience);
+            self.alarm
+                .poll(cx, deadline)
+                .map(|()| Err(io::ErrorKind::TimedOut.into()))
+        })
+        .await
+    }
+
+    /// Begins a message with a head that `write` appends, which is held back as the first write of one is.
+    pub fn hold(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        self.hold_next = false;
+        self.mid_message = true;
+        self.held.reserve(HELD_BYTES);
+        write(&mut self.held);
+    }
+
+    /// Holds no part of the next message back: it is one write, or its writer knows better.
+    pub fn hold_nothing(&mut self) {
+        self.hold_next = false;
+    }
+
     /// Whether an idle connection can still be used: open, and nothing arrived on it that nobody
     /// asked for. No system call while the socket has nothing new.
     pub fn is_quiet(&mut self) -> bool {
@@ -185,6 +233,14 @@ impl Connection {
 
     /// Writes out what is held back, together with `data` as far as it goes.
     fn poll_write_joined(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        if self.held.len().saturating_add(data.len()) <= JOINED_BYTES_MAX {
+            self.held.extend_from_slice(data);
+            return match self.poll_drain(cx) {
+                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                // Accepted either way: what isn't out yet is drained before the next write.
+                _ => Poll::Ready(Ok(data.len())),
+            };
+        }
         if matches!(self.io, Io::Plain(_)) {
             let slices = [IoSlice::new(&self.held), IoSlice::new(data)];
             let written = ready!(Pin::new(&mut self.io).poll_write_vectored(cx, &slices))?;
@@ -194,19 +250,11 @@ impl Connection {
                     Poll::Ready(Ok(of_data))
                 }
                 _ => {
-                    self.held.advance(written.min(self.held.len()));
+                    self.held.drain(..written.min(self.held.len()));
                     // Progress was made, none of it in `data`: try again at once.
                     cx.waker().wake_by_ref();
                     Poll::Pending
                 }
-            };
-        }
-        if self.held.len().saturating_add(data.len()) <= RECORD_BYTES_MAX {
-            self.held.extend_from_slice(data);
-            return match self.poll_drain(cx) {
-                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-                // Accepted either way: what isn't out yet is drained before the next write.
-                _ => Poll::Ready(Ok(data.len())),
             };
         }
         ready!(self.poll_drain(cx))?;
@@ -219,7 +267,7 @@ impl Connection {
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.held.advance(written);
+            self.held.drain(..written.min(self.held.len()));
         }
         Poll::Ready(Ok(()))
     }
@@ -296,7 +344,7 @@ impl AsyncWrite for Connection {
         ready!(self.poll_drain(cx))?;
         self.mid_message = false;
         // An idle connection holds no buffer.
-        self.held = BytesMut::new();
+        self.held = Vec::new();
         Pin::new(&mut self.io).poll_flush(cx)
     }
 

@@ -1,8 +1,9 @@
-//! Buffered TCP and TLS streams for Pingora's HTTP sessions: knows bytes, never HTTP.
+//! Buffered TCP and TLS streams: knows bytes, never HTTP.
 //!
 //! [`Connection`] is one type for both directions and for plain and TLS, so that nothing above it
 //! asks which it has.
 
+mod alarm;
 mod connection;
 mod prefixed;
 

@@ -62,7 +62,7 @@ impl Need {
 /// What a request is sent on.
 #[derive(Debug)]
 pub enum Channel {
-    /// A connection of its own. For Pingora's session it is a `Stream` as it is.
+    /// A connection of its own.
     Http1(Box<Connection>),
     /// A place on one that other requests use too.
     Http2(Http2Slot),

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use palisade_transport::Connection;
 use palisade_vocabulary::Tick;
-use pingora_core::protocols::Stream;
 use tokio::time::Instant;
 
 use crate::address::{ServerAddress, Target};
@@ -358,15 +357,12 @@ impl InFlight {
     }
 
     /// Ends the request and keeps its connection for a later one: call it only when the answer
-    /// was read to its end and both sides agreed to go on (`HttpSession::reuse` gave the stream).
+    /// was read to its end and both sides agreed to go on.
     ///
-    /// A stream that this crate didn't make is closed. Hot path: runs per request, allocates
-    /// nothing.
-    pub fn keep(mut self, stream: Stream, now: Tick) {
+    /// Hot path: runs per request, allocates nothing.
+    pub fn keep(mut self, connection: Box<Connection>, now: Tick) {
         let server = &self.server;
-        let address = self.address.filter(|address| server.leads_to(*address));
-        let connection = stream.into_any().downcast::<Connection>().ok();
-        if let Some((connection, address)) = connection.zip(address) {
+        if let Some(address) = self.address.filter(|address| server.leads_to(*address)) {
             let bound_to = self.bound_to.take();
             let kept = Kept {
                 connection,

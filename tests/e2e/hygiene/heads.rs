@@ -90,7 +90,7 @@ fn targets_are_clean() {
     row("absolute-form != Host", line("GET http://b/b HTTP/1.1"), 400, HostMismatch);
     row("absolute-form, other port", line("GET http://a:81/b HTTP/1.1"), 400, HostMismatch);
     row("absolute-form without Host", "GET http://a/b HTTP/1.1\r\n\r\n".into(), 400, HostMissing);
-    // RFC 9112 section 3.2: Host is identical to the authority; Pingora holds clients to it.
+    // RFC 9112 section 3.2: Host is identical to the authority; the second parser holds clients to it.
     row("absolute-form, host in other letters", line("GET http://A/b HTTP/1.1"), 400, SecondParser);
     row("absolute-form, default port told", line("GET http://a:80/b HTTP/1.1"), 400, SecondParser);
     row("absolute userinfo", line("GET http://u:p@a/b HTTP/1.1"), 400, HostInvalid);

@@ -3,7 +3,7 @@
 use palisade_vocabulary::HttpVersion;
 
 use crate::field::{
-    check_expect, check_method, check_value, is_token_byte, parse_content_length, trim_ows,
+    TOKEN_BYTES, check_expect, check_method, check_value, parse_content_length, trim_ows,
 };
 use crate::{Framing, HeadLimits, Host, Refusal, RefusalReason, Target};
 
@@ -296,7 +296,9 @@ impl Connection {
 
 /// A line's name and value, the value with the white space around it.
 fn split_field(line: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
-    let name_len = line.iter().position(|&b| !is_token_byte(b));
+    let name_len = line
+        .iter()
+        .position(|&b| TOKEN_BYTES.get(usize::from(b)) != Some(&true));
     if let Some(name_len) = name_len
         && name_len > 0
         && line.get(name_len) == Some(&b':')

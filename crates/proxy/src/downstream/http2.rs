@@ -6,10 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use pingora_http::ResponseHeader;
+use http::{HeaderMap, HeaderValue, Response, header};
 
 use super::{AnswerPace, BodyError, Gone};
+use crate::answer_head::AnswerHead;
 
 /// One stream of a connection that speaks HTTP/2.
 pub(crate) struct Http2<'a> {
@@ -110,34 +110,14 @@ impl RequestReader {
 }
 
 impl AnswerWriter {
-    pub(super) fn send_informational(
-        &mut self,
-        status: StatusCode,
-        headers: &HeaderMap,
-    ) -> Result<(), Gone> {
-        let mut response = Response::new(());
-        *response.status_mut() = status;
-        response.headers_mut().extend(
-            headers
-                .iter()
-                .filter(|(name, _)| !is_connection_specific(name))
-                .map(|(name, value)| (name.clone(), unshared(value))),
-        );
+    pub(super) fn send_informational(&mut self, head: &AnswerHead) -> Result<(), Gone> {
+        let response = response(head);
         self.respond.send_informational(response).map_err(|_| Gone)
     }
 
-    pub(super) fn send_head(&mut self, head: &ResponseHeader, end: bool) -> Result<(), Gone> {
-        let mut response = Response::new(());
-        *response.status_mut() = head.status;
-        for (name, value) in &head.headers {
-            if !is_connection_specific(name) {
-                response.headers_mut().append(name.clone(), unshared(value));
-            }
-        }
-        let sending = self
-            .respond
-            .send_response(response, end)
-            .map_err(|_| Gone)?;
+    pub(super) fn send_head(&mut self, head: &AnswerHead, end: bool) -> Result<(), Gone> {
+        let sending = self.respond.send_response(response(head), end);
+        let sending = sending.map_err(|_| Gone)?;
         self.sending = Some(sending);
         self.ended = end;
         self.sent.0 = head.status.as_u16();
@@ -211,6 +191,18 @@ impl AnswerWriter {
     pub(super) fn set_pace(&mut self, pace: AnswerPace) {
         self.pace = pace;
     }
+}
+
+/// A head as HTTP/2 has it.
+fn response(head: &AnswerHead) -> Response<()> {
+    let mut response = Response::new(());
+    *response.status_mut() = head.status;
+    for (name, value) in head.iter() {
+        if !is_connection_specific(name) {
+            response.headers_mut().append(name.clone(), unshared(value));
+        }
+    }
+    response
 }
 
 /// A copy with memory of its own. Header compression remembers values (RFC 7541 section 2.3.2), and

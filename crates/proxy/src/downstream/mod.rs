@@ -11,13 +11,12 @@ use std::future::pending;
 use bytes::Bytes;
 use h2::Reason;
 use http::{HeaderMap, StatusCode};
-use pingora_http::ResponseHeader;
 
-pub(crate) use http1::{Http1, Reusable};
+pub(crate) use http1::{Http1, second_opinion};
 pub(crate) use http2::{AnswerWriter, Http2, RequestReader};
 pub(crate) use pace::AnswerPace;
 
-use crate::respond::response_head;
+use crate::answer_head::AnswerHead;
 
 /// The client's side of one exchange.
 pub(crate) enum Downstream<'a> {
@@ -50,7 +49,7 @@ impl Downstream<'_> {
         }
     }
 
-    /// Takes the session of an HTTP/1 connection, which a tunnel goes on with.
+    /// Takes an HTTP/1 connection, which a tunnel goes on with.
     pub(crate) fn take_for_tunnel(&mut self) -> Option<Box<Http1>> {
         let headers = Box::new(self.headers().clone());
         match std::mem::replace(self, Self::Tunnelled(headers)) {
@@ -69,17 +68,15 @@ impl Downstream<'_> {
 
     /// `100 Continue` (RFC 9110 section 10.1.1): the client may send its body.
     pub(crate) async fn send_continue(&mut self) -> Result<(), Gone> {
-        self.send_informational(response_head(StatusCode::CONTINUE))
+        self.send_informational(AnswerHead::new(StatusCode::CONTINUE, 0))
             .await
     }
 
     /// An informational answer (RFC 9110 section 15.2), 101 excepted.
-    pub(crate) async fn send_informational(&mut self, head: ResponseHeader) -> Result<(), Gone> {
+    pub(crate) async fn send_informational(&mut self, head: AnswerHead) -> Result<(), Gone> {
         match self {
             Self::Http1(side) => side.send_informational(Box::new(head)).await,
-            Self::Http2(side) => side
-                .answer_mut()
-                .send_informational(head.status, &head.headers),
+            Self::Http2(side) => side.answer_mut().send_informational(&head),
             Self::Tunnelled(_) => Err(Gone),
         }
     }
@@ -93,11 +90,7 @@ impl Downstream<'_> {
     }
 
     /// The head of the answer; `end` where no body follows.
-    pub(crate) async fn send_head(
-        &mut self,
-        head: Box<ResponseHeader>,
-        end: bool,
-    ) -> Result<(), Gone> {
+    pub(crate) async fn send_head(&mut self, head: Box<AnswerHead>, end: bool) -> Result<(), Gone> {
         match self {
             Self::Http1(side) => side.send_head(head).await,
             Self::Http2(side) => side.answer_mut().send_head(&head, end),
@@ -167,8 +160,8 @@ impl ReadRequest for Downstream<'_> {
                 Self::Http2(side) => return side.request_mut().read_body().await,
                 Self::Tunnelled(_) => None,
             };
-            // Pingora gives empty parts between chunks. Written as a chunk, one would be the end of
-            // the body (RFC 9112 section 7.1), and what follows another request.
+            // Written as a chunk, an empty part would be the end of the body (RFC 9112 section 7.1), and what
+            // follows another request.
             if part.as_ref().is_none_or(|part| !part.is_empty()) {
                 return Ok(part);
             }

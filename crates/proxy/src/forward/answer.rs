@@ -26,26 +26,25 @@ impl Forwarding<'_> {
         server: InFlight,
         downstream: &mut Downstream<'_>,
     ) -> Result<Sent, Failure> {
-        let Some(head) = upstream.head() else {
+        let Some(mut head) = upstream.take_head() else {
             return Err(Failure::Backend { status: 502 });
         };
         if self.sent_whole {
             // Nobody needs it any more, and the answer may take long.
             body = ReadAhead::default();
         }
-        let mut head = Box::new(head.clone());
         let mut sent = Sent {
             status: head.status.as_u16(),
             bytes: 0,
-            www_authenticate: head.headers.get(http::header::WWW_AUTHENTICATE).cloned(),
+            www_authenticate: head.get(&http::header::WWW_AUTHENTICATE).cloned(),
         };
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             outgoing::upgrade_head(self.context, &mut head);
             downstream.send_head(head, false).await?;
-            let Some(session) = upstream.into_session() else {
+            let Some(upgraded) = upstream.into_upgraded() else {
                 return Err(Failure::AnswerBroken(sent, UpstreamError::BadAnswer));
             };
-            let end = tunnel::run(self.context, session, downstream).await;
+            let end = tunnel::run(self.context, upgraded, downstream).await;
             sent.bytes = end.bytes_to_client;
             return match end.banned_by {
                 Some(cause) => Err(Failure::Banned(sent, cause)),

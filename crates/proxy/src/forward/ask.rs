@@ -86,7 +86,8 @@ impl Forwarding<'_> {
         match channel {
             Channel::Http1(connection) => {
                 let body = OutgoingBody::new(context.incoming.framing, body.whole_length());
-                let head = outgoing::request_head(context, downstream, target, body)?;
+                let head = outgoing::request_head(context, downstream, target, body);
+                let head = head.ok_or(UpstreamError::BadAnswer)?;
                 let begun = Http1::begin(connection, timeouts, head).await?;
                 Ok(Upstream::Http1(begun))
             }

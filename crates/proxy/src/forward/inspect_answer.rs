@@ -1,13 +1,15 @@
 //! What SecLang rules make of an answer, before the client has any of it.
 
 use bytes::{Bytes, BytesMut};
+use http::HeaderValue;
+use http::header::CONTENT_ENCODING;
 use palisade_seclang::ResponseHead;
 use palisade_waf::Finding;
-use pingora_http::ResponseHeader;
 use smallvec::SmallVec;
 
 use super::read_ahead::grow;
 use super::{Failure, Forwarding};
+use crate::answer_head::AnswerHead;
 use crate::body_memory::Held;
 use crate::downstream::{Downstream, WriteAnswer};
 use crate::inspect::{self, OutOfMemory, UnderInspection};
@@ -32,11 +34,11 @@ impl Forwarding<'_> {
     pub(super) async fn inspect_answer(
         &mut self,
         upstream: &mut Upstream,
-        head: &ResponseHeader,
+        head: &AnswerHead,
         has_body: bool,
         downstream: &mut Downstream<'_>,
     ) -> Result<Beginning, Failure> {
-        let fields = head.headers.iter();
+        let fields = head.iter();
         let fields: SmallVec<[(&[u8], &[u8]); 32]> = fields
             .map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()))
             .collect();
@@ -61,8 +63,10 @@ impl Forwarding<'_> {
             let read = has_body.then_some((&beginning.bytes, beginning.is_whole));
             shadow::keep_answer_body(self.inspected, self.context, read);
         }
-        let (headers, bytes) = (&head.headers, &beginning.bytes);
-        let finding = inspect::answer_body(self.context, self.inspected, headers, bytes).await;
+        let codings = head.get_all(&CONTENT_ENCODING).map(HeaderValue::as_bytes);
+        let bytes = &beginning.bytes;
+        let finding =
+            inspect::answer_body(self.context, self.inspected, codings.collect(), bytes).await;
         goes_on(finding.map_err(|OutOfMemory| Failure::Unavailable)?)?;
         Ok(beginning)
     }

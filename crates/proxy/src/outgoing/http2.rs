@@ -2,13 +2,11 @@
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{self, Authority, PathAndQuery, Uri};
-use http::{Request, Version};
+use http::{Method, Request, Version};
 use palisade_hygiene::is_underscore_twin;
 use palisade_vocabulary::Scheme;
 
-use super::{
-    HOP_BY_HOP, Names, SET, edit_for_site, is_crowdsecs, parts_for_backend, remove_hop_by_hop,
-};
+use super::{HOP_BY_HOP, Names, RequestFields, SET, is_crowdsecs, remove_hop_by_hop};
 use crate::downstream::Downstream;
 use crate::request::Context;
 
@@ -23,22 +21,20 @@ pub(crate) fn http2_request_head(
     target: Option<&[u8]>,
     scheme: Scheme,
 ) -> Option<Request<()>> {
-    let mut parts = parts_for_backend(context, downstream);
-    let headers = &mut parts.headers;
-    pass_trailer_fields(headers, downstream);
-    edit_for_site(headers, context);
-    // RFC 9113 section 8.2.2; what an operator sets is no exception.
-    for name in HOP_BY_HOP.iter().filter(|name| !is_about_trailers(name)) {
-        headers.remove(name);
-    }
+    let mut fields = RequestFields::new(context, downstream, true);
     // RFC 9113 section 8.3.1: `:authority` takes its place.
-    let host = headers.remove(header::HOST);
-    parts.uri = target_uri(context, target, scheme, host.as_ref())?;
-    parts.version = match parts.uri.authority() {
+    let uri = target_uri(context, target, scheme, fields.get(&header::HOST))?;
+    fields.remove(&header::HOST);
+    let (mut parts, ()) = Request::new(()).into_parts();
+    parts.method = Method::from_bytes(context.incoming.method.as_bytes()).ok()?;
+    parts.headers = fields.to_map();
+    pass_trailer_fields(&mut parts.headers, downstream);
+    parts.version = match uri.authority() {
         Some(_) => Version::HTTP_2,
         // What came over HTTP/1.0 may have no host; h2 lets a request of HTTP/1 go without.
         None => Version::HTTP_11,
     };
+    parts.uri = uri;
     Some(Request::from_parts(parts, ()))
 }
 
@@ -58,15 +54,11 @@ fn pass_trailer_fields(headers: &mut HeaderMap, downstream: &Downstream<'_>) {
     }
 }
 
-fn is_about_trailers(name: &HeaderName) -> bool {
-    *name == header::TE || *name == header::TRAILER
-}
-
 fn target_uri(
     context: &Context<'_>,
     target: Option<&[u8]>,
     scheme: Scheme,
-    host: Option<&HeaderValue>,
+    host: Option<&[u8]>,
 ) -> Option<Uri> {
     let path = match target {
         Some(target) => PathAndQuery::try_from(target),
@@ -79,7 +71,7 @@ fn target_uri(
     let mut parts = uri::Parts::default();
     parts.path_and_query = Some(path.ok()?);
     if let Some(host) = host.filter(|host| !host.is_empty()) {
-        parts.authority = Some(Authority::try_from(host.as_bytes()).ok()?);
+        parts.authority = Some(Authority::try_from(host).ok()?);
         parts.scheme = Some(match scheme {
             Scheme::Http => uri::Scheme::HTTP,
             Scheme::Https => uri::Scheme::HTTPS,

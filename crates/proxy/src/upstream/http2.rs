@@ -9,13 +9,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::client::ResponseFuture;
 use h2::{Reason, RecvStream, SendStream};
-use http::{HeaderMap, Request, Response, StatusCode, Version};
+use http::{HeaderMap, Request, Response, StatusCode};
 use palisade_upstream::{Http2Slot, Timeouts};
 use palisade_vocabulary::Tick;
-use pingora_http::ResponseHeader;
 use tokio::time::timeout;
 
 use super::{AnswerKind, UpstreamError};
+use crate::answer_head::AnswerHead;
 
 /// One stream of a connection that speaks HTTP/2.
 pub(crate) struct Http2 {
@@ -39,7 +39,7 @@ pub(crate) struct AnswerReader {
     response: ResponseFuture,
     /// A head that came while the body was being sent.
     early: Option<Result<AnswerKind, UpstreamError>>,
-    head: Option<ResponseHeader>,
+    head: Option<Box<AnswerHead>>,
     body: Option<RecvStream>,
     /// What was read last; its room is given back when more is asked for.
     part: Bytes,
@@ -203,8 +203,8 @@ impl RequestWriter {
 }
 
 impl AnswerReader {
-    pub(super) fn head(&self) -> Option<&ResponseHeader> {
-        self.head.as_ref()
+    pub(super) fn take_head(&mut self) -> Option<Box<AnswerHead>> {
+        self.head.take()
     }
 
     /// Completes when the final answer begins, or can't any more. What comes before is kept.
@@ -246,7 +246,7 @@ impl AnswerReader {
         }
         let response = ready!(Pin::new(&mut self.response).poll(cx))?;
         let (head, body) = head_of(response);
-        (self.head, self.body) = (Some(head), Some(body));
+        (self.head, self.body) = (Some(Box::new(head)), Some(body));
         Poll::Ready(Ok(AnswerKind::Final))
     }
 
@@ -283,11 +283,9 @@ impl AnswerReader {
     }
 }
 
-/// An answer's head, as it is passed on: over HTTP/1 it says so.
-fn head_of<T>(response: Response<T>) -> (ResponseHeader, T) {
-    let (mut parts, body) = response.into_parts();
-    parts.version = Version::HTTP_11;
-    (ResponseHeader::from(parts), body)
+fn head_of<T>(response: Response<T>) -> (AnswerHead, T) {
+    let (parts, body) = response.into_parts();
+    (AnswerHead::from(parts), body)
 }
 
 impl From<h2::Error> for UpstreamError {

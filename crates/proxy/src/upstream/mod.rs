@@ -7,14 +7,15 @@ mod http2;
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use h2::Reason;
 use http::{HeaderMap, StatusCode};
 use palisade_telemetry::BackendProtocol;
+use palisade_transport::Connection;
 use palisade_upstream::InFlight;
 use palisade_vocabulary::Tick;
-use pingora_core::protocols::http::v1::client::HttpSession;
-use pingora_http::ResponseHeader;
+
+use crate::answer_head::AnswerHead;
 
 pub(crate) use self::http1::Http1;
 pub(crate) use self::http2::{AnswerReader, Http2, RequestWriter};
@@ -95,7 +96,7 @@ impl UpstreamError {
 pub(crate) enum AnswerKind {
     Final,
     /// To be passed on; the final one is still to come.
-    Informational(Box<ResponseHeader>),
+    Informational(Box<AnswerHead>),
     /// `100 Continue`: we met the expectation ourselves.
     Continue,
 }
@@ -140,16 +141,16 @@ impl Upstream {
         }
     }
 
-    /// The head that was read last.
-    pub(crate) fn head(&self) -> Option<&ResponseHeader> {
+    /// Gives the head away that was read last, to be changed and passed on.
+    pub(crate) fn take_head(&mut self) -> Option<Box<AnswerHead>> {
         match self {
-            Self::Http1(side) => side.head(),
-            Self::Http2(side) => side.answer().head(),
+            Self::Http1(side) => side.take_head(),
+            Self::Http2(side) => side.answer_mut().take_head(),
         }
     }
 
     /// Whether nothing follows the head, or what has been read of the body.
-    pub(crate) fn body_done(&mut self) -> bool {
+    pub(crate) fn body_done(&self) -> bool {
         match self {
             Self::Http1(side) => side.body_done(),
             Self::Http2(side) => side.answer().body_done(),
@@ -182,10 +183,10 @@ impl Upstream {
         }
     }
 
-    /// The session of an upgraded connection, which a tunnel goes on with.
-    pub(crate) fn into_session(self) -> Option<HttpSession> {
+    /// An upgraded connection, which a tunnel goes on with, and what came of it behind the head.
+    pub(crate) fn into_upgraded(self) -> Option<(Box<Connection>, BytesMut)> {
         match self {
-            Self::Http1(side) => Some(side.into_session()),
+            Self::Http1(side) => Some(side.into_upgraded()),
             Self::Http2(_) => None,
         }
     }
@@ -213,7 +214,7 @@ impl ReadAnswer for AnswerReader {
 }
 
 /// The kind of an answer over HTTP/1, which alone can switch protocols.
-fn kind_of(head: &ResponseHeader, was_upgraded: bool) -> Result<AnswerKind, UpstreamError> {
+fn kind_of(head: &AnswerHead, was_upgraded: bool) -> Result<AnswerKind, UpstreamError> {
     match head.status {
         StatusCode::SWITCHING_PROTOCOLS if was_upgraded => Ok(AnswerKind::Final),
         StatusCode::SWITCHING_PROTOCOLS => Err(UpstreamError::BadAnswer),
