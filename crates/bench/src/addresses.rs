@@ -121,6 +121,8 @@ mod tests {
     fn lists_are_as_long_as_asked_and_no_client_is_on_one() {
         let (listed, others) = (Listed::new(5_000, 1), Listed::new(5_000, 2));
         assert_eq!(listed.lines().lines().count(), 5_000);
+        let ranges = listed.lines().matches("/24").count();
+        assert!((200..300).contains(&ranges), "5 %: {ranges}");
         assert_ne!(listed.lines(), others.lines());
         let clients = benign_clients(&[&listed, &others]);
         assert_eq!(clients.len(), CLIENTS);

@@ -23,26 +23,53 @@ pub fn process_tree(root: u32) -> Vec<u32> {
     tree
 }
 
-/// How long the processes of a tree were on a processor, in user mode and in the kernel; with those that have ended
-/// and were waited for.
-#[must_use]
-pub fn processor_time(root: u32) -> Duration {
-    process_tree(root).into_iter().map(of_process).sum()
+/// How long the threads of a process tree were on a processor so far, in user mode and in the kernel.
+#[derive(Clone, Debug, Default)]
+pub struct ProcessorTime {
+    /// To the nanosecond, by process and thread.
+    threads: BTreeMap<(u32, u32), Duration>,
+    /// To a hundredth of a second, of all processes; with threads and processes that have ended.
+    with_ended: Duration,
 }
 
-/// To the nanosecond where all threads still live, else to a hundredth of a second.
-fn of_process(process: u32) -> Duration {
+impl ProcessorTime {
+    /// That of a process and all that it has started.
+    #[must_use]
+    pub fn of(root: u32) -> Self {
+        let mut time = Self::default();
+        for process in process_tree(root) {
+            time.threads.extend(threads(process));
+            let stat = Stat::read(process).unwrap_or_default();
+            time.with_ended += stat.own + stat.of_children;
+        }
+        time
+    }
+
+    /// What came since `before`. Exact, unless threads have ended since: what they took last isn't told but in
+    /// hundredths of a second.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Duration {
+        let of_thread = |(thread, now): (&(u32, u32), &Duration)| {
+            now.saturating_sub(before.threads.get(thread).copied().unwrap_or_default())
+        };
+        let exact = self.threads.iter().map(of_thread).sum();
+        let has_ended = |thread| !self.threads.contains_key(thread);
+        match before.threads.keys().any(has_ended) {
+            true => self.with_ended.saturating_sub(before.with_ended).max(exact),
+            false => exact,
+        }
+    }
+}
+
+fn threads(process: u32) -> impl Iterator<Item = ((u32, u32), Duration)> {
     let threads = fs::read_dir(format!("/proc/{process}/task"));
     let threads = threads.into_iter().flatten().flatten();
-    let of_threads: Duration = threads
-        .filter_map(|thread| {
-            let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
-            let nanos = text.split(' ').next()?.parse().ok()?;
-            Some(Duration::from_nanos(nanos))
-        })
-        .sum();
-    let stat = Stat::read(process).unwrap_or_default();
-    of_threads.max(stat.own) + stat.of_children
+    threads.filter_map(move |thread| {
+        let number = thread.file_name().to_str()?.parse().ok()?;
+        let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        let nanos = text.split(' ').next()?.parse().ok()?;
+        Some(((process, number), Duration::from_nanos(nanos)))
+    })
 }
 
 /// Resident memory of the processes of a tree in bytes; what they share counts once (proportional set size).
@@ -159,16 +186,38 @@ mod tests {
         let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
         assert_eq!(lines.next().as_deref(), Some("worked"));
         assert!(process_tree(child.id()).len() > 1);
-        let while_it_runs = processor_time(child.id());
-        assert!(
-            while_it_runs > Duration::from_millis(20),
-            "{while_it_runs:?}"
-        );
+        let before = ProcessorTime::default();
+        let at_work = ProcessorTime::of(child.id());
+        assert!(at_work.since(&before) > Duration::from_millis(20));
         drop(child.stdin.take());
         assert_eq!(lines.next().as_deref(), Some("over"));
-        let of_children = processor_time(child.id());
-        assert!(of_children > Duration::from_millis(10), "{of_children:?}");
+        let at_end = ProcessorTime::of(child.id());
+        // Its process is gone, and what it took isn't.
+        assert!(at_end.with_ended > Duration::from_millis(10), "{at_end:?}");
+        assert!(at_end.since(&at_work) < Duration::from_secs(1));
         child.wait().expect("its end");
+    }
+
+    /// As servers do when they have started: that a thread has ended long ago makes no figure coarser.
+    #[test]
+    fn what_little_is_done_after_a_thread_has_ended_is_told() {
+        std::thread::spawn(|| burn(Duration::from_millis(60)))
+            .join()
+            .expect("its end");
+        let before = ProcessorTime::of(std::process::id());
+        burn(Duration::from_millis(3));
+        // The kernel counts for a thread that runs when its slice is over.
+        std::thread::sleep(Duration::from_millis(1));
+        let after = ProcessorTime::of(std::process::id());
+        let took = after.since(&before);
+        assert!(took > Duration::from_millis(1), "{took:?}");
+    }
+
+    fn burn(time: Duration) {
+        let begun = std::time::Instant::now();
+        while begun.elapsed() < time {
+            std::hint::spin_loop();
+        }
     }
 
     #[test]

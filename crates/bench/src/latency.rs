@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::cost::processor_time;
+use crate::cost::ProcessorTime;
 use crate::lineup::{Lineup, Subject};
 use crate::load::{Offer, Target, open};
 use crate::palisade::Setting;
@@ -17,8 +17,13 @@ const SHARE_OF_CAPACITY: f64 = 0.7;
 const CAPACITY_TURNS: u32 = 3;
 const CAPACITY_TURN: Duration = Duration::from_secs(1);
 
-/// A reload takes no longer.
-const RELOAD_PATIENCE: Duration = Duration::from_secs(15);
+const DECISIONS: &str = "palisade_decisions";
+const RELOADS: &str = "palisade_reloads_total";
+/// Of 50,000 decisions some are in force already.
+const DELTA_LEAST: f64 = 45_000.0;
+
+/// Neither a reload nor a delta takes longer.
+const PATIENCE: Duration = Duration::from_secs(15);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// What goes on during a window.
@@ -74,33 +79,63 @@ impl Meanwhile {
         Ok(())
     }
 
-    /// Ends it; what hasn't happened, if anything.
-    fn end(self, subject: &Subject, reloads_before: f64) -> Option<String> {
+    /// Ends it, and waits until it is over; what hasn't happened, if anything.
+    fn end(self, subject: &Subject, before: Before) -> Option<&'static str> {
         let lapi = subject.lapi()?;
+        let metric = |name| subject.metric(name).unwrap_or_default();
         match self {
             Self::Nothing => None,
-            Self::Delta => (!lapi.is_heard()).then(|| "the delta wasn't asked for".to_owned()),
+            Self::Delta => {
+                let changed = || (metric(DECISIONS) - before.decisions).abs() > DELTA_LEAST;
+                (!has_come(changed)).then_some("no delta was applied")
+            }
             Self::Reload => {
-                let patience = Instant::now() + RELOAD_PATIENCE;
-                while reloads(subject) <= reloads_before {
-                    if Instant::now() > patience {
-                        return Some("the settings weren't read again".to_owned());
-                    }
-                    std::thread::sleep(LOOK_EVERY);
-                }
-                None
+                let is_done = || metric(RELOADS) > before.reloads;
+                (!has_come(is_done)).then_some("the settings weren't read again")
             }
             Self::Stalled => {
+                let silent_for = metric("palisade_lapi_last_success_age_seconds");
                 lapi.be_silent(false);
                 lapi.announce(r#"{"deleted":null,"new":null}"#.into());
-                (!lapi.is_heard()).then(|| "LAPI wasn't asked again".to_owned())
+                let is_asked = lapi.is_heard();
+                let was_silent = silent_for >= before.at.elapsed().as_secs_f64() / 2.0;
+                (!is_asked || !was_silent).then_some("LAPI wasn't silent, or isn't asked any more")
             }
         }
     }
 }
 
-fn reloads(subject: &Subject) -> f64 {
-    subject.metric("palisade_reloads_total").unwrap_or_default()
+/// What a Palisade had before a window.
+#[derive(Clone, Copy, Debug)]
+struct Before {
+    at: Instant,
+    decisions: f64,
+    reloads: f64,
+}
+
+impl Before {
+    fn of(subject: &Subject) -> Self {
+        let metric = |name| subject.metric(name).unwrap_or_default();
+        Self {
+            at: Instant::now(),
+            decisions: metric(DECISIONS),
+            reloads: metric(RELOADS),
+        }
+    }
+}
+
+/// Whether this holds, soon.
+fn has_come(holds: impl Fn() -> bool) -> bool {
+    let patience = Instant::now() + PATIENCE;
+    loop {
+        if holds() {
+            return true;
+        }
+        if Instant::now() > patience {
+            return false;
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
 }
 
 /// Takes all figures of latency; with notes of what went otherwise than it was to go.
@@ -188,8 +223,8 @@ impl Lane<'_> {
             duration: plan.window,
         };
         let sources = session.sources(Kind::Get, plan.clients, round);
-        let reloads_before = reloads(self.subject);
-        let before = processor_time(self.subject.process);
+        let before_window = Before::of(self.subject);
+        let before = ProcessorTime::of(self.subject.process);
         let (begun, (tally, took)) = std::thread::scope(|scope| {
             let begin = scope.spawn(|| {
                 // A little after the first request.
@@ -199,7 +234,7 @@ impl Lane<'_> {
             let answered = session.runtime.block_on(open(&self.target, sources, offer));
             (begin.join(), answered)
         });
-        let cpu = processor_time(self.subject.process).saturating_sub(before);
+        let cpu = ProcessorTime::of(self.subject.process).since(&before);
         if round > 0 && !took.is_empty() {
             let quantile = |share| quantile(&took, share) * 1e3;
             self.latency.p50_ms.push(quantile(0.5));
@@ -208,16 +243,15 @@ impl Lane<'_> {
             let cpu_us = cpu.as_secs_f64() * 1e6 / tally.answered() as f64;
             self.latency.cpu_us.push(cpu_us);
         }
-        let has_begun = matches!(begun, Ok(Ok(())));
-        let wrong = self.meanwhile.end(self.subject, reloads_before);
-        let wrong = wrong.or_else(|| (!has_begun).then(|| "it couldn't be begun".to_owned()));
-        let wrong = wrong.or_else(|| {
-            let is_wrong = tally.failed + tally.refused > 0;
-            is_wrong.then(|| format!("{} of {} failed", tally.failed + tally.refused, took.len()))
-        });
-        wrong.map(|wrong| {
-            let (title, meanwhile) = (&self.subject.title, self.meanwhile.title());
-            format!("{title}, {meanwhile}: {wrong}")
-        })
+        let missing = self.meanwhile.end(self.subject, before_window);
+        let lost = tally.failed + tally.refused;
+        let wrong = match missing {
+            _ if !matches!(begun, Ok(Ok(()))) => "it couldn't be begun".to_owned(),
+            Some(wrong) => wrong.to_owned(),
+            None if lost > 0 => format!("{lost} requests failed, or were refused"),
+            None => return None,
+        };
+        let (title, meanwhile) = (&self.subject.title, self.meanwhile.title());
+        Some(format!("{title}, {meanwhile}: {wrong}"))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cost::processor_time;
+use crate::cost::ProcessorTime;
 use crate::lineup::Subject;
 use crate::load::{Tally, Target};
 use crate::plan::{Part, Plan};
@@ -124,11 +124,11 @@ impl Cell<'_> {
     }
 
     fn take_turn(&self, session: &Session, round: u32) -> Turn {
-        let before = processor_time(self.subject.process);
+        let before = ProcessorTime::of(self.subject.process);
         let tally = session.load(&self.target, self.kind, round, session.plan.turn);
         Turn {
             tally,
-            cpu: processor_time(self.subject.process).saturating_sub(before),
+            cpu: ProcessorTime::of(self.subject.process).since(&before),
         }
     }
 }
