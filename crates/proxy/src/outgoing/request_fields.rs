@@ -12,7 +12,7 @@ use palisade_hygiene::{is_underscore_twin, may_be_twin};
 use palisade_vocabulary::Mode;
 use smallvec::SmallVec;
 
-use super::{Names, SET, forwarded_host, is_crowdsecs, nominated};
+use super::{Names, SET, forwarded_host, is_crowdsecs, is_hop_by_hop, nominated};
 use crate::answer_head::{spelling, write_field};
 use crate::downstream::Downstream;
 use crate::request::Context;
@@ -201,26 +201,20 @@ fn valid(text: &[u8]) -> &[u8] {
 }
 
 /// Whether a field is for one hop only, or set here whatever the client says of it: the names of `HOP_BY_HOP`,
-/// and those of `SET` but for the length of the body. Text, which is told apart by its length first.
+/// and those of `SET` but for the length of the body.
 fn is_ours(name: &str) -> bool {
-    matches!(
+    let is_set = matches!(
         name,
-        "connection"
-            | "expect"
+        "expect"
             | "forwarded"
             | "host"
-            | "keep-alive"
-            | "proxy-connection"
-            | "te"
-            | "trailer"
-            | "transfer-encoding"
-            | "upgrade"
             | "x-forwarded-for"
             | "x-forwarded-host"
             | "x-forwarded-proto"
             | "x-real-ip"
             | "x-request-id"
-    )
+    );
+    is_set || is_hop_by_hop(name)
 }
 
 /// Tells which of a client's fields reach the backend.
