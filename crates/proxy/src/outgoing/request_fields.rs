@@ -240,12 +240,13 @@ impl<'a> Judge<'a> {
         let hops = &self.context.facts.listener.settings.client_address;
         let client = &self.context.judged.client;
         let text = name.as_str();
-        !is_ours(text)
-            && !self.nominated.contains(name)
-            && !unbelieved_headers(client, hops).any(|other| other == name)
-            && !self.user_headers.contains(name)
-            && !is_crowdsecs(text)
-            && !(may_be_twin(text) && self.is_twin(text))
+        let ends_here = is_ours(text)
+            || self.nominated.contains(name)
+            || unbelieved_headers(client, hops).any(|other| other == name)
+            || self.user_headers.contains(name)
+            || is_crowdsecs(text)
+            || (may_be_twin(text) && self.is_twin(text));
+        !ends_here
     }
 
     fn is_twin(&self, name: &str) -> bool {
