@@ -81,6 +81,10 @@ pub(crate) const fn is_token_byte(byte: u8) -> bool {
 }
 
 /// [`is_token_byte`] of each byte: names are looked at byte by byte.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the compiler does it, and would say so"
+)]
 pub(crate) static TOKEN_BYTES: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0_u8;

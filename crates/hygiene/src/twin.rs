@@ -30,6 +30,10 @@ pub fn may_be_twin(name: &str) -> bool {
 }
 
 /// [`is_odd`] of each byte.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the compiler does it, and would say so"
+)]
 static ODD_BYTES: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0_u8;

@@ -68,6 +68,11 @@ impl AnswerHead {
         self.fields.retain(|field| field.name != name);
     }
 
+    /// Removes all fields but those that `stays` lets stay.
+    pub(crate) fn retain(&mut self, stays: impl Fn(&HeaderName) -> bool) {
+        self.fields.retain(|field| stays(&field.name));
+    }
+
     pub(crate) fn contains(&self, name: &HeaderName) -> bool {
         self.get(name).is_some()
     }

@@ -51,7 +51,7 @@ pub(crate) async fn serve(
         Arc::clone(&facts.shared)
     ));
     while let Some((mut connection, mut buffered)) = next.take() {
-        let idle_end = (!is_first).then(|| idle_end.as_mut());
+        let idle_end = (!is_first).then_some(idle_end.as_mut());
         let range = match read_head(&mut connection, &mut buffered, &facts, &limits, idle_end).await
         {
             HeadRead::Head(range) => range,

@@ -134,7 +134,7 @@ pub(crate) fn request_head(
 /// Whether a field is one that only CrowdSec's components may set, or a backend could take it for one.
 fn is_crowdsecs(name: &str) -> bool {
     const PREFIX: &str = "x-crowdsec-";
-    let start = name.get(..PREFIX.len());
+    let start = name.get(..PREFIX.len()).filter(|_| name.starts_with('x'));
     start.is_some_and(|start| start == PREFIX || is_underscore_twin(start, PREFIX))
 }
 
@@ -174,7 +174,8 @@ pub(crate) fn told_by_hop<'a>(
 pub(crate) fn answer_head(context: &Context<'_>, head: &mut AnswerHead) -> bool {
     let incoming = context.incoming;
     let is_chunked = head.contains(&header::TRANSFER_ENCODING);
-    remove_hop_by_hop(head);
+    let nominated = nominated(head.get_all(&header::CONNECTION));
+    head.retain(|name| !is_hop_by_hop(name.as_str()) && !nominated.contains(name));
     if let Some(site) = context.judged.site.as_deref() {
         edit(head, &site.settings.response_headers);
         if let HttpsPolicy::Redirect { hsts_max_age } = site.settings.https
@@ -218,12 +219,19 @@ pub(crate) fn upgrade_head(context: &Context<'_>, head: &mut AnswerHead) {
     head.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
 }
 
-/// Removes the fields of one hop: the known ones, and what `Connection` nominates.
-fn remove_hop_by_hop(fields: &mut impl Fields) {
-    let nominated = nominated(fields.all(&header::CONNECTION));
-    for name in nominated.iter().chain(&HOP_BY_HOP) {
-        fields.remove(name);
-    }
+/// Whether a field is one of `HOP_BY_HOP`.
+fn is_hop_by_hop(name: &str) -> bool {
+    // Text is told apart by its length first.
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    )
 }
 
 /// The fields that `Connection` says are for one hop only.
@@ -244,46 +252,11 @@ fn nominated<'a>(connection: impl Iterator<Item = &'a HeaderValue>) -> Names {
     nominated
 }
 
-fn edit(fields: &mut impl Fields, edits: &HeaderEdits) {
+fn edit(head: &mut AnswerHead, edits: &HeaderEdits) {
     for name in &edits.remove {
-        fields.remove(name);
+        head.remove(name);
     }
     for (name, value) in &edits.set {
-        fields.insert(name, value);
-    }
-}
-
-/// What a map of fields and the head of an answer have in common.
-trait Fields {
-    fn all(&self, name: &HeaderName) -> impl Iterator<Item = &HeaderValue>;
-    fn remove(&mut self, name: &HeaderName);
-    fn insert(&mut self, name: &HeaderName, value: &HeaderValue);
-}
-
-impl Fields for HeaderMap {
-    fn all(&self, name: &HeaderName) -> impl Iterator<Item = &HeaderValue> {
-        self.get_all(name).iter()
-    }
-
-    fn remove(&mut self, name: &HeaderName) {
-        Self::remove(self, name);
-    }
-
-    fn insert(&mut self, name: &HeaderName, value: &HeaderValue) {
-        Self::insert(self, name.clone(), value.clone());
-    }
-}
-
-impl Fields for AnswerHead {
-    fn all(&self, name: &HeaderName) -> impl Iterator<Item = &HeaderValue> {
-        self.get_all(name)
-    }
-
-    fn remove(&mut self, name: &HeaderName) {
-        Self::remove(self, name);
-    }
-
-    fn insert(&mut self, name: &HeaderName, value: &HeaderValue) {
-        Self::insert(self, name.clone(), value.clone());
+        head.insert(name.clone(), value.clone());
     }
 }

@@ -216,7 +216,7 @@ mod tests {
                 answer.head.get(&header::CONTENT_LENGTH).unwrap(),
                 body.len().to_string().as_str()
             );
-            assert_eq!(answer.head.get(&&X_REQUEST_ID).unwrap(), "abc-1");
+            assert_eq!(answer.head.get(&X_REQUEST_ID).unwrap(), "abc-1");
         }
     }
 

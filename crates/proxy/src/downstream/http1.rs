@@ -196,13 +196,18 @@ impl Http1 {
         }
         if !head.contains(&header::DATE) {
             // RFC 9110 section 6.6.1.
-            head.insert(header::DATE, get_cached_date());
+            head.append(header::DATE, 0..0, get_cached_date());
         }
         let connection = match self.keep_alive {
             true => "keep-alive",
             false => "close",
         };
-        head.insert(header::CONNECTION, HeaderValue::from_static(connection));
+        // None is left of the backend's: it is about the backend's connection.
+        head.append(
+            header::CONNECTION,
+            0..0,
+            HeaderValue::from_static(connection),
+        );
         let flush = !matches!(self.answer.body, AnswerBody::Length(1..));
         self.write_head(&head, flush).await
     }

@@ -6,7 +6,7 @@ use http::{Method, Request, Version};
 use palisade_hygiene::is_underscore_twin;
 use palisade_vocabulary::Scheme;
 
-use super::{HOP_BY_HOP, Names, RequestFields, SET, is_crowdsecs, remove_hop_by_hop};
+use super::{HOP_BY_HOP, Names, RequestFields, SET, is_crowdsecs, nominated};
 use crate::downstream::Downstream;
 use crate::request::Context;
 
@@ -114,7 +114,12 @@ pub(crate) fn request_trailers(
 
 /// What a client gets of an answer's trailers. `None` where nothing is left.
 pub(crate) fn answer_trailers(context: &Context<'_>, mut trailers: HeaderMap) -> Option<HeaderMap> {
-    remove_hop_by_hop(&mut trailers);
+    for name in nominated(trailers.get_all(header::CONNECTION).iter()) {
+        trailers.remove(name);
+    }
+    for name in &HOP_BY_HOP {
+        trailers.remove(name);
+    }
     trailers.remove(header::CONTENT_LENGTH);
     if let Some(site) = context.judged.site.as_deref() {
         let edits = &site.settings.response_headers;

@@ -12,7 +12,7 @@ use palisade_hygiene::{is_underscore_twin, may_be_twin};
 use palisade_vocabulary::Mode;
 use smallvec::SmallVec;
 
-use super::{Names, SET, forwarded_host, is_crowdsecs, nominated};
+use super::{Names, SET, forwarded_host, is_crowdsecs, is_hop_by_hop, nominated};
 use crate::answer_head::{spelling, write_field};
 use crate::downstream::Downstream;
 use crate::request::Context;
@@ -201,26 +201,20 @@ fn valid(text: &[u8]) -> &[u8] {
 }
 
 /// Whether a field is for one hop only, or set here whatever the client says of it: the names of `HOP_BY_HOP`,
-/// and those of `SET` but for the length of the body. Text, which is told apart by its length first.
+/// and those of `SET` but for the length of the body.
 fn is_ours(name: &str) -> bool {
-    matches!(
+    let is_set = matches!(
         name,
-        "connection"
-            | "expect"
+        "expect"
             | "forwarded"
             | "host"
-            | "keep-alive"
-            | "proxy-connection"
-            | "te"
-            | "trailer"
-            | "transfer-encoding"
-            | "upgrade"
             | "x-forwarded-for"
             | "x-forwarded-host"
             | "x-forwarded-proto"
             | "x-real-ip"
             | "x-request-id"
-    )
+    );
+    is_set || is_hop_by_hop(name)
 }
 
 /// Tells which of a client's fields reach the backend.
@@ -246,12 +240,13 @@ impl<'a> Judge<'a> {
         let hops = &self.context.facts.listener.settings.client_address;
         let client = &self.context.judged.client;
         let text = name.as_str();
-        !is_ours(text)
-            && !self.nominated.contains(name)
-            && !unbelieved_headers(client, hops).any(|other| other == name)
-            && !self.user_headers.contains(name)
-            && !is_crowdsecs(text)
-            && !(may_be_twin(text) && self.is_twin(text))
+        let ends_here = is_ours(text)
+            || self.nominated.contains(name)
+            || unbelieved_headers(client, hops).any(|other| other == name)
+            || self.user_headers.contains(name)
+            || is_crowdsecs(text)
+            || (may_be_twin(text) && self.is_twin(text));
+        !ends_here
     }
 
     fn is_twin(&self, name: &str) -> bool {

@@ -21,10 +21,6 @@ pub(crate) use self::http1::Http1;
 pub(crate) use self::http2::{AnswerReader, Http2, RequestWriter};
 
 /// The backend's side of one exchange, of which the request's head was sent.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "the usual one is the large one, and allocates nothing"
-)]
 pub(crate) enum Upstream {
     Http1(Http1),
     Http2(Box<Http2>),

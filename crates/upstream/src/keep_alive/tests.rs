@@ -1,7 +1,7 @@
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use pingora_core::protocols::UniqueID;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -41,7 +41,7 @@ fn fill(idle: &IdleConnections, near: Vec<Connection>, max: u16) -> Vec<i32> {
     (0..)
         .zip(near)
         .map(|(second, connection)| {
-            let id = connection.id();
+            let id = connection.as_raw_fd();
             idle.check_in(kept(connection), None, at(second), limits(max));
             id
         })
@@ -52,7 +52,7 @@ fn drain(idle: &IdleConnections, second: u64, max: u16) -> Vec<i32> {
     let mut ids = Vec::new();
     let mut held = Vec::new();
     while let Some(kept) = idle.check_out(None, at(second), limits(max)) {
-        ids.push(kept.connection.id());
+        ids.push(kept.connection.as_raw_fd());
         held.push(kept);
     }
     ids
@@ -143,7 +143,7 @@ async fn a_bound_connection_waits_for_its_client() {
     let (near, _far) = connections(3).await;
     let mut ids = Vec::new();
     for (port, connection) in [1, 2, 1].into_iter().zip(near) {
-        ids.push(connection.id());
+        ids.push(connection.as_raw_fd());
         idle.check_in(
             kept(connection),
             Some(client(port)),
@@ -154,7 +154,7 @@ async fn a_bound_connection_waits_for_its_client() {
     let out = |port: Option<u16>, second: u64| {
         let bound_to = port.map(client);
         idle.check_out(bound_to.as_ref(), at(second), limits(8))
-            .map(|kept| kept.connection.id())
+            .map(|kept| kept.connection.as_raw_fd())
     };
     assert_eq!(out(None, 3), None);
     assert_eq!(out(Some(3), 3), None);
