@@ -5,3 +5,5 @@ pub mod crowd;
 pub mod mmdb;
 pub mod orders;
 pub mod process;
+pub mod rule_language;
+pub mod values;
