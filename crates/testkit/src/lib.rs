@@ -1,4 +1,5 @@
-//! Test support: crowds of clients, what the kernel knows of a process, allocations, geo databases.
+//! Test support: crowds of clients, what the kernel knows of a process, allocations, geo databases, and what
+//! benchmarks of more than one crate have in common.
 
 pub mod alloc;
 pub mod crowd;

@@ -78,7 +78,7 @@ fn observe_request_log_to_dev_null(bencher: Bencher<'_, '_>) {
     bench_observe(bencher, &with_log(Sink::File("/dev/null".into())));
 }
 
-#[divan::bench(threads = [2], sample_size = 1000)]
+#[divan::bench(threads = [1, 2], sample_size = 1000)]
 fn observe_request_log_to_file(bencher: Bencher<'_, '_>) {
     let file = tempfile::NamedTempFile::new().expect("a file");
     bench_observe(bencher, &with_log(Sink::File(file.path().to_owned())));
