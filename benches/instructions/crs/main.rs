@@ -9,69 +9,20 @@
 
 #[path = "../inspected.rs"]
 mod inspected;
-
-use std::path::Path;
+mod program;
 
 use gungraun::{
     Callgrind, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group, main,
 };
-use palisade_seclang::{CompileOptions, RuleFiles, SourceError, compile};
-use palisade_waf::RuleFolder;
 
 use inspected::{Benign, Inspected, Values};
+use program::program;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const RECOMMENDED: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../../rules/seclang/recommended.conf"
-);
-
-/// CRS's files, and one that switches the engine on and says which paranoia level.
-struct WithParanoia {
-    folder: RuleFolder,
-    level: u8,
-}
-
-const LEVEL_FILE: &str = "paranoia";
-
-impl RuleFiles for WithParanoia {
-    fn matching(&self, pattern: &str, from: Option<&str>) -> Result<Vec<String>, SourceError> {
-        match pattern {
-            LEVEL_FILE => Ok(vec![LEVEL_FILE.to_owned()]),
-            _ => self.folder.matching(pattern, from),
-        }
-    }
-
-    fn read(&self, file: &str) -> Result<Vec<u8>, SourceError> {
-        if file != LEVEL_FILE {
-            return self.folder.read(file);
-        }
-        let level = self.level;
-        let rules = format!(
-            "SecRuleEngine On\n\
-             SecAction \"id:900000,phase:1,pass,nolog,setvar:tx.blocking_paranoia_level={level}\"\n"
-        );
-        Ok(rules.into_bytes())
-    }
-
-    fn data(&self, name: &str, from: &str) -> Result<Vec<u8>, SourceError> {
-        self.folder.data(name, from)
-    }
-}
-
 fn inspected(level: u8, request: fn() -> Benign, values: Values) -> Inspected {
-    let crs = std::env::var_os("PALISADE_CRS").expect("PALISADE_CRS names CRS's folder");
-    let file = |name: &str| Path::new(&crs).join(name).to_string_lossy().into_owned();
-    let (setup, rules) = (file("crs-setup.conf.example"), file("rules/*.conf"));
-    let files = WithParanoia {
-        folder: RuleFolder::new("/"),
-        level,
-    };
-    let roots = [RECOMMENDED, &setup, LEVEL_FILE, &rules];
-    let compiled = compile(&roots, &files, CompileOptions::default());
-    Inspected::new(compiled.program.expect("CRS"), request(), values)
+    Inspected::new(program(level), request(), values)
 }
 
 #[library_benchmark(setup = inspected)]

@@ -15,6 +15,8 @@ mod answer;
 mod bodies;
 mod case;
 mod clients;
+#[path = "../../../crates/telemetry/benches/lines/events.rs"]
+mod events;
 mod head;
 #[path = "../inspected.rs"]
 mod inspected;

@@ -6,6 +6,10 @@ use gungraun::{library_benchmark, library_benchmark_group};
 use palisade_seclang::{
     Matcher, Operator, OperatorCache, SourceError, Sources, Transformation, UnicodeMap,
 };
+use palisade_testkit::rule_language::{
+    BACKSLASHES, BENIGN, CAPITALS, COMMAND_LINE, COMMANDS, DOT_SEGMENTS, ENTITIES, NULLS,
+    PERCENT_ESCAPES, PHRASES, TEXT, TRAVERSAL, UTF_8, kibibyte,
+};
 
 use crate::TIMES;
 
@@ -25,14 +29,6 @@ const HOT: [Transformation; 9] = [
     Transformation::NormalisePath,
     Transformation::CmdLine,
 ];
-
-/// What most values are: nothing is to be done.
-const BENIGN: &[u8] = b"session-4f2a9c_settings.7";
-const TEXT: &[u8] = b"The quick brown fox jumps over the lazy dog, 42 times a day. ";
-
-fn kibibyte(pattern: &[u8]) -> Vec<u8> {
-    pattern.iter().copied().cycle().take(1024).collect()
-}
 
 /// Values, and memory that has grown.
 struct Transforming {
@@ -62,18 +58,15 @@ impl Transforming {
 
 // One application to 1 KiB of what each decodes.
 #[library_benchmark(setup = Transforming::new)]
-#[bench::url_decode_uni(Transformation::UrlDecodeUni, b"name%3dvalue+and%20%u0041 more&")]
-#[bench::lowercase(Transformation::Lowercase, b"The Quick BROWN Fox ")]
-#[bench::js_decode(Transformation::JsDecode, b"var \\x41\\u0042 = \\'c\\'; ")]
-#[bench::html_entity_decode(
-    Transformation::HtmlEntityDecode,
-    b"<p>a &lt; b &amp;&#38; c&nbsp;</p>"
-)]
-#[bench::css_decode(Transformation::CssDecode, b"var \\x41\\u0042 = \\'c\\'; ")]
-#[bench::utf8_to_unicode(Transformation::Utf8ToUnicode, "caf\u{e9} \u{20ac} 42 na\u{ef}ve ".as_bytes())]
-#[bench::remove_nulls(Transformation::RemoveNulls, b"a\0text\0with\0nulls")]
-#[bench::normalise_path(Transformation::NormalisePath, b"/var/./www/../log//app")]
-#[bench::cmd_line(Transformation::CmdLine, b"C^MD.exe /c \"dir\" ,; ")]
+#[bench::url_decode_uni(Transformation::UrlDecodeUni, PERCENT_ESCAPES)]
+#[bench::lowercase(Transformation::Lowercase, CAPITALS)]
+#[bench::js_decode(Transformation::JsDecode, BACKSLASHES)]
+#[bench::html_entity_decode(Transformation::HtmlEntityDecode, ENTITIES)]
+#[bench::css_decode(Transformation::CssDecode, BACKSLASHES)]
+#[bench::utf8_to_unicode(Transformation::Utf8ToUnicode, UTF_8)]
+#[bench::remove_nulls(Transformation::RemoveNulls, NULLS)]
+#[bench::normalise_path(Transformation::NormalisePath, DOT_SEGMENTS)]
+#[bench::cmd_line(Transformation::CmdLine, COMMAND_LINE)]
 fn transformation(mut transforming: Transforming) -> Transforming {
     transforming.run();
     transforming
@@ -134,17 +127,10 @@ impl Asking {
     }
 }
 
-/// Regular expressions as OWASP CRS has them.
-const TRAVERSAL: &[u8] = br"(?i)(?:^|[\x5c/;])\.{2,3}[\x5c/;]|(?:etc|proc)/(?:passwd|self)";
-const COMMANDS: &[u8] = br"(?i)(?:;|\||&&)\s*(?:cat|curl|wget|nc|bash|sh|id)\b";
-
 #[library_benchmark(setup = Asking::new)]
 #[bench::rx_literals(b"rx", TRAVERSAL)]
 #[bench::rx_classes(b"rx", COMMANDS)]
-#[bench::pm(
-    b"pm",
-    b"union select insert update delete /etc/passwd cmd.exe powershell"
-)]
+#[bench::pm(b"pm", PHRASES)]
 #[bench::contains(b"contains", b"<script")]
 #[bench::within(b"within", b"GET HEAD POST OPTIONS")]
 #[bench::validate_byte_range(b"validateByteRange", b"1-255")]

@@ -1,18 +1,14 @@
 //! What access rules cost a benign browser request, by their number: a quarter each of address
 //! ranges, path prefixes, substrings of the user agent and regular expressions on the path.
 //!
-//! `cargo bench -p palisade-access --bench rules` prints nanoseconds for one evaluation: the least
-//! and the median of many rounds, and how the least relates to that of 100 rules.
+//! `cargo bench -p palisade-access`.
 
 #![expect(
-    clippy::print_stdout,
     clippy::expect_used,
-    reason = "a program for a terminal"
+    reason = "a benchmark that can't be set up has no figures"
 )]
 
-use std::hint::black_box;
-use std::time::Instant;
-
+use divan::{Bencher, black_box};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use palisade_access::{
     Action, AddressCondition, Condition, Field, Pattern, PatternKind, Rule, RuleSet, Scratch,
@@ -22,10 +18,23 @@ use palisade_vocabulary::{
     Cidr, ClientAddr, HttpVersion, Ip, Mode, PathView, Place, RequestView, Scheme,
 };
 
-const ROUNDS: usize = 200;
-const EVALUATIONS_PER_ROUND: u32 = 5_000;
+/// How many rules there are.
+const COUNTS: [u32; 5] = [0, 50, 100, 1_000, 10_000];
 
 fn main() {
+    divan::main();
+}
+
+#[divan::bench(args = COUNTS, sample_count = 10)]
+fn build(bencher: Bencher<'_, '_>, count: u32) {
+    bencher
+        .with_inputs(|| (0..count).map(rule).collect::<Vec<_>>())
+        .bench_values(|rules| RuleSet::build(rules).expect("rules"));
+}
+
+#[divan::bench(args = COUNTS, sample_size = 1000)]
+fn evaluate(bencher: Bencher<'_, '_>, count: u32) {
+    let rules = RuleSet::build((0..count).map(rule).collect()).expect("rules");
     let client = ClientAddr::peer("203.0.113.77".parse().expect("address"), 51234);
     let headers = browser_headers();
     let view = RequestView {
@@ -43,40 +52,11 @@ fn main() {
         query: b"color=green&page=2",
         headers: &headers,
     };
-    let mut of_hundred = None;
-    for count in [0, 50, 100, 1_000, 10_000] {
-        let started = Instant::now();
-        let rules = RuleSet::build((0..count).map(rule).collect()).expect("rules");
-        let built = started.elapsed();
-        let (least, median) = measure(&rules, &view);
-        if count == 100 {
-            of_hundred = Some(least);
-        }
-        let ratio = of_hundred.map_or(String::new(), |hundred| {
-            format!("  {:.2}x of 100", least / hundred)
-        });
-        println!(
-            "{count:>6} rules: {least:>6.0} ns least, {median:>6.0} ns median{ratio}  (built in {built:.0?})"
-        );
-    }
-}
-
-/// Nanoseconds for one evaluation: the least and the median of all rounds.
-fn measure(rules: &RuleSet, view: &RequestView<'_>) -> (f64, f64) {
     let mut scratch = Scratch::new();
-    let mut rounds: Vec<f64> = (0..ROUNDS)
-        .map(|_| {
-            let started = Instant::now();
-            for _ in 0..EVALUATIONS_PER_ROUND {
-                let ruling = rules.evaluate(black_box(view), &mut scratch);
-                assert!(black_box(ruling.decided).is_none(), "the request is benign");
-            }
-            started.elapsed().as_secs_f64() * 1e9 / f64::from(EVALUATIONS_PER_ROUND)
-        })
-        .collect();
-    rounds.sort_unstable_by(f64::total_cmp);
-    let at = |index: usize| rounds.get(index).copied().unwrap_or_default();
-    (at(0), at(ROUNDS / 2))
+    bencher.bench_local(|| {
+        let ruling = rules.evaluate(black_box(&view), &mut scratch);
+        assert!(black_box(ruling.decided).is_none(), "the request is benign");
+    });
 }
 
 fn rule(number: u32) -> Rule {

@@ -63,7 +63,7 @@
 //! # Memory and time
 //!
 //! At a million, 27 bytes for an IPv4 decision and 43 for an IPv6 one, all included. A look-up takes no
-//! lock and allocates nothing; `benches/table.rs` prints what it costs.
+//! lock and allocates nothing; `benches/table` prints what it costs.
 
 mod allowed;
 mod decision;

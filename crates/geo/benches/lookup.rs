@@ -1,10 +1,9 @@
 //! What a look-up costs: `cargo bench -p palisade-geo`.
 
-use std::hint::black_box;
 use std::net::Ipv4Addr;
-use std::time::{Duration, Instant};
 
-use palisade_geo::{GeoDatabase, GeoDatabases};
+use divan::{Bencher, black_box};
+use palisade_geo::{Fact, GeoDatabase, GeoDatabases};
 use palisade_testkit::mmdb::{MmdbValue, MmdbWriter};
 use palisade_vocabulary::{Cidr, Ip};
 
@@ -12,39 +11,56 @@ use palisade_vocabulary::{Cidr, Ip};
 const RANGES: u32 = 100_000;
 
 fn main() {
-    let countries = database(|n| {
-        let letter = |n: u32| char::from(b'A' + u8::try_from(n % 26).unwrap_or(0));
-        MmdbValue::field(
-            "country_code",
-            [letter(n), letter(n / 26)]
-                .iter()
-                .collect::<String>()
-                .as_str(),
-        )
-    });
-    let systems = database(|n| MmdbValue::field("autonomous_system_number", n + 1));
-    let start = Instant::now();
-    let databases = GeoDatabases {
-        country: GeoDatabase::from_bytes(countries).ok(),
-        asn: GeoDatabase::from_bytes(systems).ok(),
-        ..GeoDatabases::default()
-    };
-    report("load both", start.elapsed());
+    divan::main();
+}
 
-    let mut best = Duration::MAX;
-    for _ in 0..7 {
-        let start = Instant::now();
-        for n in 0..RANGES {
-            black_box(databases.place(black_box(address(n))));
-        }
-        best = best.min(start.elapsed() / RANGES);
-    }
-    report("place, both databases", best);
+#[divan::bench(sample_count = 7)]
+fn load_both(bencher: Bencher<'_, '_>) {
+    bencher
+        .with_inputs(|| (countries(), systems()))
+        .bench_values(load);
+}
+
+/// Country and system of one client after another.
+#[divan::bench(sample_size = RANGES)]
+fn place(bencher: Bencher<'_, '_>) {
+    let databases = load((countries(), systems()));
+    let mut numbers = (0..RANGES).cycle();
+    bencher.bench_local(|| {
+        let client = numbers.next().map(address);
+        client.map(|client| databases.place(black_box(client)))
+    });
 }
 
 /// The addresses are spread as those of real clients are: no two close together.
 fn address(n: u32) -> Ip {
     Ip::from(Ipv4Addr::from(n.wrapping_mul(0x9e37_79b1)))
+}
+
+fn load((countries, systems): (Vec<u8>, Vec<u8>)) -> GeoDatabases {
+    GeoDatabases {
+        country: whole(countries),
+        asn: whole(systems),
+        ..GeoDatabases::default()
+    }
+}
+
+fn whole<F: Fact>(bytes: Vec<u8>) -> Option<GeoDatabase<F>> {
+    let database = GeoDatabase::from_bytes(bytes).ok();
+    assert!(database.is_some(), "a database");
+    database
+}
+
+fn countries() -> Vec<u8> {
+    let letter = |n: u32| char::from(b'A' + u8::try_from(n % 26).unwrap_or(0));
+    database(|n| {
+        let code: String = [letter(n), letter(n / 26)].iter().collect();
+        MmdbValue::field("country_code", code.as_str())
+    })
+}
+
+fn systems() -> Vec<u8> {
+    database(|n| MmdbValue::field("autonomous_system_number", n + 1))
 }
 
 fn database(record: impl Fn(u32) -> MmdbValue) -> Vec<u8> {
@@ -54,9 +70,4 @@ fn database(record: impl Fn(u32) -> MmdbValue) -> Vec<u8> {
             writer.insert(range, record(n))
         })
         .build()
-}
-
-#[expect(clippy::print_stdout, reason = "this is what a benchmark is for")]
-fn report(name: &str, time: Duration) {
-    println!("{name:<24} {time:>12.1?}");
 }
