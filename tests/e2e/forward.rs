@@ -219,6 +219,47 @@ fn informational_answers_pass() {
 }
 
 #[test]
+fn informational_answers_are_edited_and_lose_what_is_for_one_hop() {
+    let early = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\nServer: a/1\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\
+        Connection: close, x-hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    let backend = Backend::answering(early);
+    let palisade = Palisade::start(&format!(
+        "listeners: [{{ address: 127.0.0.1:0 }}]
+upstreams: {{ app: {{ servers: [{backend}] }} }}
+sites: [{{ upstream: app, headers: {{ response: {{ remove: [Server] }} }} }}]
+"
+    ));
+    let mut client = palisade.connect();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let hints = client.answer().unwrap();
+    assert_eq!(
+        (hints.status, hints.header("link")),
+        (103, Some("</a.css>"))
+    );
+    for name in [
+        "server",
+        "transfer-encoding",
+        "content-length",
+        "connection",
+        "x-hop",
+        "keep-alive",
+    ] {
+        assert_eq!(hints.header(name), None, "{name}");
+    }
+    assert_eq!(client.answer().unwrap().text(), "ok");
+}
+
+#[test]
+fn a_coding_that_nobody_would_undo_is_a_bad_answer() {
+    for coding in ["gzip, chunked", "identity", "gzip"] {
+        let answer =
+            format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: {coding}\r\n\r\n2\r\nok\r\n0\r\n\r\n");
+        let palisade = in_front_of(&Backend::answering(answer));
+        assert_eq!(palisade.get("/").status, 502, "{coding}");
+    }
+}
+
+#[test]
 fn an_expectation_is_met_here() {
     let backend = Backend::start();
     let palisade = in_front_of(&backend);

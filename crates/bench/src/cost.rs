@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 /// A process and those that it has started, and they.
@@ -98,22 +98,41 @@ pub fn listening_process(door: SocketAddr) -> Option<u32> {
     processes().filter(has_socket).min()
 }
 
-/// From `/proc/net/tcp`: address and port in hexadecimal, 0A is LISTEN.
+/// From `/proc/net/tcp` and `tcp6`: address and port in hexadecimal, words in the machine's order; 0A is LISTEN.
 fn listening_inode(door: SocketAddr) -> Option<String> {
-    let SocketAddr::V4(door) = door else {
-        return None;
+    let words = |address: Ipv6Addr| {
+        let octets = address.octets();
+        let words = octets
+            .chunks_exact(4)
+            .filter_map(|word| word.try_into().ok());
+        words
+            .map(|word| format!("{:08X}", u32::from_ne_bytes(word)))
+            .collect::<String>()
     };
-    let port = door.port();
-    let exact = format!("{:08X}:{port:04X}", u32::from_ne_bytes(door.ip().octets()));
-    let any = format!("00000000:{port:04X}");
-    let table = fs::read_to_string("/proc/net/tcp").ok()?;
-    table.lines().skip(1).find_map(|line| {
+    let v4 = |address: Ipv4Addr| format!("{:08X}", u32::from_ne_bytes(address.octets()));
+    let any = words(Ipv6Addr::UNSPECIFIED);
+    let addresses = match door.ip() {
+        IpAddr::V4(address) => {
+            vec![
+                v4(address),
+                v4(Ipv4Addr::UNSPECIFIED),
+                words(address.to_ipv6_mapped()),
+                any,
+            ]
+        }
+        IpAddr::V6(address) => vec![words(address), any],
+    };
+    let doors: Vec<String> = addresses
+        .into_iter()
+        .map(|address| format!("{address}:{:04X}", door.port()))
+        .collect();
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(fs::read_to_string);
+    let lines = tables.iter().flatten().flat_map(|table| table.lines());
+    lines.skip(1).find_map(|line| {
         let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-        let [_, local, _, "0A", .., _, _, _, _, _, _, _, _] = fields.as_slice() else {
-            return None;
-        };
-        let is_door = *local == exact || *local == any;
-        is_door.then(|| fields.get(9).map(|inode| (*inode).to_owned()))?
+        let (local, state, inode) = (fields.get(1)?, fields.get(3)?, fields.get(9)?);
+        let is_door = *state == "0A" && doors.iter().any(|door| door == local);
+        is_door.then(|| (*inode).to_owned())
     })
 }
 
@@ -227,10 +246,23 @@ mod tests {
 
     #[test]
     fn who_listens_is_found() {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let door = listener.local_addr().expect("its address");
-        assert_eq!(listening_process(door), Some(std::process::id()));
-        drop(listener);
-        assert_eq!(listening_process(door), None);
+        for (listens, asked) in [
+            ("127.0.0.1:0", "127.0.0.1"),
+            ("0.0.0.0:0", "127.0.0.1"),
+            ("[::1]:0", "::1"),
+            ("[::]:0", "127.0.0.1"),
+            ("[::]:0", "::1"),
+        ] {
+            let listener = TcpListener::bind(listens).expect("a port");
+            let port = listener.local_addr().expect("its address").port();
+            let door = SocketAddr::new(asked.parse().expect("an address"), port);
+            assert_eq!(
+                listening_process(door),
+                Some(std::process::id()),
+                "{listens}"
+            );
+            drop(listener);
+            assert_eq!(listening_process(door), None, "{listens}");
+        }
     }
 }

@@ -11,8 +11,6 @@ use crate::session::{Interrupted, Session};
 use crate::transport::{KEEP_ALIVE, TLS};
 use crate::workload::{Kind, Requests};
 
-const WARM_UP: Duration = Duration::from_millis(500);
-
 /// Takes the figures of idle connections, before any load; with notes of what went otherwise than it was to go.
 ///
 /// # Errors
@@ -29,7 +27,7 @@ pub fn measure(session: &Session) -> Result<(Vec<Memory>, Vec<String>), Interrup
         let started = settled(subject);
         // So that memory is there, or given back, which connections neither take nor give.
         if let Some(target) = subject.target(KEEP_ALIVE) {
-            let _ = session.load(&target, Kind::Get, 0, WARM_UP);
+            let _ = session.load(subject.process, &target, Kind::Get, 0);
         }
         let (mut held, mut before) = (Vec::new(), settled(subject));
         let mut idle = |transport| {
@@ -94,7 +92,10 @@ fn each_of(
     if !held.iter().all(Connection::is_open) {
         return Err(io::Error::other("the server has ended some of them"));
     }
-    let grown = with_all.saturating_sub(std::mem::replace(before, with_all));
+    let before = std::mem::replace(before, with_all);
+    let grown = with_all
+        .checked_sub(before)
+        .ok_or_else(|| io::Error::other("the server gave memory back meanwhile"))?;
     Ok(grown as f64 / 1024.0 / count.max(1) as f64)
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::cost::ProcessorTime;
 use crate::lineup::{Lineup, Subject};
-use crate::load::{Offer, Target, open};
+use crate::load::{Offer, Tally, Target, open};
 use crate::palisade::Setting;
 use crate::results::{Latency, median, quantile};
 use crate::session::{Interrupted, Session};
@@ -14,8 +14,9 @@ use crate::workload::Kind;
 
 /// Of what server, clients and backend together can.
 const SHARE_OF_CAPACITY: f64 = 0.7;
-const CAPACITY_TURNS: u32 = 3;
-const CAPACITY_TURN: Duration = Duration::from_secs(1);
+/// A window that takes longer than so many times its length had requests waiting at its end.
+const KEPT_UP_MOST: f64 = 1.1;
+const CAPACITY_TURNS: u32 = 5;
 
 const DECISIONS: &str = "palisade_decisions";
 const RELOADS: &str = "palisade_reloads_total";
@@ -87,11 +88,14 @@ impl Meanwhile {
             Self::Nothing => None,
             Self::Delta => {
                 let changed = || (metric(DECISIONS) - before.decisions).abs() > DELTA_LEAST;
-                (!has_come(changed)).then_some("no delta was applied")
+                came_in_time(changed, "the delta wasn't in force before the window ended")
             }
             Self::Reload => {
                 let is_done = || metric(RELOADS) > before.reloads;
-                (!has_come(is_done)).then_some("the settings weren't read again")
+                came_in_time(
+                    is_done,
+                    "the settings weren't read again before the window ended",
+                )
             }
             Self::Stalled => {
                 let silent_for = metric("palisade_lapi_last_success_age_seconds");
@@ -124,18 +128,16 @@ impl Before {
     }
 }
 
-/// Whether this holds, soon.
-fn has_come(holds: impl Fn() -> bool) -> bool {
+/// `late` where this doesn't hold yet; what comes late is waited for, so that it is in no other window.
+fn came_in_time(holds: impl Fn() -> bool, late: &'static str) -> Option<&'static str> {
+    if holds() {
+        return None;
+    }
     let patience = Instant::now() + PATIENCE;
-    loop {
-        if holds() {
-            return true;
-        }
-        if Instant::now() > patience {
-            return false;
-        }
+    while !holds() && Instant::now() < patience {
         std::thread::sleep(LOOK_EVERY);
     }
+    Some(late)
 }
 
 /// Takes all figures of latency; with notes of what went otherwise than it was to go.
@@ -179,7 +181,7 @@ fn lanes<'a>(session: &Session<'a>) -> Result<Vec<Lane<'a>>, Interrupted> {
             continue;
         };
         session.go_on(&format!("capacity of {}", subject.title))?;
-        let rate = SHARE_OF_CAPACITY * capacity(session, &target);
+        let rate = SHARE_OF_CAPACITY * capacity(session, subject, &target);
         if !rate.is_finite() || rate <= 0.0 {
             continue;
         }
@@ -199,6 +201,7 @@ fn lanes<'a>(session: &Session<'a>) -> Result<Vec<Lane<'a>>, Interrupted> {
                 p99_ms: Vec::new(),
                 p999_ms: Vec::new(),
                 cpu_us: Vec::new(),
+                is_wrong: false,
             },
         }));
     }
@@ -206,9 +209,9 @@ fn lanes<'a>(session: &Session<'a>) -> Result<Vec<Lane<'a>>, Interrupted> {
 }
 
 /// Answers a second when clients ask as fast as they are answered.
-fn capacity(session: &Session, target: &Target) -> f64 {
+fn capacity(session: &Session, subject: &Subject, target: &Target) -> f64 {
     let turns = (0..CAPACITY_TURNS).map(|turn| {
-        let tally = session.load(target, Kind::Get, turn, CAPACITY_TURN);
+        let tally = session.load(subject.process, target, Kind::Get, turn).tally;
         tally.answered() as f64 / tally.took.as_secs_f64()
     });
     median(&turns.collect::<Vec<_>>())
@@ -235,23 +238,40 @@ impl Lane<'_> {
             (begin.join(), answered)
         });
         let cpu = ProcessorTime::of(self.subject.process).since(&before);
-        if round > 0 && !took.is_empty() {
-            let quantile = |share| quantile(&took, share) * 1e3;
-            self.latency.p50_ms.push(quantile(0.5));
-            self.latency.p99_ms.push(quantile(0.99));
-            self.latency.p999_ms.push(quantile(0.999));
-            let cpu_us = cpu.as_secs_f64() * 1e6 / tally.answered() as f64;
-            self.latency.cpu_us.push(cpu_us);
+        let has_begun = matches!(begun, Ok(Ok(())));
+        let wrong = self.wrong(&tally, has_begun, before_window);
+        if wrong.is_some() && round > 0 {
+            self.latency.is_wrong = true;
         }
-        let missing = self.meanwhile.end(self.subject, before_window);
+        if round > 0 && !took.is_empty() {
+            self.add(&took, cpu.as_secs_f64() * 1e6 / tally.answered() as f64);
+        }
+        let kept_up = tally.took < plan.window.mul_f64(KEPT_UP_MOST);
+        let late = (!kept_up && round > 0)
+            .then(|| "it didn't keep up with the rate in some window".to_owned());
+        wrong.filter(|_| round > 0).or(late).map(|wrong| {
+            let (title, meanwhile) = (&self.subject.title, self.meanwhile.title());
+            format!("{title}, {meanwhile}: {wrong}")
+        })
+    }
+
+    fn add(&mut self, took: &[f64], cpu_us: f64) {
+        let quantile = |share| quantile(took, share) * 1e3;
+        self.latency.p50_ms.push(quantile(0.5));
+        self.latency.p99_ms.push(quantile(0.99));
+        self.latency.p999_ms.push(quantile(0.999));
+        self.latency.cpu_us.push(cpu_us);
+    }
+
+    /// What isn't as it should be, if anything: then the figure is none.
+    fn wrong(&self, tally: &Tally, has_begun: bool, before: Before) -> Option<String> {
+        let missing = self.meanwhile.end(self.subject, before);
         let lost = tally.failed + tally.refused;
-        let wrong = match missing {
-            _ if !matches!(begun, Ok(Ok(()))) => "it couldn't be begun".to_owned(),
-            Some(wrong) => wrong.to_owned(),
-            None if lost > 0 => format!("{lost} requests failed, or were refused"),
-            None => return None,
-        };
-        let (title, meanwhile) = (&self.subject.title, self.meanwhile.title());
-        Some(format!("{title}, {meanwhile}: {wrong}"))
+        match missing {
+            _ if !has_begun => Some("it couldn't be begun".to_owned()),
+            Some(missing) => Some(missing.to_owned()),
+            None if lost > 0 => Some(format!("{lost} requests failed, or were refused")),
+            None => None,
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use http::HeaderValue;
@@ -17,6 +18,7 @@ use crate::palisade::{Palisade, Setting, rule_path};
 use crate::peers::Peer;
 use crate::plan::{Plan, Running};
 use crate::server::{Server, StartError, free_doors};
+use crate::session::Interrupted;
 use crate::subject::{Doors, Duty, Opens, Place};
 use crate::transport::{Tls, Transport};
 
@@ -55,6 +57,9 @@ pub enum LineupError {
         /// How many it should.
         wanted: usize,
     },
+    /// Somebody asked for the end.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
     /// A server that runs already, supposedly.
     #[error("{name}: nobody that this user may look into listens at {door}")]
     NobodyListens {
@@ -196,6 +201,7 @@ struct Start<'a> {
     listed: Arc<Listed>,
     million: Option<Arc<Listed>>,
     backend: &'a Backend,
+    is_over: &'a AtomicBool,
 }
 
 impl Lineup {
@@ -203,7 +209,12 @@ impl Lineup {
     ///
     /// # Errors
     /// Where Palisade doesn't run, or one that should run already. A peer that doesn't run is left out.
-    pub fn start(plan: &Plan, folder: &Path, tell: &dyn Fn(&str)) -> Result<Self, LineupError> {
+    pub fn start(
+        plan: &Plan,
+        folder: &Path,
+        tell: &dyn Fn(&str),
+        is_over: &AtomicBool,
+    ) -> Result<Self, LineupError> {
         let listed = Arc::new(Listed::new(Setting::Gate.decisions(), LISTED_SEED));
         let others = Listed::new(Setting::Gate.decisions(), OTHERS_SEED);
         let million = plan
@@ -224,22 +235,28 @@ impl Lineup {
             listed: Arc::clone(&listed),
             million,
             backend: &backend,
+            is_over,
         };
         let (mut subjects, mut absent) = (Vec::new(), Vec::new());
+        let running: Vec<Subject> = plan
+            .running
+            .iter()
+            .map(|running| start.running(running))
+            .collect::<Result<_, _>>()?;
         for setting in &plan.settings {
-            tell(&format!("starting {}", setting.title()));
+            tell(&format!("starting {}", plan.title(*setting)));
+            start.go_on()?;
             subjects.push(start.palisade(*setting)?);
         }
         for peer in &plan.peers {
             tell(&format!("starting {}", peer.title));
+            start.go_on()?;
             match start.peer(peer) {
                 Ok(subject) => subjects.push(subject),
                 Err(reason) => absent.push(reason),
             }
         }
-        for running in &plan.running {
-            subjects.push(start.running(running)?);
-        }
+        subjects.extend(running);
         Ok(Self {
             subjects,
             clients: clients.into(),
@@ -296,12 +313,12 @@ impl Start<'_> {
         ];
         let server = Server::start(&launch, &place.folder, &doors);
         let server = server.map_err(|error| LineupError::Start {
-            title: setting.title().to_owned(),
+            title: self.plan.title(setting).to_owned(),
             error,
         })?;
         let subject = Subject {
             name,
-            title: setting.title().to_owned(),
+            title: self.plan.title(setting).to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             duty: setting.duty(),
             setting: Some(setting),
@@ -318,7 +335,7 @@ impl Start<'_> {
             metrics: Some(metrics),
             folder: place.folder,
         };
-        await_decisions(&subject, setting.decisions())?;
+        self.await_decisions(&subject, setting.decisions())?;
         Ok(subject)
     }
 
@@ -362,23 +379,31 @@ impl Start<'_> {
         let tls = ClientTls::trusting(&self.certificate, self.plan.clients)?;
         Ok(Subject::at(&running.name, door, process, tls))
     }
-}
 
-fn await_decisions(subject: &Subject, wanted: usize) -> Result<(), LineupError> {
-    let patience = Instant::now() + DECISIONS_PATIENCE;
-    loop {
-        let held = subject.metric("palisade_decisions")? as u64;
-        if held >= wanted as u64 {
-            return Ok(());
+    fn go_on(&self) -> Result<(), LineupError> {
+        match self.is_over.load(Ordering::Relaxed) {
+            true => Err(Interrupted.into()),
+            false => Ok(()),
         }
-        if Instant::now() > patience {
-            return Err(LineupError::Decisions {
-                title: subject.title.clone(),
-                held,
-                wanted,
-            });
+    }
+
+    fn await_decisions(&self, subject: &Subject, wanted: usize) -> Result<(), LineupError> {
+        let patience = Instant::now() + DECISIONS_PATIENCE;
+        loop {
+            self.go_on()?;
+            let held = subject.metric("palisade_decisions")? as u64;
+            if held >= wanted as u64 {
+                return Ok(());
+            }
+            if Instant::now() > patience {
+                return Err(LineupError::Decisions {
+                    title: subject.title.clone(),
+                    held,
+                    wanted,
+                });
+            }
+            std::thread::sleep(LOOK_EVERY);
         }
-        std::thread::sleep(LOOK_EVERY);
     }
 }
 

@@ -54,13 +54,15 @@ impl Setting {
         }
     }
 
-    /// Its name in tables.
+    /// Its name in tables; a gate says whether it has a country database.
     #[must_use]
-    pub const fn title(self) -> &'static str {
+    pub const fn title(self, has_geo: bool) -> &'static str {
         match self {
             Self::Bare => "Palisade, bare proxy",
-            Self::Gate => "Palisade, gate: 50 rules, 50,000 decisions, geo",
-            Self::GateLarge => "Palisade, gate: 10,000 rules, 1,000,000 decisions, geo",
+            Self::Gate if has_geo => "Palisade, gate: 50 rules, 50,000 decisions, geo",
+            Self::Gate => "Palisade, gate: 50 rules, 50,000 decisions",
+            Self::GateLarge if has_geo => "Palisade, gate: 10,000 rules, 1,000,000 decisions, geo",
+            Self::GateLarge => "Palisade, gate: 10,000 rules, 1,000,000 decisions",
             Self::GateLive => "Palisade, gate, with a LAPI that changes",
             Self::Waf1 => "Palisade, OWASP CRS, paranoia 1",
             Self::Waf2 => "Palisade, OWASP CRS, paranoia 2",
@@ -160,7 +162,11 @@ impl Palisade<'_> {
         if let Some(database) = self.country_database {
             // Nobody browses from Antarctica.
             lines.push_str("  rules: [{ id: place, match: { country: AQ }, action: block }]\n");
-            let _ = writeln!(lines, "geo: {{ country_database: {} }}", quoted(database));
+            let _ = writeln!(
+                lines,
+                "geo: {{ country_database: {}, required: true }}",
+                quoted(database)
+            );
         }
         let Some(lapi) = self.lapi else { return };
         let (interval, timeout) = match self.setting {

@@ -88,3 +88,11 @@ pub struct Plan {
     /// A database that tells countries, in MaxMind's format.
     pub country_database: Option<PathBuf>,
 }
+
+impl Plan {
+    /// How tables call a Palisade with this setting.
+    #[must_use]
+    pub fn title(&self, setting: Setting) -> &'static str {
+        setting.title(self.country_database.is_some())
+    }
+}

@@ -82,6 +82,8 @@ pub struct Latency {
     pub p999_ms: Vec<f64>,
     /// Microseconds of processor time of the server's process tree for a request, with what went on meanwhile.
     pub cpu_us: Vec<f64>,
+    /// Whether answers were other than they should be, or what was to go on didn't: a note tells of it.
+    pub is_wrong: bool,
 }
 
 /// Resident memory.
@@ -158,6 +160,7 @@ impl Results {
     pub fn latency(&self, subject: &str, meanwhile: &str) -> Option<&Latency> {
         self.latencies
             .iter()
+            .filter(|latency| !latency.is_wrong)
             .find(|latency| latency.subject == subject && latency.meanwhile == meanwhile)
     }
 }

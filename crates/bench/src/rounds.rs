@@ -1,13 +1,10 @@
 //! Processor time a request: every server takes its turn with the same requests, round after round.
 
-use std::time::Duration;
-
-use crate::cost::ProcessorTime;
 use crate::lineup::Subject;
 use crate::load::{Tally, Target};
 use crate::plan::{Part, Plan};
 use crate::results::Cost;
-use crate::session::{Interrupted, Session};
+use crate::session::{Interrupted, Session, Turn};
 use crate::subject::Duty;
 use crate::transport::{KEEP_ALIVE, Tls};
 use crate::workload::Kind;
@@ -47,13 +44,13 @@ pub fn measure(session: &Session) -> Result<(Vec<Cost>, Vec<String>), Interrupte
             ))?;
             let turn = cell.take_turn(session, round);
             // Clients have no session yet in the first.
-            let wrong = turn.wrong(cell);
+            let wrong = cell.wrong(&turn.tally);
             if let Some(wrong) = wrong.filter(|_| round > 0) {
                 cost.is_wrong = true;
                 add_note(&mut notes, cell, &wrong);
             }
             if round > 0 {
-                turn.add_to(cost);
+                Cell::add(&turn, cost);
             }
         }
     }
@@ -103,13 +100,6 @@ fn cells<'a>(plan: &Plan, subjects: &'a [Subject]) -> Vec<Cell<'a>> {
     cells
 }
 
-/// What one turn has cost.
-#[derive(Debug)]
-struct Turn {
-    tally: Tally,
-    cpu: Duration,
-}
-
 impl Cell<'_> {
     fn without_figures(&self) -> Cost {
         Cost {
@@ -124,31 +114,23 @@ impl Cell<'_> {
     }
 
     fn take_turn(&self, session: &Session, round: u32) -> Turn {
-        let before = ProcessorTime::of(self.subject.process);
-        let tally = session.load(&self.target, self.kind, round, session.plan.turn);
-        Turn {
-            tally,
-            cpu: ProcessorTime::of(self.subject.process).since(&before),
-        }
+        session.load(self.subject.process, &self.target, self.kind, round)
     }
-}
 
-impl Turn {
-    fn add_to(&self, cost: &mut Cost) {
-        let answered = self.tally.answered();
+    fn add(turn: &Turn, cost: &mut Cost) {
+        let answered = turn.tally.answered();
         if answered == 0 {
             return;
         }
         cost.answered += answered;
         cost.cpu_us
-            .push(self.cpu.as_secs_f64() * 1e6 / answered as f64);
+            .push(turn.cpu.as_secs_f64() * 1e6 / answered as f64);
         cost.per_second
-            .push(answered as f64 / self.tally.took.as_secs_f64());
+            .push(answered as f64 / turn.tally.took.as_secs_f64());
     }
 
     /// What isn't as it should be, if anything: then the figure is none.
-    fn wrong(&self, cell: &Cell) -> Option<String> {
-        let tally = &self.tally;
+    fn wrong(&self, tally: &Tally) -> Option<String> {
         if tally.failed > 0 {
             let failure = tally.failure.as_deref().unwrap_or_default();
             return Some(format!("requests failed: {failure}"));
@@ -156,7 +138,7 @@ impl Turn {
         if tally.answered() == 0 {
             return Some("no request was answered".to_owned());
         }
-        let is_waf = matches!(cell.subject.duty, Duty::Waf(_));
+        let is_waf = matches!(self.subject.duty, Duty::Waf(_));
         let tolerated = if is_waf { MISTAKEN_MOST } else { 0.0 };
         if tally.refused as f64 > tally.answered() as f64 * tolerated {
             let statuses: Vec<String> = tally.statuses.keys().map(u16::to_string).collect();
@@ -169,7 +151,7 @@ impl Turn {
             return Some("attacks passed".to_owned());
         }
         let resumed = tally.resumed as f64 / tally.connections.max(1) as f64;
-        if cell.target.transport.tls == Tls::Resumed && resumed < RESUMED_LEAST {
+        if self.target.transport.tls == Tls::Resumed && resumed < RESUMED_LEAST {
             return Some("sessions aren't resumed".to_owned());
         }
         None

@@ -25,6 +25,11 @@ pub enum RunError {
     /// Somebody asked for the end.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
+    /// What is asked for makes no figure.
+    #[error(
+        "nothing was measured: no server takes these --requests, --transports and --parts; {0}"
+    )]
+    Nothing(String),
 }
 
 /// Measures what the plan says. `tell` hears what is being done; once `is_over` is set the run ends early, without
@@ -45,7 +50,7 @@ pub fn run(plan: &Plan, tell: &dyn Fn(&str), is_over: &AtomicBool) -> Result<Res
         workers: plan.workers,
         ..Results::default()
     };
-    let mut lineup = Lineup::start(plan, folder.path(), tell)?;
+    let mut lineup = Lineup::start(plan, folder.path(), tell, is_over)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -79,6 +84,9 @@ pub fn run(plan: &Plan, tell: &dyn Fn(&str), is_over: &AtomicBool) -> Result<Res
     }
     if has_memory {
         idle::measure_loaded(&lineup, &mut results.memory);
+    }
+    if results.costs.is_empty() && results.latencies.is_empty() && results.memory.is_empty() {
+        return Err(RunError::Nothing(results.notes.join("; ")));
     }
     Ok(results)
 }

@@ -69,7 +69,7 @@ impl Server {
         };
         let log = folder.join("said.log");
         let said = File::create(&log).map_err(io)?;
-        let child = Command::new(&launch.program)
+        let child = dies_with_us(&launch.program)
             .args(&launch.arguments)
             .envs(launch.environment.iter().map(|(name, value)| (name, value)))
             .current_dir(folder)
@@ -115,6 +115,18 @@ impl Server {
     pub fn reload(&self) -> io::Result<()> {
         Ok(kill_process(Pid::from_child(&self.child), Signal::HUP)?)
     }
+}
+
+/// The program, told by the kernel to end when this thread does, however that ends: util-linux's `setpriv` asks for
+/// that and becomes the program. Without it, a harness that is killed leaves servers behind.
+fn dies_with_us(program: &Path) -> Command {
+    const SETPRIV: &str = "/usr/bin/setpriv";
+    if !Path::new(SETPRIV).exists() {
+        return Command::new(program);
+    }
+    let mut command = Command::new(SETPRIV);
+    command.args(["--pdeathsig", "TERM", "--"]).arg(program);
+    command
 }
 
 impl Drop for Server {

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
+use crate::cost::ProcessorTime;
 use crate::lineup::Lineup;
-use crate::load::{Tally, Target, closed};
+use crate::load::{Clients, Tally, Target};
 use crate::plan::Plan;
 use crate::workload::{Kind, Requests, Values};
 
@@ -57,13 +58,28 @@ impl Session<'_> {
             .collect()
     }
 
-    /// Has as many clients as the plan says, or as a connection has streams, send requests and wait for answers.
+    /// Has as many clients as the plan says, or as a connection has streams, send requests to a server and wait for
+    /// answers, on connections that are open before where they stay open.
     #[must_use]
-    pub fn load(&self, target: &Target, kind: Kind, round: u32, duration: Duration) -> Tally {
+    pub fn load(&self, process: u32, target: &Target, kind: Kind, round: u32) -> Turn {
         let streams = target.transport.streams.unwrap_or(1);
         let sources = self.sources(kind, streams.max(self.plan.clients), round);
-        self.runtime.block_on(closed(target, sources, duration))
+        let clients = self.runtime.block_on(Clients::connect(target, sources));
+        let before = ProcessorTime::of(process);
+        let (tally, open) = self.runtime.block_on(clients.load(self.plan.turn));
+        let cpu = ProcessorTime::of(process).since(&before);
+        drop(open);
+        Turn { tally, cpu }
     }
+}
+
+/// What came of requests, and what they cost the server.
+#[derive(Clone, Debug)]
+pub struct Turn {
+    /// What came of them.
+    pub tally: Tally,
+    /// Processor time of the server's process tree.
+    pub cpu: Duration,
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `palisade bench`: Palisade and its peers, side by side.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -12,7 +12,7 @@ use palisade_bench::plan::Plan;
 use palisade_bench::report::{csv, markdown, svg};
 use palisade_bench::results::Results;
 use palisade_bench::run::run;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::arguments::Bench;
 use crate::{Exit, complain, say};
@@ -30,8 +30,12 @@ pub(crate) fn bench(arguments: &Bench) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     let plan = plan(arguments)?;
+    for path in arguments.files() {
+        let opened = OpenOptions::new().append(true).create(true).open(path);
+        opened.with_context(|| path.display().to_string())?;
+    }
     let is_over = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
+    for signal in [SIGHUP, SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&is_over)).context("signals")?;
     }
     let results = run(&plan, &complain, &is_over)?;

@@ -174,8 +174,7 @@ pub(crate) fn told_by_hop<'a>(
 pub(crate) fn answer_head(context: &Context<'_>, head: &mut AnswerHead) -> bool {
     let incoming = context.incoming;
     let is_chunked = head.contains(&header::TRANSFER_ENCODING);
-    let nominated = nominated(head.get_all(&header::CONNECTION));
-    head.retain(|name| !is_hop_by_hop(name.as_str()) && !nominated.contains(name));
+    remove_hop_by_hop(head);
     if let Some(site) = context.judged.site.as_deref() {
         edit(head, &site.settings.response_headers);
         if let HttpsPolicy::Redirect { hsts_max_age } = site.settings.https
@@ -210,8 +209,18 @@ pub(crate) fn answer_has_body(context: &Context<'_>, status: StatusCode) -> bool
     context.incoming.method != "HEAD" && !has_none
 }
 
-/// The head of a `101` answer: the fields that `remove_hop_by_hop` takes belong to it.
+/// The head of an informational answer. It has no body, and tells of none (RFC 9110 sections 8.6 and 15.2).
+pub(crate) fn informational_head(context: &Context<'_>, head: &mut AnswerHead) {
+    remove_hop_by_hop(head);
+    head.remove(&header::CONTENT_LENGTH);
+    if let Some(site) = context.judged.site.as_deref() {
+        edit(head, &site.settings.response_headers);
+    }
+}
+
+/// The head of a `101` answer: `Connection` and `Upgrade` belong to it, other fields of one hop don't.
 pub(crate) fn upgrade_head(context: &Context<'_>, head: &mut AnswerHead) {
+    remove_hop_by_hop(head);
     if let Some(site) = context.judged.site.as_deref() {
         edit(head, &site.settings.response_headers);
     }
@@ -219,7 +228,13 @@ pub(crate) fn upgrade_head(context: &Context<'_>, head: &mut AnswerHead) {
     head.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
 }
 
-/// Whether a field is one of `HOP_BY_HOP`.
+/// Takes the fields that are for one hop only (RFC 9110 section 7.6.1).
+fn remove_hop_by_hop(head: &mut AnswerHead) {
+    let nominated = nominated(head.get_all(&header::CONNECTION));
+    head.retain(|name| !is_hop_by_hop(name.as_str()) && !nominated.contains(name));
+}
+
+/// Whether a field is for one hop only, whoever sends it.
 fn is_hop_by_hop(name: &str) -> bool {
     // Text is told apart by its length first.
     matches!(

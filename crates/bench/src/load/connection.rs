@@ -60,7 +60,8 @@ impl Connection {
         let mut tcp = TcpStream::connect(target.door).await?;
         tcp.set_nodelay(true)?;
         if target.transport.proxy {
-            tcp.write_all(&proxy_header(client, target.door)).await?;
+            let header = proxy_header(client, target.door).ok_or(io::ErrorKind::Unsupported)?;
+            tcp.write_all(&header).await?;
         }
         let is_http2 = target.transport.streams.is_some();
         let config = match target.transport.tls {
@@ -179,10 +180,10 @@ fn http2_request(prepared: Prepared) -> io::Result<Request<Full<Bytes>>> {
 }
 
 /// PROXY protocol section 2.2: addresses and ports of IPv4 follow the fixed part.
-fn proxy_header(client: Ipv4Addr, door: SocketAddr) -> [u8; 28] {
+fn proxy_header(client: Ipv4Addr, door: SocketAddr) -> Option<[u8; 28]> {
     const CLIENT_PORT: u16 = 40_000;
     let IpAddr::V4(door_address) = door.ip() else {
-        unreachable!("doors are on 127.0.0.1")
+        return None;
     };
     let mut header = [0; 28];
     let parts = PROXY_V2
@@ -194,5 +195,5 @@ fn proxy_header(client: Ipv4Addr, door: SocketAddr) -> [u8; 28] {
     for (to, from) in header.iter_mut().zip(parts) {
         *to = from;
     }
-    header
+    Some(header)
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-pub use closed::closed;
+pub use closed::Clients;
 pub use connection::Connection;
 pub use open::{Offer, open};
 pub use tls::{Certificate, ClientTls};

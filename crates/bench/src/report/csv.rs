@@ -23,7 +23,7 @@ pub fn csv(results: &Results) -> String {
         add(about, "cpu_us", &cost.cpu_us);
         add(about, "per_second", &cost.per_second);
     }
-    for latency in &results.latencies {
+    for latency in results.latencies.iter().filter(|latency| !latency.is_wrong) {
         let about = [&*latency.subject, "get", "keep-alive", &*latency.meanwhile];
         add(about, "rate_per_second", &[latency.rate]);
         add(about, "p50_ms", &latency.p50_ms);

@@ -92,6 +92,7 @@ pub(crate) mod tests {
             p99_ms: vec![0.5; 3],
             p999_ms: vec![p999_ms; 3],
             cpu_us: vec![30.0; 3],
+            is_wrong: false,
         }
     }
 
@@ -120,7 +121,19 @@ pub(crate) mod tests {
         {
             cost.is_wrong = true;
         }
+        for latency in results
+            .latencies
+            .iter_mut()
+            .filter(|latency| latency.meanwhile == "reload")
+        {
+            latency.is_wrong = true;
+        }
         assert!(!markdown(&results).contains("| Palisade, gate "));
+        assert!(
+            !markdown(&results).contains("reload"),
+            "{}",
+            markdown(&results)
+        );
         assert!(
             !csv(&results).contains("palisade-gate,"),
             "{}",

@@ -189,7 +189,7 @@ fn latencies(results: &Results) -> Table {
             figure(median(&latency.cpu_us)),
         ]
     };
-    for latency in &results.latencies {
+    for latency in results.latencies.iter().filter(|latency| !latency.is_wrong) {
         table.add(row(latency));
     }
     table
@@ -239,20 +239,17 @@ fn goal_table(results: &Results) -> Table {
 }
 
 fn versions(text: &mut String, results: &Results) {
-    let named: Vec<String> = results
-        .subjects
-        .iter()
-        .filter(|subject| !subject.is_palisade && !subject.version.is_empty())
-        .map(|subject| subject.version.clone())
-        .collect();
-    let mut different: Vec<String> = Vec::new();
-    for version in named {
-        if !different.contains(&version) {
-            different.push(version);
+    let mut named: Vec<String> = Vec::new();
+    for subject in &results.subjects {
+        // All that nginx does is that of one nginx.
+        let program = subject.name.split('-').next().unwrap_or_default();
+        let version = format!("{program} {}", subject.version);
+        if !subject.version.is_empty() && !named.contains(&version) {
+            named.push(version);
         }
     }
-    if !different.is_empty() {
-        let _ = writeln!(text, "\nVersions: {}.", different.join("; "));
+    if !named.is_empty() {
+        let _ = writeln!(text, "\nVersions: {}.", named.join(", "));
     }
     if !results.notes.is_empty() {
         text.push_str("\nNotes:\n\n");

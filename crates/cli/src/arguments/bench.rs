@@ -1,6 +1,6 @@
 //! `palisade bench`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -13,7 +13,7 @@ use palisade_bench::transport::{self, Transport};
 use palisade_bench::workload::{Kind, Values};
 
 const HOW_TO_READ: &str = "\
-Starts a backend on loopback, Palisade in each of --settings, and each of --with in front of it, and lets each answer
+Starts a backend on loopback, Palisade in each of --settings, and each peer in front of it, and lets each answer
 the same requests in turn, round after round. Everything that it starts, it ends.
 
 How to read it:
@@ -34,15 +34,16 @@ in crates/bench/peers.
 
 Examples:
   palisade bench
+  palisade bench --with none --settings bare,gate,gate-live
   palisade bench --with nginx,haproxy --json figures.json --svg figures.svg
-  palisade bench --with all --settings bare,gate,waf-1 --crs /usr/share/coreruleset
+  palisade bench --settings bare,gate,waf-1 --crs /usr/share/coreruleset
   palisade bench --target mine=127.0.0.1:8080 --parts requests --requests get,form
   palisade bench --list";
 
 #[derive(Debug, Args)]
 #[command(after_help = HOW_TO_READ)]
 pub(crate) struct Bench {
-    /// The servers to compare with, by name, or all that are installed: see --list
+    /// The servers to compare with, by name (see --list), or none [default: all that are installed]
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = peer_names())]
     pub(crate) with: Vec<String>,
     /// A server that runs already, on loopback; may be given again
@@ -69,8 +70,8 @@ pub(crate) struct Bench {
     /// How long a server is loaded at a time
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 300, value_parser = clap::value_parser!(u32).range(10..=60_000))]
     turn: u32,
-    /// How long at a time at a fixed rate
-    #[arg(long, value_name = "MILLISECONDS", default_value_t = 3_000, value_parser = clap::value_parser!(u32).range(100..=60_000))]
+    /// How long at a time at a fixed rate; a delta takes up to 1.5 s until it is in force
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 3_000, value_parser = clap::value_parser!(u32).range(500..=60_000))]
     window: u32,
     /// Clients at a time
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1_000))]
@@ -109,20 +110,27 @@ pub(crate) struct Bench {
 
 /// All that are installed.
 const ALL: &str = "all";
+/// No peers.
+const NONE: &str = "none";
 
 impl Bench {
     /// The peers that are asked for.
     pub(crate) fn peers(&self) -> Vec<&'static Peer> {
         let is_wanted = |peer: &&'static Peer| {
-            let names = &self.with;
-            names.iter().any(|name| name == peer.name || name == ALL)
+            self.takes_what_is_here() || self.with.iter().any(|name| name == peer.name)
         };
         peers::all().into_iter().filter(is_wanted).collect()
     }
 
     /// Whether a peer that isn't here is no mistake.
     pub(crate) fn takes_what_is_here(&self) -> bool {
-        self.with.iter().any(|name| name == ALL)
+        self.with.is_empty() || self.with.iter().any(|name| name == ALL)
+    }
+
+    /// The files that are written.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
+        let files = [&self.json, &self.csv, &self.svg, &self.markdown];
+        files.into_iter().flatten().map(PathBuf::as_path)
     }
 
     /// What Palisade is told to do.
@@ -180,7 +188,7 @@ fn chosen<T: Copy>(names: &[String], all: &[T], name_of: impl Fn(&T) -> &'static
 
 fn peer_names() -> PossibleValuesParser {
     let names = peers::all().into_iter().map(|peer| peer.name);
-    names.chain([ALL]).collect::<Vec<_>>().into()
+    names.chain([ALL, NONE]).collect::<Vec<_>>().into()
 }
 
 fn setting_names() -> PossibleValuesParser {

@@ -198,8 +198,9 @@ impl Forwarding<'_> {
         match answer {
             AnswerKind::Final => Ok(true),
             AnswerKind::Continue => Ok(false),
-            AnswerKind::Informational(head) => {
+            AnswerKind::Informational(mut head) => {
                 self.has_answered = true;
+                outgoing::informational_head(self.context, &mut head);
                 downstream.send_informational(*head).await?;
                 Ok(false)
             }

@@ -90,7 +90,8 @@ pub(super) fn body_of(head: &mut AnswerHead, asked: Asked) -> Result<Body, Malfo
         StatusCode::SWITCHING_PROTOCOLS => Body::UntilClose,
         StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => Body::Length(0),
         _ if asked.is_head => Body::Length(0),
-        _ if is_coded && is_chunked(head) => Body::Chunked(Chunks::default()),
+        _ if is_coded && !is_chunked(head) => return Err(Malformed),
+        _ if is_coded => Body::Chunked(Chunks::default()),
         _ => length.map_or(Body::UntilClose, Body::Length),
     })
 }
@@ -125,12 +126,13 @@ fn digits(text: &[u8]) -> Option<u64> {
     })
 }
 
-/// Whether `chunked` is the last of the codings.
+/// Whether `chunked` is the only coding. Another would have to be told to the client, or undone (RFC 9112 section
+/// 6.1), which nobody asked for: no request that is passed on has `TE`.
 fn is_chunked(head: &AnswerHead) -> bool {
-    let codings = head.get_all(&header::TRANSFER_ENCODING);
-    let last = codings.last().map_or(&[][..], HeaderValue::as_bytes);
-    let last = last.rsplit(|byte| *byte == b',').next();
-    last.is_some_and(|last| last.trim_ascii().eq_ignore_ascii_case(b"chunked"))
+    let fields = head.get_all(&header::TRANSFER_ENCODING);
+    let mut codings = fields.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let is_chunked = |coding: &[u8]| coding.trim_ascii().eq_ignore_ascii_case(b"chunked");
+    codings.next().is_some_and(is_chunked) && codings.next().is_none()
 }
 
 /// Whether the backend lets its connection live after an answer (RFC 9112 sections 6.1 and 9.3).
@@ -269,10 +271,20 @@ mod tests {
         };
         let chunked = Ok(Body::Chunked(Chunks::Size));
         check("chunked", chunked);
-        check("gzip, Chunked", chunked);
-        check("gzip\r\nTransfer-Encoding: chunked", chunked);
+        check("Chunked ", chunked);
         check("chunked\r\nContent-Length: x", chunked);
-        check("chunked, gzip", Ok(Body::UntilClose));
+        // What else there is would reach clients coded, and without a word of it.
+        for coded in [
+            "",
+            "gzip",
+            "identity",
+            "gzip, chunked",
+            "gzip\r\nTransfer-Encoding: chunked",
+            "chunked, gzip",
+            "chunked, chunked",
+        ] {
+            check(coded, Err(Malformed));
+        }
     }
 
     #[test]
