@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use palisade_bench::run::machine;
+
 /// The value below which `share` (0 to 1) of `values` lie; sorts them.
 pub fn quantile(values: &mut [f64], share: f64) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
@@ -64,19 +66,4 @@ pub fn processor_nanos_of_this_thread() -> f64 {
 pub fn processor_nanos_of(thread: &Path) -> Option<f64> {
     let text = fs::read_to_string(thread.join("schedstat")).ok()?;
     text.split(' ').next()?.parse().ok()
-}
-
-/// The machine: its processor, how many there are, and how busy they are.
-#[must_use]
-pub fn machine() -> String {
-    let read = |path| fs::read_to_string(path).unwrap_or_default();
-    let processors = read("/proc/cpuinfo");
-    let model = processors
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
-        .map_or("unknown processor", |(_, model)| model);
-    let count = std::thread::available_parallelism().map_or(1, usize::from);
-    let load = read("/proc/loadavg");
-    let load = load.split(' ').next().unwrap_or_default();
-    format!("{model}, {count} cores, load {load}")
 }

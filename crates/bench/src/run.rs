@@ -118,7 +118,8 @@ fn about(subject: &crate::lineup::Subject) -> SubjectInfo {
 }
 
 /// The machine: its processor, how many there are, and how busy they are.
-fn machine() -> String {
+#[must_use]
+pub fn machine() -> String {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
     let processors = read("/proc/cpuinfo");
     let model = processors
