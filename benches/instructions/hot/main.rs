@@ -15,6 +15,7 @@ mod answer;
 mod bodies;
 mod case;
 mod clients;
+mod codec;
 #[path = "../../../crates/telemetry/benches/lines/events.rs"]
 mod events;
 mod head;
@@ -33,6 +34,7 @@ use answer::crowdsec;
 use bodies::body;
 use case::judge;
 use clients::client_address;
+use codec::http1;
 use gungraun::{Callgrind, LibraryBenchmarkConfig, main};
 use head::hygiene;
 use lines::telemetry;
@@ -63,6 +65,7 @@ main!(
         crowdsec,
         decisions,
         geo,
+        http1,
         hygiene,
         injection,
         judge,

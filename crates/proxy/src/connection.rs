@@ -21,8 +21,9 @@ use tokio::time::timeout;
 use crate::certificates::TlsAcceptor;
 use crate::client_certificate::{self, ValidCertificate};
 use crate::listener::Listener;
+use crate::settings::ListenerSettings;
 use crate::shared::Shared;
-use crate::slots::{AddressSlot, TotalSlot};
+use crate::slots::{AddressSlot, ConnectionSlots, TotalSlot};
 use crate::terms::Terms;
 use crate::waiting::{BoundedWaiting, Evicted};
 use crate::{http1, http2};
@@ -60,6 +61,34 @@ pub(crate) struct TlsSide {
 }
 
 impl ConnectionFacts {
+    /// Those of a connection over plain TCP, without the connection: what is measured in `codec` needs none.
+    /// `None` if a listener with these settings takes no connection.
+    pub(crate) fn without_socket(
+        settings: ListenerSettings,
+        shared: Arc<Shared>,
+        client: ClientAddr,
+    ) -> Option<Self> {
+        let slots = ConnectionSlots::new();
+        let (limits, hops) = (settings.limits, &settings.client_address);
+        Some(Self {
+            peer: client.ip,
+            is_hop: hops.iter().any(|rule| rule.from.contains(client.ip)),
+            slot: slots.take(limits.connections).ok()?,
+            address: slots
+                .take_for(client.ip, limits.connections_per_address)
+                .ok()?,
+            client,
+            local: settings.address,
+            scheme: Scheme::Http,
+            tls: None,
+            listener: Arc::new(Terms::new(settings).ok()?),
+            draining: shared.draining.clone(),
+            waiting_requests: Arc::default(),
+            _open: OpenConnection::new(&shared.metrics),
+            shared,
+        })
+    }
+
     /// Completes with `event`, for which a request of this connection waits for its client with memory
     /// in its hands, unless too many do.
     pub(crate) async fn wait_with_memory<T>(

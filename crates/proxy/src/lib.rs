@@ -11,6 +11,8 @@ mod body_memory;
 mod certificates;
 mod client_certificate;
 mod clock;
+#[doc(hidden)]
+pub mod codec;
 mod connection;
 mod downstream;
 mod forward;

@@ -1,6 +1,6 @@
 //! The backend's side over HTTP/1.
 
-mod head;
+pub(crate) mod head;
 
 use std::io;
 use std::pin::pin;

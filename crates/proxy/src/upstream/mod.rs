@@ -17,7 +17,7 @@ use palisade_vocabulary::Tick;
 
 use crate::answer_head::AnswerHead;
 
-pub(crate) use self::http1::Http1;
+pub(crate) use self::http1::{Http1, head};
 pub(crate) use self::http2::{AnswerReader, Http2, RequestWriter};
 
 /// The backend's side of one exchange, of which the request's head was sent.

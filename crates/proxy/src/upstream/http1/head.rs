@@ -19,9 +19,9 @@ pub(super) const HEAD_BYTES_MAX: usize = 1024 * 1024;
 
 /// What of a request its answer depends on.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Asked {
-    pub(super) is_head: bool,
-    pub(super) wants_upgrade: bool,
+pub(crate) struct Asked {
+    pub(crate) is_head: bool,
+    pub(crate) wants_upgrade: bool,
 }
 
 /// Where the values of fields, and their names, are in the bytes of a head.
@@ -31,7 +31,7 @@ type Places = SmallVec<[(HeaderName, [usize; 4]); 32]>;
 ///
 /// Names keep their letter case. Of what RFC 9112 lets a proxy mend, white space before a colon (section
 /// 5.1) and folded lines (section 5.2) are.
-pub(super) fn take_head(
+pub(crate) fn take_head(
     received: &mut BytesMut,
 ) -> Result<Option<(AnswerHead, Version)>, Malformed> {
     let mut fields = [const { MaybeUninit::uninit() }; FIELDS_MAX];
@@ -77,7 +77,7 @@ fn part(bytes: &Bytes, begin: usize, length: usize) -> Bytes {
 
 /// How the body is delimited that follows `head` (RFC 9112 section 6.3), which keeps no length that doesn't
 /// count.
-pub(super) fn body_of(head: &mut AnswerHead, asked: Asked) -> Result<Body, Malformed> {
+pub(crate) fn body_of(head: &mut AnswerHead, asked: Asked) -> Result<Body, Malformed> {
     let is_coded = head.contains(&header::TRANSFER_ENCODING);
     let length = match is_coded {
         true => {
@@ -136,7 +136,7 @@ fn is_chunked(head: &AnswerHead) -> bool {
 }
 
 /// Whether the backend lets its connection live after an answer (RFC 9112 sections 6.1 and 9.3).
-pub(super) fn keeps_connection(head: &AnswerHead, version: Version) -> bool {
+pub(crate) fn keeps_connection(head: &AnswerHead, version: Version) -> bool {
     let (mut close, mut keep_alive) = (false, false);
     for value in head.get_all(&header::CONNECTION) {
         for option in value.as_bytes().split(|byte| *byte == b',') {
