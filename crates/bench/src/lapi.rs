@@ -106,7 +106,9 @@ impl Lapi {
     fn answer(&self, mut connection: &TcpStream) -> io::Result<()> {
         let mut asking = BufReader::new(connection);
         while let Some(question) = read_head(&mut asking)? {
-            let body = self.next(question.contains("startup=true"));
+            let Some(body) = self.next(question.contains("startup=true")) else {
+                return Ok(());
+            };
             write!(
                 connection,
                 "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
@@ -117,18 +119,23 @@ impl Lapi {
         Ok(())
     }
 
-    fn next(&self, is_whole: bool) -> Arc<str> {
+    /// `None` for a question that came while it was silent: who asked has given up.
+    fn next(&self, is_whole: bool) -> Option<Arc<str>> {
+        let was_silent = self.says().is_silent;
         let waited = self
             .shared
             .changed
             .wait_while(self.says(), |says| says.is_silent);
         let mut says = waited.unwrap_or_else(PoisonError::into_inner);
+        if was_silent {
+            return None;
+        }
         let delta = match is_whole {
             true => Some(Arc::clone(&says.whole)),
             false => says.delta.take(),
         };
         self.shared.changed.notify_all();
-        delta.unwrap_or_else(|| NOTHING_NEW.into())
+        Some(delta.unwrap_or_else(|| NOTHING_NEW.into()))
     }
 }
 
