@@ -22,13 +22,14 @@ use std::time::{Duration, Instant};
 
 use http::HeaderValue;
 use palisade_bench::lapi::Lapi;
+use palisade_bench::metrics::sum_of_metric;
 use palisade_benches::decisions::{decisions, lapi_document};
 use palisade_benches::figures::{
     machine, median, processor_nanos, processor_nanos_of, quantile, thread_named,
 };
 use palisade_benches::load::{self, Scheduled};
 use palisade_benches::nginx::Nginx;
-use palisade_benches::palisade::{Palisade, free_address, sum_of_metric};
+use palisade_benches::palisade::{Palisade, free_address};
 use palisade_benches::scene::{NOW, Scene};
 use palisade_benches::settings::{Rules, SettingsFiles};
 use rustix::process::Signal;

@@ -25,28 +25,16 @@ impl Nginx {
     /// When it can't be started.
     #[must_use]
     pub fn start(folder: &Path) -> Self {
-        // Files are not posted to.
-        let page = "try_files /page.html =404; error_page 405 =200 /page.html;";
-        Self::start_with(folder, "", page, Path::new("/"))
-    }
-
-    /// Starts one with these directives at the top and in its location; libraries of its modules may be below
-    /// `root`.
-    ///
-    /// # Panics
-    /// When it can't be started.
-    #[must_use]
-    pub fn start_with(folder: &Path, main: &str, location: &str, root: &Path) -> Self {
         let address = free_address();
         let (prefix, page) = (folder.display(), "palisade".repeat(128));
         let settings = format!(
-            "{main} daemon off; master_process off; pid {prefix}/nginx.pid; error_log stderr crit;
+            "daemon off; master_process off; pid {prefix}/nginx.pid; error_log stderr crit;
              events {{ worker_connections 256; }}
              http {{
                  access_log off; keepalive_requests 100000000; root {prefix};
                  client_body_temp_path {prefix}; proxy_temp_path {prefix};
                  fastcgi_temp_path {prefix}; uwsgi_temp_path {prefix}; scgi_temp_path {prefix};
-                 server {{ listen {address}; location / {{ {location} }} }}
+                 server {{ listen {address}; location / {{ try_files /page.html =404; }} }}
              }}"
         );
         let path = folder.join("nginx.conf");
@@ -57,9 +45,7 @@ impl Nginx {
         } else {
             "nginx"
         };
-        let libraries = root.join("usr/lib/x86_64-linux-gnu");
         let child = Command::new(program)
-            .env("LD_LIBRARY_PATH", libraries)
             .arg("-p")
             .arg(folder)
             .arg("-c")

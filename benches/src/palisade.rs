@@ -1,7 +1,7 @@
 //! The real binary, running.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -77,24 +77,6 @@ impl Drop for Palisade {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// The sum of a metric over all its labels, of the process whose metrics door this is.
-///
-/// # Errors
-/// When it doesn't answer.
-pub fn sum_of_metric(door: SocketAddr, name: &str) -> io::Result<f64> {
-    let mut connection = TcpStream::connect(door)?;
-    connection
-        .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer)?;
-    let values = answer.lines().filter_map(|line| {
-        let (metric, value) = line.rsplit_once(' ')?;
-        let (of, _) = metric.split_once('{').unwrap_or((metric, ""));
-        (of == name).then(|| value.parse::<f64>().ok())?
-    });
-    Ok(values.sum())
 }
 
 /// An address on loopback that nobody listens on.

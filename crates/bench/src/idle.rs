@@ -4,10 +4,11 @@ use std::io;
 use std::time::Duration;
 
 use crate::cost::memory;
-use crate::lineup::{Lineup, Subject};
+use crate::lineup::Lineup;
 use crate::load::{Connection, Target};
 use crate::results::Memory;
 use crate::session::{Interrupted, Session};
+use crate::subject::Subject;
 use crate::transport::{KEEP_ALIVE, TLS};
 use crate::workload::{Kind, Requests};
 

@@ -3,13 +3,9 @@
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 /// What changed since the last question: nothing.
 const NOTHING_NEW: &str = r#"{"deleted":null,"new":null}"#;
-
-/// A bouncer asks for a changed settings file every second or so; it hears of what is new no later.
-const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A LAPI on loopback for one bouncer. It lives as long as the process.
 #[derive(Clone, Debug)]
@@ -21,7 +17,8 @@ pub struct Lapi {
 #[derive(Debug)]
 struct Shared {
     says: Mutex<Says>,
-    changed: Condvar,
+    /// It answers again.
+    spoke: Condvar,
 }
 
 #[derive(Debug)]
@@ -47,7 +44,7 @@ impl Lapi {
                 delta: None,
                 is_silent: false,
             }),
-            changed: Condvar::new(),
+            spoke: Condvar::new(),
         });
         let lapi = Self { address, shared };
         let answering = lapi.clone();
@@ -68,24 +65,10 @@ impl Lapi {
         self.says().delta = Some(delta);
     }
 
-    /// Waits until what was announced was asked for; whether it was, within fifteen seconds.
-    #[must_use]
-    pub fn is_heard(&self) -> bool {
-        let waited = self
-            .shared
-            .changed
-            .wait_timeout_while(self.says(), PATIENCE, |says| says.delta.is_some());
-        waited
-            .unwrap_or_else(PoisonError::into_inner)
-            .0
-            .delta
-            .is_none()
-    }
-
     /// Takes questions and answers none, or answers again.
     pub fn be_silent(&self, is_silent: bool) {
         self.says().is_silent = is_silent;
-        self.shared.changed.notify_all();
+        self.shared.spoke.notify_all();
     }
 
     fn says(&self) -> MutexGuard<'_, Says> {
@@ -124,7 +107,7 @@ impl Lapi {
         let was_silent = self.says().is_silent;
         let waited = self
             .shared
-            .changed
+            .spoke
             .wait_while(self.says(), |says| says.is_silent);
         let mut says = waited.unwrap_or_else(PoisonError::into_inner);
         if was_silent {
@@ -134,7 +117,6 @@ impl Lapi {
             true => Some(Arc::clone(&says.whole)),
             false => says.delta.take(),
         };
-        self.shared.changed.notify_all();
         Some(delta.unwrap_or_else(|| NOTHING_NEW.into()))
     }
 }

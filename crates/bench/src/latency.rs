@@ -3,12 +3,13 @@
 use std::time::{Duration, Instant};
 
 use crate::cost::ProcessorTime;
-use crate::lineup::{Lineup, Subject};
+use crate::lineup::Lineup;
 use crate::load::{Offer, Tally, Target, open};
 use crate::palisade::Setting;
+use crate::place::Duty;
 use crate::results::{Latency, median, quantile};
 use crate::session::{Interrupted, Session};
-use crate::subject::Duty;
+use crate::subject::Subject;
 use crate::transport::KEEP_ALIVE;
 use crate::workload::Kind;
 
@@ -16,7 +17,10 @@ use crate::workload::Kind;
 const SHARE_OF_CAPACITY: f64 = 0.7;
 /// A window that takes longer than so many times its length had requests waiting at its end.
 const KEPT_UP_MOST: f64 = 1.1;
-const CAPACITY_TURNS: u32 = 5;
+const CAPACITY_TURNS: u32 = 3;
+/// As many times what clients can who wait for answers.
+const OVERLOAD: f64 = 1.3;
+const OVERLOAD_DURATION: Duration = Duration::from_millis(700);
 
 const DECISIONS: &str = "palisade_decisions";
 const LAST_SUCCESS_AGE: &str = "palisade_lapi_last_success_age_seconds";
@@ -220,11 +224,19 @@ fn lanes<'a>(session: &Session<'a>) -> Result<Vec<Lane<'a>>, Interrupted> {
     Ok(lanes)
 }
 
-/// Answers a second when clients ask as fast as they are answered.
+/// Answers a second that clients can have who ask at a fixed rate: they are offered more than server, clients and
+/// backend can together, and all that was asked is answered in the end.
 fn capacity(session: &Session, subject: &Subject, target: &Target) -> f64 {
+    let answers_a_second = |tally: &Tally| tally.answered() as f64 / tally.took.as_secs_f64();
+    let closed = session.load(subject.process, target, Kind::Get, 0).tally;
+    let offer = Offer {
+        rate: answers_a_second(&closed) * OVERLOAD,
+        duration: OVERLOAD_DURATION,
+    };
     let turns = (0..CAPACITY_TURNS).map(|turn| {
-        let tally = session.load(subject.process, target, Kind::Get, turn).tally;
-        tally.answered() as f64 / tally.took.as_secs_f64()
+        let sources = session.sources(Kind::Get, session.plan.clients, turn);
+        let (tally, _) = session.runtime.block_on(open(target, sources, offer));
+        answers_a_second(&tally)
     });
     median(&turns.collect::<Vec<_>>())
 }

@@ -1,7 +1,7 @@
 //! The servers that are measured, running.
 
-use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,14 +13,14 @@ use crate::addresses::{Listed, benign_clients};
 use crate::backend::Backend;
 use crate::cost;
 use crate::lapi::Lapi;
-use crate::load::{Certificate, ClientTls, Target};
-use crate::palisade::{Palisade, Setting, rule_path};
+use crate::load::{Certificate, ClientTls};
+use crate::palisade::{Palisade, Setting};
 use crate::peers::Peer;
+use crate::place::{Opens, Place};
 use crate::plan::{Plan, Running};
 use crate::server::{Server, StartError, free_doors};
 use crate::session::Interrupted;
-use crate::subject::{Doors, Duty, Opens, Place};
-use crate::transport::{Tls, Transport};
+use crate::subject::Subject;
 
 /// A million decisions take some seconds to be sent and read.
 const DECISIONS_PATIENCE: Duration = Duration::from_secs(120);
@@ -68,111 +68,6 @@ pub enum LineupError {
         /// Where it should be.
         door: SocketAddr,
     },
-}
-
-/// A server that is measured.
-#[derive(Debug)]
-pub struct Subject {
-    /// Its name in files.
-    pub name: String,
-    /// Its name in tables.
-    pub title: String,
-    /// Its version.
-    pub version: String,
-    /// What it does with a request.
-    pub duty: Duty,
-    /// What it is told to do, where it is Palisade.
-    pub setting: Option<Setting>,
-    /// The root of its process tree.
-    pub process: u32,
-    doors: Doors,
-    opens: Opens,
-    tls: ClientTls,
-    server: Option<Server>,
-    lapi: Option<Lapi>,
-    metrics: Option<SocketAddr>,
-    folder: PathBuf,
-}
-
-impl Subject {
-    /// A server that was started elsewhere, and speaks HTTP/1.1 there.
-    fn at(name: &str, door: SocketAddr, process: u32, tls: ClientTls) -> Self {
-        Self {
-            name: name.to_owned(),
-            title: format!("{name} at {door}"),
-            version: String::new(),
-            duty: Duty::Bare,
-            setting: None,
-            process,
-            doors: Doors {
-                plain: door,
-                tls: door,
-                proxy: door,
-            },
-            opens: Opens::default(),
-            tls,
-            server: None,
-            lapi: None,
-            metrics: None,
-            folder: PathBuf::new(),
-        }
-    }
-
-    /// How to reach it so; `None` where it can't be.
-    #[must_use]
-    pub fn target(&self, transport: Transport) -> Option<Target> {
-        let is_http2 = transport.streams.is_some();
-        let (door, is_open) = match (transport.tls, transport.proxy) {
-            (Tls::Off, true) => (self.doors.proxy, self.opens.proxy),
-            (Tls::Off, false) => (self.doors.plain, true),
-            _ if is_http2 => (self.doors.tls, self.opens.http2),
-            _ => (self.doors.tls, self.opens.tls),
-        };
-        is_open.then(|| Target {
-            door,
-            transport,
-            tls: self.tls.clone(),
-        })
-    }
-
-    /// The LAPI that it asks, where it asks one.
-    #[must_use]
-    pub fn lapi(&self) -> Option<&Lapi> {
-        self.lapi.as_ref()
-    }
-
-    /// Makes it read changed rules.
-    ///
-    /// # Errors
-    /// Where it wasn't started here, is gone, or has no rules.
-    pub fn reload(&self) -> io::Result<()> {
-        let server = self.server.as_ref().ok_or(io::ErrorKind::Unsupported)?;
-        let path = rule_path(&self.folder);
-        let rules = std::fs::read_to_string(&path)?;
-        let new = path.with_extension("new");
-        std::fs::write(&new, format!("{rules}# again\n"))?;
-        std::fs::rename(new, path)?;
-        server.reload()
-    }
-
-    /// The sum of one of Palisade's metrics over all its labels.
-    ///
-    /// # Errors
-    /// Where it has no metrics.
-    pub fn metric(&self, name: &str) -> io::Result<f64> {
-        let door = self.metrics.ok_or(io::ErrorKind::Unsupported)?;
-        let mut connection = TcpStream::connect(door)?;
-        connection
-            .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-        let mut answer = String::new();
-        connection.read_to_string(&mut answer)?;
-        let values = answer.lines().filter_map(|line| {
-            let (metric, value) = line.rsplit_once(' ')?;
-            let (of, _) = metric.split_once('{').unwrap_or((metric, ""));
-            (of == name).then(|| value.parse::<f64>().ok())?
-        });
-        Ok(values.sum())
-    }
 }
 
 /// All servers, what is behind them, and who asks them.
@@ -415,6 +310,7 @@ fn free_address() -> io::Result<SocketAddr> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::place::Duty;
 
     /// The backend itself, which lets everybody pass, or its service for ForwardAuth, which doesn't.
     pub(crate) fn lineup(duties: &[Duty]) -> Lineup {

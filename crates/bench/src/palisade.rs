@@ -5,8 +5,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use crate::place::{Duty, Launch, Place};
 use crate::rules::rule_file;
-use crate::subject::{Duty, Launch, Place};
 
 /// Where the settings are in the folder.
 const SETTINGS_FILE: &str = "palisade.yaml";

@@ -18,7 +18,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::subject::{Duty, File, Launch, Opens, Place};
+use crate::place::{Duty, File, Launch, Opens, Place};
 
 pub use self::blocked::List;
 

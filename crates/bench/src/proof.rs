@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderName, HeaderValue};
 
-use crate::lineup::Subject;
 use crate::load::{Connection, Target};
+use crate::place::Duty;
 use crate::session::Session;
-use crate::subject::Duty;
+use crate::subject::Subject;
 use crate::transport::{ALL, KEEP_ALIVE};
 use crate::workload::{Kind, Prepared};
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::subject::Duty;
+use crate::place::Duty;
 
 /// All figures of a run.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

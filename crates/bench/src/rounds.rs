@@ -1,11 +1,11 @@
 //! Processor time a request: every server takes its turn with the same requests, round after round.
 
-use crate::lineup::Subject;
 use crate::load::{Tally, Target};
+use crate::place::Duty;
 use crate::plan::{Part, Plan};
 use crate::results::Cost;
 use crate::session::{Interrupted, Session, Turn};
-use crate::subject::Duty;
+use crate::subject::Subject;
 use crate::transport::{KEEP_ALIVE, Tls};
 use crate::workload::Kind;
 

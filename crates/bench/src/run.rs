@@ -10,6 +10,7 @@ use crate::lineup::{Lineup, LineupError};
 use crate::plan::{Part, Plan};
 use crate::results::{Results, SubjectInfo};
 use crate::session::{Interrupted, Session};
+use crate::subject::Subject;
 use crate::workload::Values;
 use crate::{idle, latency, proof, rounds};
 
@@ -54,20 +55,13 @@ pub fn run(plan: &Plan, tell: &dyn Fn(&str), is_over: &AtomicBool) -> Result<Res
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let faults: Vec<Option<String>> = {
-        let session = session(plan, &lineup, &runtime, tell, is_over);
-        session.go_on("asking each server for a page, and as a client that is listed")?;
-        let subjects = lineup.subjects.iter();
-        subjects
-            .map(|subject| proof::fault(&session, subject))
-            .collect()
-    };
+    results.notes.append(&mut lineup.absent);
+    let faults = faults(&session(plan, &lineup, &runtime, tell, is_over))?;
+    results.notes.extend(faults.iter().flatten().cloned());
     let mut is_sound = faults.iter().map(Option::is_none);
     lineup.subjects.retain(|_| is_sound.next().unwrap_or(true));
-    results.notes.extend(faults.into_iter().flatten());
     let session = session(plan, &lineup, &runtime, tell, is_over);
     results.subjects = lineup.subjects.iter().map(about).collect();
-    results.notes.extend(lineup.absent.iter().cloned());
     let has_memory = plan.parts.contains(&Part::Memory);
     if has_memory {
         let (memory, notes) = idle::measure(&session)?;
@@ -91,6 +85,16 @@ pub fn run(plan: &Plan, tell: &dyn Fn(&str), is_over: &AtomicBool) -> Result<Res
     Ok(results)
 }
 
+/// What each server does otherwise than its duty, if anything.
+fn faults(session: &Session) -> Result<Vec<Option<String>>, Interrupted> {
+    let subjects = session.lineup.subjects.iter();
+    let fault_of = |subject: &Subject| {
+        session.go_on(&format!("asking {} for a page", subject.title))?;
+        Ok(proof::fault(session, subject))
+    };
+    subjects.map(fault_of).collect()
+}
+
 fn session<'a>(
     plan: &'a Plan,
     lineup: &'a Lineup,
@@ -107,7 +111,7 @@ fn session<'a>(
     }
 }
 
-fn about(subject: &crate::lineup::Subject) -> SubjectInfo {
+fn about(subject: &Subject) -> SubjectInfo {
     SubjectInfo {
         name: subject.name.clone(),
         title: subject.title.clone(),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 use crate::cost;
-use crate::subject::{Doors, Launch};
+use crate::place::{Doors, Launch};
 
 /// Rules and lists take a while to be read.
 const START_PATIENCE: Duration = Duration::from_secs(60);

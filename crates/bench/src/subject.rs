@@ -1,145 +1,107 @@
-//! What is measured: a server, its duty, and where it stands.
+//! A server that is measured.
 
-use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use crate::lapi::Lapi;
+use crate::load::{ClientTls, Target};
+use crate::metrics::sum_of_metric;
+use crate::palisade::{Setting, rule_path};
+use crate::place::{Doors, Duty, Opens};
+use crate::server::Server;
+use crate::transport::{Tls, Transport};
 
-/// What a server does with a request beside forwarding it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Duty {
-    /// Nothing.
-    Bare,
-    /// Refuses clients whose address is listed.
-    Gate,
-    /// Judges by OWASP CRS at this paranoia level.
-    Waf(u8),
+/// A server that is measured.
+#[derive(Debug)]
+pub struct Subject {
+    /// Its name in files.
+    pub name: String,
+    /// Its name in tables.
+    pub title: String,
+    /// Its version.
+    pub version: String,
+    /// What it does with a request.
+    pub duty: Duty,
+    /// What it is told to do, where it is Palisade.
+    pub setting: Option<Setting>,
+    /// The root of its process tree.
+    pub process: u32,
+    pub(crate) doors: Doors,
+    pub(crate) opens: Opens,
+    pub(crate) tls: ClientTls,
+    pub(crate) server: Option<Server>,
+    pub(crate) lapi: Option<Lapi>,
+    pub(crate) metrics: Option<SocketAddr>,
+    pub(crate) folder: PathBuf,
 }
 
-/// Where a server listens. All are on loopback, and nobody else has them.
-#[derive(Clone, Copy, Debug)]
-pub struct Doors {
-    /// HTTP/1.1 without TLS. A hop in 127.0.0.0/8 that says in X-Forwarded-For who the client is.
-    pub plain: SocketAddr,
-    /// TLS 1.3, HTTP/2 and HTTP/1.1 by ALPN. The same hop.
-    pub tls: SocketAddr,
-    /// HTTP/1.1 without TLS, behind PROXY protocol v2, which says who the client is.
-    pub proxy: SocketAddr,
-}
-
-/// Which doors a server can open.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Opens {
-    /// [`Doors::tls`] with HTTP/1.1.
-    pub tls: bool,
-    /// [`Doors::tls`] with HTTP/2.
-    pub http2: bool,
-    /// [`Doors::proxy`].
-    pub proxy: bool,
-}
-
-/// Where a server stands, and the files that it is given. All paths are absolute.
-#[derive(Clone, Debug)]
-pub struct Place {
-    /// A folder of its own, there and empty.
-    pub folder: PathBuf,
-    /// Where it is to listen.
-    pub doors: Doors,
-    /// The backend: HTTP/1.1, keep-alive.
-    pub backend: SocketAddr,
-    /// A service that answers `GET /auth` with 200, or with 403 where X-Forwarded-For names a listed address.
-    pub auth: SocketAddr,
-    /// A certificate chain for `shop.example.com`, in PEM.
-    pub certificate: PathBuf,
-    /// Its key, in PEM.
-    pub key: PathBuf,
-    /// The listed addresses: IPv4, an address or a range a line.
-    pub blocked: PathBuf,
-    /// The folder of OWASP CRS, where there is one.
-    pub crs: Option<PathBuf>,
-    /// Threads, or processes, that serve requests.
-    pub workers: u16,
-}
-
-/// A file that a server is given: its name in the server's folder, and its template.
-#[derive(Clone, Copy, Debug)]
-pub struct File {
-    /// Its path below [`Place::folder`].
-    pub name: &'static str,
-    /// Its text, with placeholders: see [`Place::fill`].
-    pub template: &'static str,
-}
-
-/// A template that names what no [`Place`] has.
-#[derive(Debug, thiserror::Error)]
-#[error("{{{{{0}}}}} is no placeholder")]
-pub struct UnknownPlaceholder(String);
-
-impl Place {
-    /// The text with its placeholders filled: `{{folder}}`, `{{plain}}`, `{{tls}}`, `{{proxy}}`, `{{backend}}`,
-    /// `{{auth}}` (addresses with ports), `{{certificate}}`, `{{key}}`, `{{blocked}}`, `{{crs}}` (paths),
-    /// `{{workers}}`, and those of `more`.
-    ///
-    /// # Errors
-    /// Where a placeholder has another name, or `{{crs}}` is asked for and isn't there.
-    pub fn fill(
-        &self,
-        template: &str,
-        more: &BTreeMap<&str, String>,
-    ) -> Result<String, UnknownPlaceholder> {
-        let mut filled = String::with_capacity(template.len());
-        let mut rest = template;
-        while let Some((before, after)) = rest.split_once("{{") {
-            filled.push_str(before);
-            let (name, after) = after.split_once("}}").unwrap_or((after, ""));
-            let value = self.value_of(name).or_else(|| more.get(name).cloned());
-            filled.push_str(&value.ok_or_else(|| UnknownPlaceholder(name.to_owned()))?);
-            rest = after;
+impl Subject {
+    /// A server that was started elsewhere, and speaks HTTP/1.1 there.
+    pub(crate) fn at(name: &str, door: SocketAddr, process: u32, tls: ClientTls) -> Self {
+        Self {
+            name: name.to_owned(),
+            title: format!("{name} at {door}"),
+            version: String::new(),
+            duty: Duty::Bare,
+            setting: None,
+            process,
+            doors: Doors {
+                plain: door,
+                tls: door,
+                proxy: door,
+            },
+            opens: Opens::default(),
+            tls,
+            server: None,
+            lapi: None,
+            metrics: None,
+            folder: PathBuf::new(),
         }
-        filled.push_str(rest);
-        Ok(filled)
     }
 
-    fn value_of(&self, name: &str) -> Option<String> {
-        let path = |path: &Path| path.display().to_string();
-        Some(match name {
-            "folder" => path(&self.folder),
-            "plain" => self.doors.plain.to_string(),
-            "tls" => self.doors.tls.to_string(),
-            "proxy" => self.doors.proxy.to_string(),
-            "backend" => self.backend.to_string(),
-            "auth" => self.auth.to_string(),
-            "certificate" => path(&self.certificate),
-            "key" => path(&self.key),
-            "blocked" => path(&self.blocked),
-            "crs" => path(self.crs.as_deref()?),
-            "workers" => self.workers.to_string(),
-            _ => return None,
+    /// How to reach it so; `None` where it can't be.
+    #[must_use]
+    pub fn target(&self, transport: Transport) -> Option<Target> {
+        let is_http2 = transport.streams.is_some();
+        let (door, is_open) = match (transport.tls, transport.proxy) {
+            (Tls::Off, true) => (self.doors.proxy, self.opens.proxy),
+            (Tls::Off, false) => (self.doors.plain, true),
+            _ if is_http2 => (self.doors.tls, self.opens.http2),
+            _ => (self.doors.tls, self.opens.tls),
+        };
+        is_open.then(|| Target {
+            door,
+            transport,
+            tls: self.tls.clone(),
         })
     }
 
-    /// Writes a file into the folder.
+    /// The LAPI that it asks, where it asks one.
+    #[must_use]
+    pub fn lapi(&self) -> Option<&Lapi> {
+        self.lapi.as_ref()
+    }
+
+    /// Makes it read changed rules.
     ///
     /// # Errors
-    /// As the file system has them.
-    pub fn write(&self, name: &str, text: &str) -> io::Result<()> {
-        let path = self.folder.join(name);
-        path.parent().map_or(Ok(()), fs::create_dir_all)?;
-        fs::write(path, text)
+    /// Where it wasn't started here, is gone, or has no rules.
+    pub fn reload(&self) -> io::Result<()> {
+        let server = self.server.as_ref().ok_or(io::ErrorKind::Unsupported)?;
+        let path = rule_path(&self.folder);
+        let rules = std::fs::read_to_string(&path)?;
+        let new = path.with_extension("new");
+        std::fs::write(&new, format!("{rules}# again\n"))?;
+        std::fs::rename(new, path)?;
+        server.reload()
     }
-}
 
-/// What is run: a program, found, with its arguments.
-#[derive(Clone, Debug)]
-pub struct Launch {
-    /// The program, absolute.
-    pub program: PathBuf,
-    /// Its arguments. It stays in the foreground; its working directory is [`Place::folder`].
-    pub arguments: Vec<String>,
-    /// What is added to its environment.
-    pub environment: Vec<(String, String)>,
+    /// The sum of one of Palisade's metrics over all its labels.
+    ///
+    /// # Errors
+    /// Where it has no metrics.
+    pub fn metric(&self, name: &str) -> io::Result<f64> {
+        sum_of_metric(self.metrics.ok_or(io::ErrorKind::Unsupported)?, name)
+    }
 }

@@ -100,7 +100,7 @@ fn plan(arguments: &Bench) -> Result<Plan> {
 fn peers_here(arguments: &Bench, has_crs: bool) -> Result<Vec<&'static Peer>> {
     let mut here = Vec::new();
     for peer in arguments.peers() {
-        let needs_crs = matches!(peer.duty, palisade_bench::subject::Duty::Waf(_));
+        let needs_crs = matches!(peer.duty, palisade_bench::place::Duty::Waf(_));
         match peer.find() {
             Ok(_) if needs_crs && !has_crs => {
                 complain(&format!("{} is left out: it needs --crs", peer.name))

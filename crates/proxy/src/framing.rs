@@ -163,6 +163,42 @@ impl Chunks {
     }
 }
 
+/// The line before a chunk of data: its size in hexadecimal (RFC 9112 section 7.1), without allocating.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ChunkHead {
+    bytes: [u8; 18],
+    begin: usize,
+}
+
+impl ChunkHead {
+    /// That of a chunk of so many bytes.
+    pub(crate) fn of(length: usize) -> Self {
+        let mut bytes = [0; 18];
+        let (mut begin, mut left) = (bytes.len(), length);
+        let mut push = |byte| {
+            begin -= 1;
+            if let Some(place) = bytes.get_mut(begin) {
+                *place = byte;
+            }
+        };
+        push(b'\n');
+        push(b'\r');
+        loop {
+            let digit = char::from_digit((left % 16) as u32, 16).unwrap_or('0');
+            push(digit as u8);
+            left /= 16;
+            if left == 0 {
+                break;
+            }
+        }
+        Self { bytes, begin }
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(self.begin..).unwrap_or_default()
+    }
+}
+
 /// Takes up to `there` of what is `left`; how much that was.
 fn take(left: &mut u64, there: usize) -> usize {
     let taken = usize::try_from(*left).map_or(there, |left| left.min(there));
@@ -280,12 +316,24 @@ mod tests {
         check(chunked, &endless, Err(Malformed));
     }
 
+    #[test]
+    fn sizes_of_chunks() {
+        for (length, expected) in [
+            (0, "0\r\n"),
+            (9, "9\r\n"),
+            (0x1a2b, "1a2b\r\n"),
+            (usize::MAX, "ffffffffffffffff\r\n"),
+        ] {
+            assert_eq!(ChunkHead::of(length).as_bytes(), expected.as_bytes());
+        }
+    }
+
     proptest! {
         #[test]
         fn what_is_chunked_comes_out(parts in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..40), 0..8), step in 1_usize..50) {
             let mut sent = Vec::new();
             for part in &parts {
-                sent.extend_from_slice(format!("{:x}\r\n", part.len()).as_bytes());
+                sent.extend_from_slice(ChunkHead::of(part.len()).as_bytes());
                 sent.extend_from_slice(part);
                 sent.extend_from_slice(b"\r\n");
             }

@@ -118,8 +118,8 @@ mod tests {
 
     use super::*;
     use crate::lineup::tests::lineup;
+    use crate::place::Duty;
     use crate::session::tests::with_session;
-    use crate::subject::Duty;
     use crate::transport::KEEP_ALIVE;
     use crate::workload::Kind;
 

@@ -1,7 +1,7 @@
 //! Apache, alone and with ModSecurity 2.
 
 use super::{Peer, Server, modsecurity};
-use crate::subject::{Duty, File, Opens};
+use crate::place::{Duty, File, Opens};
 
 /// Where Debian has its modules.
 const MODULES: File = File {

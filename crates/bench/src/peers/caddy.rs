@@ -1,7 +1,7 @@
 //! Caddy, alone and with `forward_auth`.
 
 use super::{Peer, Server};
-use crate::subject::{Duty, File, Opens};
+use crate::place::{Duty, File, Opens};
 
 const SERVER: Server = Server {
     program: "caddy",

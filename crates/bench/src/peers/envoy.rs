@@ -1,7 +1,7 @@
 //! Envoy, alone and with its RBAC filter.
 
 use super::{List, Peer, Server};
-use crate::subject::{Duty, File, Opens};
+use crate::place::{Duty, File, Opens};
 
 const SERVER: Server = Server {
     program: "envoy",

@@ -1,6 +1,6 @@
 //! The rules that both versions of ModSecurity read.
 
-use crate::subject::File;
+use crate::place::File;
 
 pub(super) const RULES: File = File {
     name: "modsecurity.conf",

@@ -1,7 +1,7 @@
 //! nginx, alone and with what Debian packages for it.
 
 use super::{List, Peer, Server, modsecurity};
-use crate::subject::{Duty, File, Opens};
+use crate::place::{Duty, File, Opens};
 
 const SERVER: Server = Server {
     program: "nginx",

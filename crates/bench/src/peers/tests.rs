@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
 use super::*;
-use crate::subject::Doors;
+use crate::place::Doors;
 
 /// A place with all that there can be.
 fn place(folder: &Path) -> Place {

@@ -1,7 +1,7 @@
 //! Traefik, alone and with a ForwardAuth.
 
 use super::{Peer, Server};
-use crate::subject::{Duty, File, Opens};
+use crate::place::{Duty, File, Opens};
 
 const SERVER: Server = Server {
     program: "traefik",

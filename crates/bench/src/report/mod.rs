@@ -12,8 +12,8 @@ pub use tables::markdown;
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::place::Duty;
     use crate::results::{Cost, Latency, Memory, Results, SubjectInfo};
-    use crate::subject::Duty;
 
     /// Figures of five servers, made up.
     pub(crate) fn results() -> Results {

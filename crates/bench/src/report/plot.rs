@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::place::Duty;
 use crate::results::{Results, SubjectInfo, median};
-use crate::subject::Duty;
 use crate::transport::KEEP_ALIVE;
 use crate::workload::Kind;
 

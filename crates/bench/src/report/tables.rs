@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::goals::{Bound, goals};
+use crate::place::Duty;
 use crate::results::{Cost, Latency, Memory, Results, SubjectInfo, median, ratio};
-use crate::subject::Duty;
 use crate::transport::{self, KEEP_ALIVE};
 use crate::workload::Kind;
 

@@ -23,7 +23,7 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::Full;
 use palisade_bench::peers::{self, Peer};
-use palisade_bench::subject::Duty;
+use palisade_bench::place::Duty;
 use rustls::HandshakeKind;
 
 use self::backend::{Backend, LEAK, PAGE, forwarded};

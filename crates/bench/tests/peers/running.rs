@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use palisade_bench::peers::Peer;
-use palisade_bench::subject::{Doors, Opens, Place};
+use palisade_bench::place::{Doors, Opens, Place};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tempfile::TempDir;
 

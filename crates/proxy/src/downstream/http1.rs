@@ -17,7 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 pub(crate) use self::request::second_opinion;
 use super::{AnswerPace, BodyError, Gone};
 use crate::answer_head::AnswerHead;
-use crate::framing::{Body, Chunks, Malformed, Step};
+use crate::framing::{Body, ChunkHead, Chunks, Malformed, Step};
 use crate::http1;
 
 /// The most bytes of a body that are read at once.
@@ -263,8 +263,8 @@ impl Http1 {
         let (connection, body) = (&mut self.connection, self.answer.body);
         let write = async {
             if body == AnswerBody::Chunked {
-                let size = format!("{:X}\r\n", part.len());
-                let mut chunk = Buf::chain(size.as_bytes(), part).chain(&b"\r\n"[..]);
+                let head = ChunkHead::of(part.len());
+                let mut chunk = Buf::chain(head.as_bytes(), part).chain(&b"\r\n"[..]);
                 connection.write_all_buf(&mut chunk).await?;
             } else {
                 connection.write_all(part).await?;
@@ -358,8 +358,8 @@ impl Http1 {
     }
 
     /// Ends the request: gives the connection back if another may follow on it, else closes it; with what was
-    /// received of the next one, in a buffer of which it is known whether it `is_large`. What the answer said of it holds, whatever has happened since: a
-    /// client that wasn't told may be sending its next request.
+    /// received of the next one, in a buffer of which it is known whether it `is_large`. What the answer said of it
+    /// holds, whatever has happened since: a client that wasn't told may be sending its next request.
     pub(crate) async fn end(self, is_large: bool) -> Option<(Box<Connection>, BytesMut)> {
         if self.aborted {
             // Closing at once, without the end of the answer, is what tells the client.

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use self::head::{Asked, HEAD_BYTES_MAX, body_of, keeps_connection, take_head};
 use super::{AnswerKind, UpstreamError, kind_of};
 use crate::answer_head::AnswerHead;
-use crate::framing::{Body, Malformed, Step};
+use crate::framing::{Body, ChunkHead, Malformed, Step};
 use crate::outgoing::{OutgoingBody, RequestHead};
 
 /// A head is read in pieces of this size; most fit one.
@@ -86,8 +86,8 @@ impl Http1 {
                 Ok(())
             }
             OutgoingBody::Chunked => {
-                let size = format!("{:X}\r\n", part.len());
-                let mut chunk = size.as_bytes().chain(part).chain(&b"\r\n"[..]);
+                let head = ChunkHead::of(part.len());
+                let mut chunk = head.as_bytes().chain(part).chain(&b"\r\n"[..]);
                 let sent = async {
                     connection.write_all_buf(&mut chunk).await?;
                     connection.flush().await
