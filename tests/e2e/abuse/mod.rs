@@ -177,15 +177,17 @@ impl Asking {
 }
 
 /// A connection on which the innocent has got an answer. On a busy machine a crowd may fill all slots
-/// between its connect and its request, and then it is who has waited longest: it tries five times.
+/// between its connect and its request, and then it is who has waited longest; or all slots are at work
+/// for a moment. It tries for as long as it is patient, and all of that counts as waiting.
 fn ask_anew(gate: SocketAddr) -> Crowd {
-    for _ in 0..5 {
+    let begun = Instant::now();
+    while begun.elapsed() < PATIENCE {
         let mut connection = connect(gate);
         if connection.ask() == 1 {
             return connection;
         }
     }
-    panic!("no answer on five new connections")
+    panic!("no answer on any new connection for {PATIENCE:?}")
 }
 
 /// A connection of the innocent, on which nothing was asked; its address isn't in the crowds'.
