@@ -93,14 +93,13 @@ impl Meanwhile {
             Self::Nothing => None,
             Self::Delta => {
                 let changed = || (metric(DECISIONS) - before.decisions).abs() > DELTA_LEAST;
-                came_in_time(changed, "the delta wasn't in force before the window ended")
+                let late = "the delta wasn't in force before the window ended";
+                came_in_time(changed, late, "the delta never came into force")
             }
             Self::Reload => {
                 let is_done = || metric(RELOADS) > before.reloads;
-                came_in_time(
-                    is_done,
-                    "the settings weren't read again before the window ended",
-                )
+                let late = "the settings weren't read again before the window ended";
+                came_in_time(is_done, late, "the settings were never read again")
             }
             Self::Stalled => {
                 let silent_for = metric(LAST_SUCCESS_AGE);
@@ -135,13 +134,20 @@ impl Before {
     }
 }
 
-/// `late` where this doesn't hold yet; what comes late is waited for, so that it is in no other window.
-fn came_in_time(holds: impl Fn() -> bool, late: &'static str) -> Option<&'static str> {
+/// `late` where this doesn't hold yet; what comes late is waited for, so that it is in no other window, and may
+/// come `never`.
+fn came_in_time(
+    holds: impl Fn() -> bool,
+    late: &'static str,
+    never: &'static str,
+) -> Option<&'static str> {
     if holds() {
         return None;
     }
-    has_come(holds);
-    Some(late)
+    match has_come(holds) {
+        true => Some(late),
+        false => Some(never),
+    }
 }
 
 /// Waits until this holds; whether it does, within a time that all of this takes.

@@ -8,6 +8,9 @@ use palisade_vocabulary::Ip;
 /// The most bytes that [`push_ip`] writes: eight groups of four digits and seven colons.
 pub(crate) const IP_BYTES_MAX: usize = 39;
 
+/// The most bytes of an IPv4 address: four groups of three digits and three dots.
+const IPV4_BYTES_MAX: usize = 15;
+
 /// Appends `ip` as dotted decimal or in the form of RFC 5952.
 ///
 /// Hot path: runs per request, allocates nothing but room in `out`.
@@ -27,12 +30,28 @@ pub(crate) fn push_decimal(number: u16, out: &mut Vec<u8>) {
 }
 
 fn push_ipv4(address: Ipv4Addr, out: &mut Vec<u8>) {
-    let [a, b, c, d] = address.octets();
-    push_decimal(a.into(), out);
-    for octet in [b, c, d] {
-        out.push(b'.');
-        push_decimal(octet.into(), out);
+    // Put together here: whether `out` has room is asked once.
+    let mut text = [0_u8; IPV4_BYTES_MAX];
+    let mut length = 0;
+    let mut put = |byte| {
+        if let Some(place) = text.get_mut(length) {
+            *place = byte;
+            length += 1;
+        }
+    };
+    for (octet, at) in address.octets().into_iter().zip(0..) {
+        if at > 0 {
+            put(b'.');
+        }
+        if octet >= 100 {
+            put(b'0' + octet / 100);
+        }
+        if octet >= 10 {
+            put(b'0' + octet / 10 % 10);
+        }
+        put(b'0' + octet % 10);
     }
+    out.extend_from_slice(text.get(..length).unwrap_or_default());
 }
 
 /// Appends `address` in hexadecimal groups, an IPv4-mapped one too.

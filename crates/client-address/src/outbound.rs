@@ -35,6 +35,11 @@ pub fn write_x_forwarded_for(
     out: &mut Vec<u8>,
 ) {
     match &client.provenance {
+        // The one value that was believed is the client, as with a single hop.
+        Provenance::Header { name, hop: 1 } if **name == *X_FORWARDED_FOR => {
+            push_ip(client.ip, out);
+            out.extend_from_slice(b", ");
+        }
         Provenance::Header { name, hop } if **name == *X_FORWARDED_FOR => {
             write_believed_values(*hop, headers, out);
         }

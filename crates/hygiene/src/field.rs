@@ -1,5 +1,6 @@
 //! What HTTP/1 and HTTP/2 share: tokens, values, methods and the length of a body.
 
+use crate::twin::is_odd;
 use crate::{Refusal, RefusalReason};
 
 /// How a request's body is delimited.
@@ -80,22 +81,53 @@ pub(crate) const fn is_token_byte(byte: u8) -> bool {
         | b'|' | b'~' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z')
 }
 
-/// [`is_token_byte`] of each byte: names are looked at byte by byte.
+/// What a byte is in a field's name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum NameByte {
+    /// A letter, a digit or `-`.
+    Plain,
+    /// Any other byte of a token.
+    Odd,
+    /// It ends the name.
+    No,
+}
+
+/// What each byte is: names are looked at byte by byte.
 #[expect(
     clippy::indexing_slicing,
     reason = "the compiler does it, and would say so"
 )]
-pub(crate) static TOKEN_BYTES: [bool; 256] = {
-    let mut table = [false; 256];
+static NAME_BYTES: [NameByte; 256] = {
+    let mut table = [NameByte::No; 256];
     let mut byte = 0_u8;
     loop {
-        table[byte as usize] = is_token_byte(byte);
+        table[byte as usize] = match byte {
+            _ if !is_token_byte(byte) => NameByte::No,
+            _ if is_odd(byte) => NameByte::Odd,
+            _ => NameByte::Plain,
+        };
         if byte == u8::MAX {
             break table;
         }
         byte += 1;
     }
 };
+
+/// How many bytes at the beginning of `bytes` can be a field's name (RFC 9110 section 5.1), and whether one of
+/// them may make it another's twin.
+pub(crate) fn name_at(bytes: &[u8]) -> (usize, bool) {
+    let mut is_odd = false;
+    let ends = |byte: &u8| match NAME_BYTES.get(usize::from(*byte)) {
+        Some(NameByte::Plain) => false,
+        Some(NameByte::Odd) => {
+            is_odd = true;
+            false
+        }
+        _ => true,
+    };
+    let length = bytes.iter().position(ends);
+    (length.unwrap_or(bytes.len()), is_odd)
+}
 
 /// A method that may pass: an upper-case token that is neither CONNECT nor TRACE.
 ///
@@ -134,6 +166,27 @@ pub(crate) fn check_value(value: &[u8]) -> Result<(), Refusal> {
     })
 }
 
+/// How many bytes at the beginning of `bytes` a value surely has: up to the first control byte, which a tab is too.
+pub(crate) fn plain_value_at(bytes: &[u8]) -> usize {
+    // Eight bytes at a time: in each the highest bit is set where the byte is below a space, or 0x7f.
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let (chunks, rest) = bytes.as_chunks::<8>();
+    for (chunk, at) in chunks.iter().zip(0..) {
+        let word = u64::from_le_bytes(*chunk);
+        let deletes = word ^ (LOW * 0x7f);
+        let below = word.wrapping_sub(LOW * 0x20) & !word;
+        // A borrow can only set bits above one that is rightly set: the lowest is right.
+        let found = (below | (deletes.wrapping_sub(LOW) & !deletes)) & HIGH;
+        if found != 0 {
+            return at * 8 + found.trailing_zeros() as usize / 8;
+        }
+    }
+    let is_control = |byte: &u8| *byte < b' ' || *byte == 0x7f;
+    let whole = bytes.len() - rest.len();
+    whole + rest.iter().position(is_control).unwrap_or(rest.len())
+}
+
 /// A Content-Length: `1*DIGIT` (RFC 9110 section 8.6) that fits 63 bits, since many servers count
 /// with a sign. A list is refused though section 8.6 lets equal members count once: the two ends of
 /// a chain may choose differently.
@@ -166,7 +219,47 @@ pub(crate) fn trim_ows(mut value: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    #[track_caller]
+    fn check_name(bytes: &str, expected: (usize, bool)) {
+        assert_eq!(name_at(bytes.as_bytes()), expected, "{bytes:?}");
+    }
+
+    #[test]
+    fn a_name_ends_before_what_is_no_token() {
+        check_name("X-Forwarded-For: a", (15, false));
+        check_name("X_Forwarded_For: a", (15, true));
+        check_name("x.y", (3, true));
+        check_name("Host", (4, false));
+        check_name("a b_c", (1, false));
+        check_name(": a", (0, false));
+        check_name("\u{e4}", (0, false));
+        check_name("", (0, false));
+    }
+
+    proptest! {
+        #[test]
+        fn a_plain_value_ends_before_the_first_control_byte(
+            bytes in prop::collection::vec(prop_oneof![
+                9 => b' '..=b'~',
+                1 => any::<u8>(),
+            ], 0..50),
+        ) {
+            let is_control = |byte: &u8| *byte < b' ' || *byte == 0x7f;
+            let expected = bytes.iter().position(is_control).unwrap_or(bytes.len());
+            prop_assert_eq!(plain_value_at(&bytes), expected);
+        }
+
+        #[test]
+        fn whatever_bytes_there_are(bytes in prop::collection::vec(any::<u8>(), 0..20)) {
+            let is_control = |byte: &u8| *byte < b' ' || *byte == 0x7f;
+            let expected = bytes.iter().position(is_control).unwrap_or(bytes.len());
+            prop_assert_eq!(plain_value_at(&bytes), expected);
+        }
+    }
 
     #[test]
     fn content_lengths_are_one_number() {

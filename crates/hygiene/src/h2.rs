@@ -3,7 +3,7 @@
 use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
 
-use crate::field::{check_expect, check_method, check_value, is_token_byte, parse_content_length};
+use crate::field::{check_expect, check_method, check_value, name_at, parse_content_length};
 use crate::{HeadLimits, Host, LengthCheck, Refusal, RefusalReason, Target};
 
 #[cfg(test)]
@@ -30,6 +30,9 @@ pub struct H2Head<'a> {
     pub has_body: bool,
     /// Whether the client waits for 100 (Continue) before it sends the body.
     pub expects_continue: bool,
+    /// Whether a field's name has a byte that is no letter, no digit and no `-`: only such a name can be
+    /// another's twin ([`is_underscore_twin`](crate::is_underscore_twin)).
+    pub has_odd_names: bool,
 }
 
 /// Judges a decoded head; `end_stream` says whether it ended the stream.
@@ -53,8 +56,9 @@ pub fn check_parts<'a>(
         return Err(RefusalReason::TargetForm.into());
     }
     check_size(parts, path, limits)?;
+    let mut has_odd_names = false;
     for (name, value) in &parts.headers {
-        check_field(name.as_str(), value.as_bytes())?;
+        has_odd_names |= check_field(name.as_str(), value.as_bytes())?;
     }
     let length = LengthCheck::new(content_length(&parts.headers)?);
     if end_stream {
@@ -68,6 +72,7 @@ pub fn check_parts<'a>(
         length,
         has_body: !end_stream,
         expects_continue: expects_continue(&parts.headers)? && !end_stream,
+        has_odd_names,
     })
 }
 
@@ -111,9 +116,10 @@ fn check_size(parts: &Parts, path: &str, limits: &HeadLimits) -> Result<(), Refu
 
 /// RFC 9113 sections 8.2.1 (values) and 8.2.2 (connection-specific fields). `name` is lower case:
 /// the type it comes from can't be otherwise. That type takes a quotation mark for a letter, which no
-/// backend over HTTP/1 does: a name is a token (RFC 9110 section 5.1).
-fn check_field(name: &str, value: &[u8]) -> Result<(), Refusal> {
-    if !name.bytes().all(is_token_byte) {
+/// backend over HTTP/1 does: a name is a token (RFC 9110 section 5.1). Gives whether the name is odd.
+fn check_field(name: &str, value: &[u8]) -> Result<bool, Refusal> {
+    let (token_length, is_odd) = name_at(name.as_bytes());
+    if token_length < name.len() {
         return Err(RefusalReason::HeaderNameInvalid.into());
     }
     let forbidden = match name {
@@ -124,7 +130,8 @@ fn check_field(name: &str, value: &[u8]) -> Result<(), Refusal> {
     if forbidden {
         return Err(RefusalReason::ConnectionHeader.into());
     }
-    check_value(value)
+    check_value(value)?;
+    Ok(is_odd)
 }
 
 fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {

@@ -32,4 +32,4 @@ pub use limits::HeadLimits;
 pub use path::{PathPolicy, PathScratch, write_canonical_target};
 pub use refusal::{ALLOWED_METHODS, Refusal, RefusalReason};
 pub use target::{Target, TargetForm};
-pub use twin::{is_underscore_twin, may_be_twin};
+pub use twin::is_underscore_twin;

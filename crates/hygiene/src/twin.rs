@@ -22,31 +22,8 @@ pub fn is_underscore_twin(name: &str, of: &str) -> bool {
     differs
 }
 
-/// Whether a name has a byte that may make it another's twin.
-#[must_use]
-pub fn may_be_twin(name: &str) -> bool {
-    let is_odd = |byte: u8| ODD_BYTES.get(usize::from(byte)) == Some(&true);
-    name.bytes().any(is_odd)
-}
-
-/// [`is_odd`] of each byte.
-#[expect(
-    clippy::indexing_slicing,
-    reason = "the compiler does it, and would say so"
-)]
-static ODD_BYTES: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0_u8;
-    loop {
-        table[byte as usize] = is_odd(byte);
-        if byte == u8::MAX {
-            break table;
-        }
-        byte += 1;
-    }
-};
-
-const fn is_odd(byte: u8) -> bool {
+/// Whether a byte in a name may make it another's twin.
+pub(crate) const fn is_odd(byte: u8) -> bool {
     !byte.is_ascii_alphanumeric() && byte != b'-'
 }
 

@@ -103,9 +103,9 @@ pub(crate) fn request_head(
         Some(target) => wire.extend_from_slice(target),
         None => incoming.target.write_as_sent(&mut wire),
     }
-    let is_delimiter = |byte: &u8| matches!(byte, b'\0' | b'\r' | b'\n' | b' ');
     let written = wire.get(begin..).unwrap_or_default();
-    if written.is_empty() || written.iter().any(is_delimiter) {
+    let ends_early = memchr::memchr3(b'\r', b'\n', b' ', written).is_some();
+    if written.is_empty() || ends_early || memchr::memchr(b'\0', written).is_some() {
         return None;
     }
     wire.extend_from_slice(b" HTTP/1.1\r\n");

@@ -238,6 +238,8 @@ pub(crate) struct Incoming<'a> {
     pub(crate) framing: Framing,
     pub(crate) expects_continue: bool,
     pub(crate) wants_websocket: bool,
+    /// Whether a field may be another's twin.
+    pub(crate) has_odd_names: bool,
 }
 
 /// A request's host.
@@ -265,6 +267,7 @@ impl<'a> Incoming<'a> {
             framing: head.framing,
             expects_continue: head.expects_continue,
             wants_websocket: head.upgrade == Some(Upgrade::WebSocket),
+            has_odd_names: head.has_odd_names,
         }
     }
 
@@ -290,6 +293,7 @@ impl<'a> Incoming<'a> {
             },
             expects_continue: head.expects_continue,
             wants_websocket: false,
+            has_odd_names: head.has_odd_names,
         }
     }
 }

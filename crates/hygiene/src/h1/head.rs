@@ -3,7 +3,8 @@
 use palisade_vocabulary::HttpVersion;
 
 use crate::field::{
-    TOKEN_BYTES, check_expect, check_method, check_value, parse_content_length, trim_ows,
+    check_expect, check_method, check_value, name_at, parse_content_length, plain_value_at,
+    trim_ows,
 };
 use crate::{Framing, HeadLimits, Host, Refusal, RefusalReason, Target};
 
@@ -28,6 +29,9 @@ pub struct Head<'a> {
     pub upgrade: Option<Upgrade>,
     /// Whether the client lets the connection live after the answer (RFC 9112 section 9.3).
     pub keep_alive: bool,
+    /// Whether a field's name has a byte that is no letter, no digit and no `-`: only such a name can be
+    /// another's twin ([`is_underscore_twin`](crate::is_underscore_twin)).
+    pub has_odd_names: bool,
     /// The bytes of the head, blank line included.
     pub len: usize,
 }
@@ -57,11 +61,7 @@ pub fn check_head<'a>(bytes: &'a [u8], limits: &HeadLimits) -> Result<Head<'a>, 
     let (target, target_host) = Target::parse(line.target, method, limits)?;
     let version = line.version;
     let mut fields = Fields::default();
-    loop {
-        let line = lines.next_line()?;
-        if line.is_empty() {
-            break;
-        }
+    while let Some(line) = lines.next_field_line()? {
         fields.read(line, limits)?;
     }
     let len = bytes.len() - lines.rest.len();
@@ -78,6 +78,7 @@ pub fn check_head<'a>(bytes: &'a [u8], limits: &HeadLimits) -> Result<Head<'a>, 
         expects_continue: fields.expects_continue && version == HttpVersion::Http11,
         upgrade: fields.upgrade(version, method, framing),
         keep_alive: fields.keep_alive(version),
+        has_odd_names: fields.has_odd_names,
         len,
     })
 }
@@ -94,6 +95,63 @@ impl<'a> Lines<'a> {
         self.rest = rest;
         line.strip_suffix(b"\r\n")
             .ok_or_else(|| RefusalReason::BareLineFeed.into())
+    }
+
+    /// The next line, unless it is the empty one.
+    fn next_field_line(&mut self) -> Result<Option<FieldLine<'a>>, Refusal> {
+        if let Some((field, rest)) = Field::plain(self.rest) {
+            self.rest = rest;
+            return Ok(Some(FieldLine::Plain(field)));
+        }
+        let line = self.next_line()?;
+        Ok((!line.is_empty()).then_some(FieldLine::Unread(line)))
+    }
+}
+
+/// A line with a header field.
+enum FieldLine<'a> {
+    /// There is nothing to find fault with.
+    Plain(Field<'a>),
+    /// It isn't known what is in it.
+    Unread(&'a [u8]),
+}
+
+/// A header field.
+struct Field<'a> {
+    name: &'a [u8],
+    value: &'a [u8],
+    has_odd_name: bool,
+}
+
+impl<'a> Field<'a> {
+    /// The field of a line without a fault, as most are, and what follows the line; each byte is looked at once.
+    fn plain(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let (name_length, has_odd_name) = name_at(bytes);
+        let (name, rest) = bytes.split_at_checked(name_length)?;
+        let rest = rest.strip_prefix(b":").filter(|_| name_length > 0)?;
+        let (value, rest) = rest.split_at_checked(plain_value_at(rest))?;
+        let field = Self {
+            name,
+            value,
+            has_odd_name,
+        };
+        Some((field, rest.strip_prefix(b"\r\n")?))
+    }
+
+    /// # Errors
+    /// What is wrong with the line.
+    fn parse(line: &'a [u8]) -> Result<Self, Refusal> {
+        let (name_length, has_odd_name) = name_at(line);
+        let (name, rest) = line.split_at_checked(name_length).unwrap_or_default();
+        let Some(value) = rest.strip_prefix(b":").filter(|_| name_length > 0) else {
+            return Err(field_fault(line).into());
+        };
+        check_value(value)?;
+        Ok(Self {
+            name,
+            value,
+            has_odd_name,
+        })
     }
 }
 
@@ -149,6 +207,7 @@ struct Fields<'a> {
     expects_continue: bool,
     upgrade: Option<Upgrade>,
     connection: Connection,
+    has_odd_names: bool,
 }
 
 /// The options of Connection that matter here (RFC 9110 section 7.6.1).
@@ -160,13 +219,17 @@ struct Connection {
 }
 
 impl<'a> Fields<'a> {
-    fn read(&mut self, line: &'a [u8], limits: &HeadLimits) -> Result<(), Refusal> {
+    fn read(&mut self, line: FieldLine<'a>, limits: &HeadLimits) -> Result<(), Refusal> {
         self.count += 1;
         if self.count > limits.headers {
             return Err(RefusalReason::TooManyHeaders.into());
         }
-        let (name, value) = split_field(line)?;
-        check_value(value)?;
+        let field = match line {
+            FieldLine::Plain(field) => field,
+            FieldLine::Unread(line) => Field::parse(line)?,
+        };
+        self.has_odd_names |= field.has_odd_name;
+        let Field { name, value, .. } = field;
         match name.len() {
             4 if name.eq_ignore_ascii_case(b"host") => self.read_host(value),
             6 if name.eq_ignore_ascii_case(b"expect") => {
@@ -292,21 +355,6 @@ impl Connection {
             self.upgrade |= option.eq_ignore_ascii_case(b"upgrade");
         }
     }
-}
-
-/// A line's name and value, the value with the white space around it.
-fn split_field(line: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
-    let name_len = line
-        .iter()
-        .position(|&b| TOKEN_BYTES.get(usize::from(b)) != Some(&true));
-    if let Some(name_len) = name_len
-        && name_len > 0
-        && line.get(name_len) == Some(&b':')
-        && let Some(field) = split_around(line, name_len)
-    {
-        return Ok(field);
-    }
-    Err(field_fault(line).into())
 }
 
 /// What is wrong with a line whose name is not followed by a colon.

@@ -8,11 +8,11 @@ use palisade_client_address::outbound::{
 };
 use palisade_gate::Site;
 use palisade_gate::settings::HeaderEdits;
-use palisade_hygiene::{is_underscore_twin, may_be_twin};
+use palisade_hygiene::is_underscore_twin;
 use palisade_vocabulary::Mode;
 use smallvec::SmallVec;
 
-use super::{Names, SET, forwarded_host, is_crowdsecs, is_hop_by_hop, nominated};
+use super::{Names, SET, forwarded_host, is_crowdsecs, nominated};
 use crate::answer_head::{spelling, write_field};
 use crate::downstream::Downstream;
 use crate::request::Context;
@@ -203,33 +203,38 @@ fn valid(text: &[u8]) -> &[u8] {
 /// Whether a field is for one hop only, or set here whatever the client says of it: the names of `HOP_BY_HOP`,
 /// and those of `SET` but for the length of the body.
 fn is_ours(name: &str) -> bool {
-    let is_set = matches!(
-        name,
-        "expect"
-            | "forwarded"
-            | "host"
-            | "x-forwarded-for"
-            | "x-forwarded-host"
-            | "x-forwarded-proto"
-            | "x-real-ip"
-            | "x-request-id"
-    );
-    is_set || is_hop_by_hop(name)
+    // Hardly any name has a length that one of ours has, and is compared with more than one.
+    match name.len() {
+        2 => name == "te",
+        4 => name == "host",
+        6 => name == "expect",
+        7 => matches!(name, "trailer" | "upgrade"),
+        9 => matches!(name, "forwarded" | "x-real-ip"),
+        10 => matches!(name, "connection" | "keep-alive"),
+        12 => name == "x-request-id",
+        15 => name == "x-forwarded-for",
+        16 => matches!(name, "proxy-connection" | "x-forwarded-host"),
+        17 => matches!(name, "transfer-encoding" | "x-forwarded-proto"),
+        _ => false,
+    }
 }
 
 /// Tells which of a client's fields reach the backend.
 struct Judge<'a> {
     context: &'a Context<'a>,
     nominated: Names,
+    unbelieved: SmallVec<[&'a HeaderName; 4]>,
     set_by_site: &'a [(HeaderName, HeaderValue)],
     user_headers: &'a [HeaderName],
 }
 
 impl<'a> Judge<'a> {
     fn new(context: &'a Context<'_>, sent: &HeaderMap, site: Option<&'a Site>) -> Self {
+        let hops = &context.facts.listener.settings.client_address;
         Self {
             context,
             nominated: nominated(sent.get_all(header::CONNECTION).iter()),
+            unbelieved: unbelieved_headers(&context.judged.client, hops).collect(),
             set_by_site: site.map_or(&[], |site| &site.settings.request_headers.set),
             user_headers: site.map_or(&[], |site| site.protected.user_headers()),
         }
@@ -237,15 +242,13 @@ impl<'a> Judge<'a> {
 
     /// Not what is for one hop only, what is set here, or what nobody believes.
     fn lets_pass(&self, name: &HeaderName) -> bool {
-        let hops = &self.context.facts.listener.settings.client_address;
-        let client = &self.context.judged.client;
         let text = name.as_str();
         let ends_here = is_ours(text)
             || self.nominated.contains(name)
-            || unbelieved_headers(client, hops).any(|other| other == name)
+            || self.unbelieved.contains(&name)
             || self.user_headers.contains(name)
             || is_crowdsecs(text)
-            || (may_be_twin(text) && self.is_twin(text));
+            || (self.context.incoming.has_odd_names && self.is_twin(text));
         !ends_here
     }
 

@@ -62,7 +62,7 @@ pub(crate) fn take_head(
         places.push((name, [place(text), text.len(), place(value), value.len()]));
     }
     let bytes = received.split_to(length).freeze();
-    for (name, [spelling, name_length, value, value_length]) in places {
+    for (name, [spelling, name_length, value, value_length]) in places.drain(..) {
         let value = header_value_from_raw(part(&bytes, value, value_length));
         head.append(name, spelling..spelling.saturating_add(name_length), value);
     }
