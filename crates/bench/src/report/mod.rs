@@ -54,7 +54,7 @@ pub(crate) mod tests {
                 subject: "nginx".to_owned(),
                 started_mib: 5.0,
                 loaded_mib: Some(6.0),
-                idle_kib: None,
+                idle_kib: Some(0.2),
                 idle_tls_kib: Some(17.0),
             }],
             notes: vec!["Caddy: isn't here".to_owned()],
@@ -104,7 +104,7 @@ pub(crate) mod tests {
             "| nginx                |         20.0 |",
             "| nginx <with> ModSecurity 3 | 1500 (30.0x) | 4999 (50.0x) |",
             "| Palisade, OWASP CRS        |         50.0 |          100 |",
-            "| nginx |         5.00 |                6.00 |                         |          17.0 |",
+            "| nginx |         5.00 |                6.00 |                 under 1 |          17.0 |",
             "* Caddy: isn't here",
         ] {
             assert!(tables.contains(row), "{row} in\n{tables}");

@@ -204,13 +204,18 @@ fn memory(results: &Results) -> Table {
         "over TLS, KiB",
     ]);
     let optional = |value: Option<f64>| value.map(figure).unwrap_or_default();
+    // Less than that is what an allocator rounds, and what was there already.
+    let idle = |value: Option<f64>| match value {
+        Some(..1.0) => "under 1".to_owned(),
+        value => optional(value),
+    };
     let row = |memory: &Memory| {
         vec![
             title_of(results, &memory.subject),
             figure(memory.started_mib),
             optional(memory.loaded_mib),
-            optional(memory.idle_kib),
-            optional(memory.idle_tls_kib),
+            idle(memory.idle_kib),
+            idle(memory.idle_tls_kib),
         ]
     };
     for memory in &results.memory {
