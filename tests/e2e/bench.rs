@@ -116,7 +116,7 @@ fn check_figures(figures: &Value) {
     }
 }
 
-/// Each of the four windows is as long as it takes until a delta that is announced in it is in force in it.
+/// What goes on in each window has happened in it, or a note says so.
 #[test]
 fn latency_is_taken_in_quiet_and_while_something_goes_on() {
     let folder = tempfile::tempdir().unwrap();
@@ -129,26 +129,25 @@ fn latency_is_taken_in_quiet_and_while_something_goes_on() {
         "--parts",
         "latency",
     ];
-    let window = ["--window", "4000", "--json", &json];
+    let window = ["--window", "3000", "--json", &json];
     let (code, said, told) = bench(&[&latency[..], &window].concat());
     assert_eq!(code, Some(0), "{said}{told}");
     let figures: Value = serde_json::from_str(&fs::read_to_string(json).unwrap()).unwrap();
     let notes = figures["notes"].as_array().unwrap().iter();
-    // A machine that is busy with other tests may not keep up.
-    let notes: Vec<&str> = notes.filter_map(Value::as_str).collect();
-    assert!(
-        notes
-            .iter()
-            .all(|note| note.contains("keep up") || note.contains("before the window ended")),
-        "{notes:?}"
-    );
+    let notes = notes.filter_map(Value::as_str);
+    // A machine that is busy with other tests may not keep up, and the rate was what it could before.
+    let wrong: Vec<&str> = notes.filter(|note| !note.contains("keep up")).collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
     assert_eq!(
         values(&figures, "latencies", "meanwhile"),
         ["LAPI stalled", "delta of 50,000", "reload", "steady"].into()
     );
     for latency in figures["latencies"].as_array().unwrap() {
         assert!(latency["p999_ms"][0].as_f64().unwrap() > 0.0, "{latency}");
+        assert!(latency["capacity"].as_f64() > latency["rate"].as_f64());
+        assert_eq!(latency["is_wrong"], false, "{latency}");
     }
+    assert!(said.contains("p99.9 at 70 % of capacity, gate-live, reload: steady"));
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
 
 use crate::harness::{Backend, Palisade, wait_for};
 
@@ -30,6 +31,61 @@ fn dead_server() -> String {
 
 fn body_of(bytes: usize) -> Vec<u8> {
     (0..bytes).map(|n| (n % 251) as u8).collect()
+}
+
+/// A backend that says when it has a request, and sends the head of its answer when it is told to, then the body.
+fn backend_in_steps() -> (String, Receiver<()>, SyncSender<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (asked, is_asked) = sync_channel(1);
+    let (step, steps) = sync_channel(2);
+    std::thread::spawn(move || {
+        let (mut tcp, _) = listener.accept().unwrap();
+        let mut received = [0; 4096];
+        assert!(tcp.read(&mut received).unwrap() > 0);
+        asked.send(()).unwrap();
+        for part in ["HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", "ok"] {
+            steps.recv().unwrap();
+            tcp.write_all(part.as_bytes()).unwrap();
+        }
+        // Whoever goes away first is not to be the backend.
+        let _ = steps.recv();
+    });
+    (address, is_asked, step)
+}
+
+#[test]
+fn a_head_does_not_wait_for_its_body() {
+    #[track_caller]
+    fn check(request: &str, more: &str) {
+        let (server, is_asked, step) = backend_in_steps();
+        let palisade = in_front_of_servers(&[&server], "");
+        let mut client = TcpStream::connect(palisade.address()).unwrap();
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        client.write_all(request.as_bytes()).unwrap();
+        is_asked.recv_timeout(PATIENCE).unwrap();
+        client.write_all(more.as_bytes()).unwrap();
+        step.send(()).unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            client.read_exact(&mut byte).expect("a byte of the head");
+            head.push(byte[0]);
+        }
+        assert!(head.starts_with(b"HTTP/1.1 200 OK\r\n"));
+        step.send(()).unwrap();
+        let mut body = [0; 2];
+        client.read_exact(&mut body).expect("the body");
+        assert_eq!(&body, b"ok");
+    }
+    const PATIENCE: Duration = Duration::from_secs(10);
+    const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    check(GET, "");
+    // The next request has begun.
+    check(GET, "G");
+    // The request isn't over, and more of it has come than is read before a backend is asked.
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n";
+    check(&format!("{head}{}", "b".repeat(100_000)), "");
 }
 
 #[test]

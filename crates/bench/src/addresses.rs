@@ -54,6 +54,14 @@ impl Listed {
         single.map(|(address, _)| *address)
     }
 
+    /// The first that is a single address which others don't list.
+    #[must_use]
+    pub fn any_not_in(&self, others: &Self) -> Option<Ipv4Addr> {
+        let mut singles = self.order.iter().filter(|(_, is_range)| !is_range);
+        let single = singles.find(|(address, _)| !others.contains(*address));
+        single.map(|(address, _)| *address)
+    }
+
     /// All, one a line.
     #[must_use]
     pub fn lines(&self) -> String {

@@ -16,6 +16,7 @@ pub mod latency;
 pub mod lineup;
 pub mod load;
 pub mod loopback;
+pub mod meanwhile;
 pub mod metrics;
 pub mod palisade;
 pub mod peers;

@@ -79,6 +79,8 @@ pub struct Lineup {
     pub clients: Arc<[(Ipv4Addr, HeaderValue)]>,
     /// A client that is.
     pub listed: Ipv4Addr,
+    /// A client that is while LAPI has announced what follows.
+    pub announced: Ipv4Addr,
     /// What LAPI announces, and takes back, as documents.
     pub deltas: [Arc<str>; 2],
     /// Peers that didn't start, and why.
@@ -156,6 +158,7 @@ impl Lineup {
             subjects,
             clients: clients.into(),
             listed: listed.any().unwrap_or(Ipv4Addr::UNSPECIFIED),
+            announced: others.any_not_in(&listed).unwrap_or(Ipv4Addr::UNSPECIFIED),
             deltas: ["new", "deleted"].map(|member| others.decisions(member).into()),
             absent,
             backend,
@@ -330,6 +333,7 @@ pub(crate) mod tests {
             subjects: subjects.collect(),
             clients: benign_clients(&[&listed]).into(),
             listed: listed.any().expect("a listed client"),
+            announced: Ipv4Addr::UNSPECIFIED,
             deltas: ["".into(), "".into()],
             absent: Vec::new(),
             backend,

@@ -10,8 +10,10 @@ use crate::rules::rule_file;
 
 /// Where the settings are in the folder.
 const SETTINGS_FILE: &str = "palisade.yaml";
-/// Where the rules are that a reload reads again.
+/// Where the access rules are.
 const RULE_FILE: &str = "rules.yaml";
+/// Where what goes before CRS is.
+const RECOMMENDED_FILE: &str = "recommended.conf";
 
 /// What a Palisade is told to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -124,7 +126,7 @@ impl Palisade<'_> {
             place.write(RULE_FILE, &rule_file(self.setting.rules()))?;
         }
         if matches!(self.setting.duty(), Duty::Waf(_)) {
-            place.write("recommended.conf", RECOMMENDED)?;
+            place.write(RECOMMENDED_FILE, RECOMMENDED)?;
         }
         place.write(SETTINGS_FILE, &self.settings(place))?;
         Ok(Launch {
@@ -216,8 +218,11 @@ fn quoted(path: &Path) -> String {
     serde_json::Value::from(path.display().to_string()).to_string()
 }
 
-/// The rules that a running one reads again, where it has any.
+/// Where the rules are that a reload reads again.
 #[must_use]
-pub fn rule_path(folder: &Path) -> PathBuf {
-    folder.join(RULE_FILE)
+pub fn rule_path(folder: &Path, duty: Duty) -> PathBuf {
+    folder.join(match duty {
+        Duty::Waf(_) => RECOMMENDED_FILE,
+        Duty::Bare | Duty::Gate => RULE_FILE,
+    })
 }

@@ -1,5 +1,6 @@
 //! That each server does its duty, before it is measured: one that lets everybody pass is cheap.
 
+use std::io;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
@@ -17,19 +18,25 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// What a server does otherwise than its duty, if anything: it forwards a page, a gate refuses a client that is
-/// listed, at each of its doors.
+/// listed, a WAF an attack, at each of its doors.
 #[must_use]
 pub fn fault(session: &Session, subject: &Subject) -> Option<String> {
-    let listed = session.lineup.listed;
     let doors = [KEEP_ALIVE.name, "proxy", "tls", "h2-1"];
     let transports = ALL.iter().filter(|one| doors.contains(&one.name));
     for target in transports.filter_map(|transport| subject.target(*transport)) {
-        let mut source = session.sources(Kind::Get, 1, 0);
-        let page = source.first_mut()?.make();
-        let refused = (subject.duty == Duty::Gate).then(|| from(page.clone(), listed));
+        let page = first(session, Kind::Get)?;
+        let refused = match subject.duty {
+            Duty::Bare => None,
+            Duty::Gate => Some(from(page.clone(), session.lineup.listed)),
+            Duty::Waf(_) => Some(first(session, Kind::Attack)?),
+        };
         for (prepared, expected) in [(Some(page), 200), (refused, 403)] {
             let Some(prepared) = prepared else { continue };
             let client = prepared.client;
+            let what = match prepared.is_attack {
+                true => "an attack",
+                false => "a GET",
+            };
             let answered = session.runtime.block_on(ask(&target, &prepared, expected));
             let was = match answered {
                 Ok(status) if status == expected => continue,
@@ -37,12 +44,29 @@ pub fn fault(session: &Session, subject: &Subject) -> Option<String> {
                 Err(error) => format!("not answered: {error}"),
             };
             return Some(format!(
-                "{}: left out: a GET of {client}, {}, was {was}, not with {expected}",
+                "{}: left out: {what} of {client}, {}, was {was}, not with {expected}",
                 subject.title, target.transport.title
             ));
         }
     }
     None
+}
+
+fn first(session: &Session, kind: Kind) -> Option<Prepared> {
+    let mut source = session.sources(kind, 1, 0);
+    Some(source.first_mut()?.make())
+}
+
+/// What a client is answered with who asks for a page.
+pub(crate) fn status_of(session: &Session, subject: &Subject, client: Ipv4Addr) -> io::Result<u16> {
+    let target = subject.target(KEEP_ALIVE);
+    let page = first(session, Kind::Get);
+    let (target, page) = target.zip(page).ok_or(io::ErrorKind::Unsupported)?;
+    let page = from(page, client);
+    session.runtime.block_on(async {
+        let mut connection = Connection::open(&target, client).await?;
+        connection.ask(page).await
+    })
 }
 
 /// The same request from another client.
@@ -56,7 +80,7 @@ fn from(mut prepared: Prepared, client: Ipv4Addr) -> Prepared {
 }
 
 /// The status, once it is `expected`: some listen before they know where requests go.
-async fn ask(target: &Target, prepared: &Prepared, expected: u16) -> std::io::Result<u16> {
+async fn ask(target: &Target, prepared: &Prepared, expected: u16) -> io::Result<u16> {
     let patience = Instant::now() + PATIENCE;
     loop {
         let mut connection = Connection::open(target, prepared.client).await?;

@@ -65,6 +65,9 @@ pub struct Cost {
     pub is_wrong: bool,
 }
 
+/// Of what server, clients and backend together can, so much is asked of them where latency is measured.
+const SHARE_OF_CAPACITY: f64 = 0.7;
+
 /// Latency of a GET at a fixed rate. A figure a round.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Latency {
@@ -72,8 +75,12 @@ pub struct Latency {
     pub subject: String,
     /// What went on meanwhile.
     pub meanwhile: String,
-    /// Requests a second: seven tenths of what server, clients and backend together can.
+    /// GETs a second that server, clients and backend together can at a fixed rate.
+    pub capacity: f64,
+    /// Requests a second: seven tenths of that.
     pub rate: f64,
+    /// In how many rounds requests were waiting at the end: the rate was more than they could then.
+    pub behind: u32,
     /// Milliseconds from when a request was to be sent to the end of its answer.
     pub p50_ms: Vec<f64>,
     /// The same.
@@ -84,6 +91,31 @@ pub struct Latency {
     pub cpu_us: Vec<f64>,
     /// Whether answers were other than they should be, or what was to go on didn't: a note tells of it.
     pub is_wrong: bool,
+}
+
+impl Latency {
+    /// One without figures, for a server that can so much.
+    #[must_use]
+    pub fn new(subject: &str, meanwhile: &str, capacity: f64) -> Self {
+        Self {
+            subject: subject.to_owned(),
+            meanwhile: meanwhile.to_owned(),
+            capacity,
+            rate: capacity * SHARE_OF_CAPACITY,
+            behind: 0,
+            p50_ms: Vec::new(),
+            p99_ms: Vec::new(),
+            p999_ms: Vec::new(),
+            cpu_us: Vec::new(),
+            is_wrong: false,
+        }
+    }
+
+    /// Whether the server kept up in most rounds, so that the median is of one that did.
+    #[must_use]
+    pub fn has_kept_up(&self) -> bool {
+        (self.behind as usize) * 2 < self.p999_ms.len()
+    }
 }
 
 /// Resident memory.
@@ -139,6 +171,13 @@ impl Results {
                 && cost.transport == transport
                 && !cost.is_wrong
         })
+    }
+
+    /// Whether such requests, on connections that stay open, were sent to this server, whatever came of it.
+    #[must_use]
+    pub fn has_cost(&self, subject: &str, request: &str) -> bool {
+        let mut costs = self.costs.iter();
+        costs.any(|cost| cost.subject == subject && cost.request == request)
     }
 
     /// How many times dearer these requests are for `one` than for `other`.

@@ -89,7 +89,7 @@ impl Subject {
     /// Where it wasn't started here, is gone, or has no rules.
     pub fn reload(&self) -> io::Result<()> {
         let server = self.server.as_ref().ok_or(io::ErrorKind::Unsupported)?;
-        let path = rule_path(&self.folder);
+        let path = rule_path(&self.folder, self.duty);
         let rules = std::fs::read_to_string(&path)?;
         let new = path.with_extension("new");
         std::fs::write(&new, format!("{rules}# again\n"))?;

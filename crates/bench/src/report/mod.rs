@@ -85,14 +85,11 @@ pub(crate) mod tests {
 
     fn latency((meanwhile, p999_ms): (&str, f64)) -> Latency {
         Latency {
-            subject: "palisade-gate-live".to_owned(),
-            meanwhile: meanwhile.to_owned(),
-            rate: 7_000.0,
             p50_ms: vec![0.2; 3],
             p99_ms: vec![0.5; 3],
             p999_ms: vec![p999_ms; 3],
             cpu_us: vec![30.0; 3],
-            is_wrong: false,
+            ..Latency::new("palisade-gate-live", meanwhile, 10_000.0)
         }
     }
 
@@ -129,16 +126,30 @@ pub(crate) mod tests {
             latency.is_wrong = true;
         }
         assert!(!markdown(&results).contains("| Palisade, gate "));
-        assert!(
-            !markdown(&results).contains("reload"),
-            "{}",
-            markdown(&results)
-        );
+        let told = markdown(&results);
+        assert!(!told.contains("|          reload |"), "{told}");
+        // What was to be measured is said not to be.
+        assert_eq!(told.matches("| not measured |").count(), 4, "{told}");
         assert!(
             !csv(&results).contains("palisade-gate,"),
             "{}",
             csv(&results)
         );
+    }
+
+    #[test]
+    fn who_is_behind_in_most_rounds_has_no_tail() {
+        let mut results = results();
+        for latency in &mut results.latencies {
+            latency.behind = 1;
+        }
+        assert!(markdown(&results).contains("delta of 50,000: steady |"));
+        let not_measured = |results: &Results| markdown(results).matches("not measured").count();
+        assert_eq!(not_measured(&results), 1, "LAPI didn't stall");
+        for latency in &mut results.latencies {
+            latency.behind = 2;
+        }
+        assert_eq!(not_measured(&results), 3);
     }
 
     #[test]

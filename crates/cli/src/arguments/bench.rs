@@ -22,9 +22,12 @@ How to read it:
   the reference takes, from the rounds' own ratios. Compare ratios of one run; figures of two machines, or of two
   days on one, say little.
   What a second brings is bounded by server, clients and backend together: they share the machine.
-  Latency is at seven tenths of that, in an open loop: requests are sent when it is time to, and count from then,
-  also where those before them are late (coordinated omission). p99.9 is one of a thousand: on a machine with other
-  work it shows the other work.
+  Latency is at a fixed rate, in an open loop: requests are sent when it is time to, and count from then, also where
+  those before them are late (coordinated omission). The rate is seven tenths of what server, clients and backend
+  together can when they are offered more than that. p99.9 is one of a thousand: on a machine with other work it
+  shows the other work. Where requests were waiting at the end of most windows, nothing is said of goals.
+  gate-live is measured while LAPI announces 50,000 decisions or takes them back, while it is silent, and while
+  rules are read again; gate-large (10,000 rules) and waf-1 (OWASP CRS) while theirs are; the others in quiet.
   An idle connection is what resident memory grew by, for each of --idle connections after one request each.
   A cell is empty where a server can't do what it asks, or where answers were other than they should be: then a note
   says what was wrong. Requests have new values each time (see --values), clients are on no list. Servers write no access log.

@@ -165,10 +165,6 @@ impl Http1 {
         Ok(())
     }
 
-    pub(super) fn body_done(&self) -> bool {
-        self.body.is_over()
-    }
-
     pub(super) async fn send_informational(&mut self, head: Box<AnswerHead>) -> Result<(), Gone> {
         if self.version != HttpVersion::Http11 {
             // RFC 9110 section 15.2: a server must not send one to an HTTP/1.0 client.
@@ -333,19 +329,26 @@ impl Http1 {
         self.aborted = true;
     }
 
-    /// Completes when the connection ends. A byte of a next request leaves this pending for ever.
+    /// Completes when the connection ends. What of the request's body is still to come, or a byte of a next request,
+    /// leaves this pending for ever.
     pub(super) async fn gone(&mut self) {
-        if !self.next_has_begun {
+        if self.body.is_over() && !self.next_has_begun {
             let mut byte = [0];
-            if let Ok(1..) = self.connection.read(&mut byte).await {
-                self.received.extend_from_slice(&byte);
-                self.next_has_begun = true;
+            // Whoever waits for this waits for the client, and has what is held back written.
+            match self.connection.read(&mut byte).await {
+                Ok(1..) => {
+                    self.received.extend_from_slice(&byte);
+                    self.next_has_begun = true;
+                }
+                Ok(0) | Err(_) => {
+                    self.aborted = true;
+                    return;
+                }
             }
         }
-        if self.next_has_begun {
+        if self.flush().await.is_ok() {
             std::future::pending::<()>().await;
         }
-        self.aborted = true;
     }
 
     pub(super) fn set_pace(&mut self, pace: AnswerPace) {

@@ -6,8 +6,6 @@ mod http1;
 mod http2;
 mod pace;
 
-use std::future::pending;
-
 use bytes::Bytes;
 use h2::Reason;
 use http::{HeaderMap, StatusCode};
@@ -205,10 +203,7 @@ impl WriteAnswer for Downstream<'_> {
 
     async fn gone(&mut self) {
         match self {
-            Self::Http1(side) => match side.body_done() {
-                true => side.gone().await,
-                false => pending().await,
-            },
+            Self::Http1(side) => side.gone().await,
             Self::Http2(side) => side.answer_mut().reset().await,
             Self::Tunnelled(_) => {}
         }
