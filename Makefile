@@ -76,7 +76,7 @@ test-package:
 	cargo deb --quiet -p palisade-cli --profile $(PROFILE) --no-build --no-strip --output target/test-data/palisade.deb
 	./deploy/debian/test-package target/test-data/palisade.deb
 
-## bench: Palisade and every peer that this machine can install, side by side (PALISADE_CRS: CRS's folder; WITH=nginx,haproxy)
+## bench: Palisade and every peer that this machine can install, side by side (PALISADE_CRS: CRS's folder; WITH=nginx,haproxy, or none)
 bench: release
 	@./benches/side-by-side $(or $(WITH),all)
 

@@ -8,6 +8,7 @@ macro_rules! say {
         std::io::stderr().write_all(line.as_bytes()).unwrap();
     }};
 }
+pub(crate) use say;
 
 mod check;
 pub(crate) mod crs;

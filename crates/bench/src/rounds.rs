@@ -157,3 +157,91 @@ impl Cell<'_> {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::lineup::Lineup;
+    use crate::lineup::tests::lineup;
+    use crate::transport::{TLS, Transport};
+
+    use super::*;
+
+    const TLS_RESUMED: Transport = Transport {
+        tls: Tls::Resumed,
+        is_reused: false,
+        ..TLS
+    };
+
+    /// The backend itself, as if it had this duty.
+    #[track_caller]
+    fn check(lineup: &Lineup, duty: Duty, transport: Transport, tally: &Tally, wrong: &str) {
+        let mut subjects = lineup.subjects.iter();
+        let subject = subjects.find(|subject| subject.duty == duty);
+        let subject = subject.expect("one of each duty");
+        let cell = Cell {
+            subject,
+            kind: Kind::Get,
+            target: Target {
+                door: lineup.backend.site,
+                transport,
+                tls: subject.tls.clone(),
+            },
+        };
+        assert_eq!(cell.wrong(tally).unwrap_or_default(), wrong, "{tally:?}");
+    }
+
+    fn answers<const N: usize>(statuses: [(u16, u64); N]) -> Tally {
+        Tally {
+            statuses: statuses.into(),
+            ..Tally::default()
+        }
+    }
+
+    #[test]
+    fn what_is_not_as_it_should_be_is_told() {
+        const WAF: Duty = Duty::Waf(1);
+        let lineup = lineup(&[Duty::Bare, Duty::Gate, WAF]);
+        let plain = |duty, tally: &Tally, wrong| check(&lineup, duty, KEEP_ALIVE, tally, wrong);
+        for duty in [Duty::Bare, Duty::Gate, WAF] {
+            plain(duty, &answers([(200, 100)]), "");
+            plain(duty, &answers([]), "no request was answered");
+            let failed = Tally {
+                failed: 1,
+                failure: Some("reset".to_owned()),
+                ..answers([(200, 100)])
+            };
+            plain(duty, &failed, "requests failed: reset");
+        }
+        let refused = |count| Tally {
+            refused: count,
+            ..answers([(200, 1_000 - count), (403, count)])
+        };
+        let told = "harmless requests were refused: 200, 403";
+        plain(Duty::Bare, &refused(1), told);
+        plain(Duty::Gate, &refused(1), told);
+        plain(WAF, &refused(10), "");
+        plain(WAF, &refused(11), told);
+        let passed = Tally {
+            passed_attacks: 1,
+            ..answers([(200, 100)])
+        };
+        plain(Duty::Bare, &passed, "");
+        plain(WAF, &passed, "attacks passed");
+    }
+
+    #[test]
+    fn sessions_are_resumed_where_that_is_measured() {
+        let lineup = lineup(&[Duty::Bare]);
+        let of_hundred = |resumed| Tally {
+            connections: 100,
+            resumed,
+            ..answers([(200, 100)])
+        };
+        let tls = |transport, resumed, wrong| {
+            check(&lineup, Duty::Bare, transport, &of_hundred(resumed), wrong);
+        };
+        tls(TLS_RESUMED, 90, "");
+        tls(TLS_RESUMED, 89, "sessions aren't resumed");
+        tls(TLS, 0, "");
+    }
+}

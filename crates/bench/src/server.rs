@@ -173,3 +173,44 @@ fn end_of(log: &Path) -> String {
     let from = lines.len().saturating_sub(LINES);
     lines.get(from..).unwrap_or_default().join("\n")
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A shell that runs this script, in its folder.
+    pub(crate) fn shell(script: &str, folder: &Path) -> Server {
+        let launch = Launch {
+            program: "/bin/sh".into(),
+            arguments: vec!["-c".to_owned(), script.to_owned()],
+            environment: Vec::new(),
+        };
+        Server::start(&launch, folder, &[]).expect("a shell")
+    }
+
+    /// Until that is so, of other processes.
+    pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+        const PATIENCE: Duration = Duration::from_secs(10);
+        let begun = Instant::now();
+        while !is_so() {
+            assert!(begun.elapsed() < PATIENCE, "waited in vain for {what}");
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// One that has ended and that nobody has asked for is a zombie.
+    fn is_running(process: u32) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat"));
+        stat.is_ok_and(|stat| !stat.contains(") Z "))
+    }
+
+    #[test]
+    fn a_server_ends_with_all_that_it_has_started_when_it_is_dropped() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let server = shell("sleep 30 & wait", folder.path());
+        wait_until("its child", || cost::process_tree(server.pid()).len() > 1);
+        let tree = cost::process_tree(server.pid());
+        drop(server);
+        wait_until("their end", || !tree.iter().any(|pid| is_running(*pid)));
+    }
+}

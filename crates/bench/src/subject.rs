@@ -105,3 +105,33 @@ impl Subject {
         sum_of_metric(self.metrics.ok_or(io::ErrorKind::Unsupported)?, name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::net::Ipv4Addr;
+
+    use crate::load::Certificate;
+    use crate::server::tests::{shell, wait_until};
+
+    use super::*;
+
+    /// A shell watches no files: it is told.
+    #[test]
+    fn a_reload_changes_the_rules_and_tells_the_server() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let certificate = Certificate::make(folder.path()).expect("a certificate");
+        let tls = ClientTls::trusting(&certificate, 1).expect("its own certificate");
+        let mut subject = Subject::at("shell", (Ipv4Addr::LOCALHOST, 0).into(), 0, tls);
+        assert!(subject.reload().is_err(), "it wasn't started here");
+        subject.folder = folder.path().to_owned();
+        let rules = rule_path(folder.path());
+        fs::write(&rules, "rules: []\n").expect("a rule file");
+        let script = "trap 'cat rules.yaml; exit' HUP; echo ready; while :; do sleep 0.05; done";
+        subject.server = Some(shell(script, folder.path()));
+        let said = || fs::read_to_string(folder.path().join("said.log")).unwrap_or_default();
+        wait_until("its trap", || said() == "ready\n");
+        subject.reload().expect("a server with rules");
+        wait_until("what it reads", || said() == "ready\nrules: []\n# again\n");
+    }
+}

@@ -1,10 +1,11 @@
 //! All figures, a line each: for spreadsheets, and for comparing runs.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use crate::results::Results;
 
-/// The figures as comma-separated values. Names have no commas in them.
+/// The figures as comma-separated values. A name with a comma in it is quoted (RFC 4180); none has quotes.
 #[must_use]
 pub fn csv(results: &Results) -> String {
     let mut lines = String::from("subject,request,transport,meanwhile,metric,round,value\n");
@@ -13,7 +14,7 @@ pub fn csv(results: &Results) -> String {
             let _ = writeln!(
                 lines,
                 "{},{metric},{},{value:.4}",
-                about.join(","),
+                about.map(field).join(","),
                 round + 1
             );
         }
@@ -25,6 +26,7 @@ pub fn csv(results: &Results) -> String {
     }
     for latency in results.latencies.iter().filter(|latency| !latency.is_wrong) {
         let about = [&*latency.subject, "get", "keep-alive", &*latency.meanwhile];
+        add(about, "capacity_per_second", &[latency.capacity]);
         add(about, "rate_per_second", &[latency.rate]);
         add(about, "p50_ms", &latency.p50_ms);
         add(about, "p99_ms", &latency.p99_ms);
@@ -39,4 +41,11 @@ pub fn csv(results: &Results) -> String {
         add(about, "idle_tls_kib", memory.idle_tls_kib.as_slice());
     }
     lines
+}
+
+fn field(name: &str) -> Cow<'_, str> {
+    match name.contains(',') {
+        true => format!("\"{name}\"").into(),
+        false => name.into(),
+    }
 }

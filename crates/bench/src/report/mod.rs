@@ -153,6 +153,39 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn each_figure_has_a_line_for_each_round() {
+        let results = results();
+        let rounds = usize::try_from(results.rounds).expect("three");
+        let of_costs = results.costs.len() * 2 * rounds;
+        let of_latencies = results.latencies.len() * (4 * rounds + 2);
+        let of_memory = results.memory.len() * 4;
+        let csv = csv(&results);
+        let lines: Vec<&str> = csv.lines().collect();
+        assert_eq!(lines.len(), 1 + of_costs + of_latencies + of_memory);
+        for line in [
+            "nginx,get,keep-alive,steady,cpu_us,1,20.0000",
+            "nginx,get,keep-alive,steady,cpu_us,2,30.0000",
+            "nginx-modsecurity,form,keep-alive,steady,per_second,3,200.0400",
+            "palisade-gate-live,get,keep-alive,steady,capacity_per_second,1,10000.0000",
+            "palisade-gate-live,get,keep-alive,steady,rate_per_second,1,7000.0000",
+            "palisade-gate-live,get,keep-alive,\"delta of 50,000\",p999_ms,3,2.0000",
+            "palisade-gate-live,get,keep-alive,reload,p50_ms,3,0.2000",
+            "palisade-gate-live,get,keep-alive,reload,p99_ms,3,0.5000",
+            "palisade-gate-live,get,keep-alive,reload,cpu_us,3,30.0000",
+            "nginx,,,,started_mib,1,5.0000",
+            "nginx,,,,loaded_mib,1,6.0000",
+            "nginx,,,,idle_kib,1,0.2000",
+            "nginx,,,,idle_tls_kib,1,17.0000",
+        ] {
+            assert!(lines.contains(&line), "{line} in\n{csv}");
+        }
+        for line in &lines {
+            let unquoted: String = line.split('"').step_by(2).collect();
+            assert_eq!(unquoted.matches(',').count(), 6, "{line}");
+        }
+    }
+
+    #[test]
     fn figures_can_be_read_again() {
         let text = serde_json::to_string(&results()).expect("JSON");
         let read: Results = serde_json::from_str(&text).expect("the same");
