@@ -125,7 +125,7 @@ mod tests {
         let mut subject = Subject::at("shell", (Ipv4Addr::LOCALHOST, 0).into(), 0, tls);
         assert!(subject.reload().is_err(), "it wasn't started here");
         subject.folder = folder.path().to_owned();
-        let rules = rule_path(folder.path());
+        let rules = rule_path(folder.path(), Duty::Gate);
         fs::write(&rules, "rules: []\n").expect("a rule file");
         let script = "trap 'cat rules.yaml; exit' HUP; echo ready; while :; do sleep 0.05; done";
         subject.server = Some(shell(script, folder.path()));
