@@ -1,16 +1,18 @@
 //! Lines of logs, and what metrics take of a request.
 
 use std::hint::black_box;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
 
 use gungraun::{library_benchmark, library_benchmark_group};
-use palisade_telemetry::{AccessFormat, Telemetry};
+use palisade_telemetry::{AccessFormat, Fields, Level, LogWriter, Report, Sink, Telemetry};
 
 use crate::TIMES;
 use crate::events::{WITHOUT_LOGS, client, open, refusal, request};
 
 library_benchmark_group!(
     name = telemetry,
-    benchmarks = [access_line, decision_line, metrics]
+    benchmarks = [access_line, decision_line, submit, metrics]
 );
 
 #[library_benchmark]
@@ -38,6 +40,44 @@ fn decision_line() -> Vec<u8> {
         black_box(&line);
     }
     line
+}
+
+/// Tells of each error.
+struct Errors(Sender<()>);
+
+impl Report for Errors {
+    fn report(&self, level: Level, _: &'static str, _: &str, _: Fields<'_>) {
+        if level == Level::Error {
+            // Nobody listens once the first was told.
+            let _ = self.0.send(());
+        }
+    }
+}
+
+/// A writer with a line in its queue, whose thread has another one in its hands that no write gets rid of: so
+/// it neither has to be woken nor takes lines out meanwhile. And a line.
+fn stuck() -> (LogWriter, Vec<u8>) {
+    let sink = Sink::File("/dev/full".into());
+    let (errors, told) = channel();
+    let metrics = open(&WITHOUT_LOGS).metrics().sink(&sink).expect("metrics");
+    let writer = LogWriter::open(&sink, metrics, Arc::new(Errors(errors))).expect("a writer");
+    let (client, mut line) = (client(), Vec::new());
+    AccessFormat::Combined.write_line(&request(&client), &mut line);
+    assert!(writer.submit(&line), "taken in");
+    told.recv().expect("a disk that is full");
+    assert!(writer.submit(&line), "taken in");
+    (writer, line)
+}
+
+// As most lines are handed over: the first of a batch alone wakes the thread.
+#[library_benchmark]
+#[bench::within_a_batch(stuck())]
+fn submit((writer, line): (LogWriter, Vec<u8>)) -> (LogWriter, Vec<u8>) {
+    for _ in 0..TIMES {
+        let is_taken = writer.submit(black_box(&line));
+        assert!(black_box(is_taken), "taken in");
+    }
+    (writer, line)
 }
 
 fn without_logs() -> Telemetry {
