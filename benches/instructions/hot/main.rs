@@ -1,4 +1,4 @@
-//! Every hot function that needs no rules of others, for gungraun to count: `make instructions`.
+//! Hot functions that need no rules of others, for gungraun to count: `make instructions`.
 //!
 //! Each benchmark runs in a process of its own, under callgrind, and counts one call of its function; what it
 //! sets up doesn't count. A function does its work often enough that what is around it doesn't matter
