@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use gungraun::{library_benchmark, library_benchmark_group};
+use http::HeaderMap;
 use palisade_benches::browser::{BrowserRequest, HEAD};
 use palisade_benches::scene::Scene;
 use palisade_benches::settings::{Rules, SettingsFiles};
@@ -100,22 +101,9 @@ struct Outgoing {
 
 impl Outgoing {
     fn new() -> Self {
-        let (request, scene) = (BrowserRequest::new(), Scene::new(Rules::Shipped, 0));
-        let judged = scene.judge(&request, &mut Scratch::default());
-        let files = SettingsFiles::new(Rules::Shipped, "127.0.0.1:8000", "127.0.0.1:9000");
-        let listener = files.load().listeners.into_iter().next();
-        let client = ClientAddr::peer("10.0.0.5".parse().expect("an address"), 40_000);
-        let writer = RequestWriter::new(
-            listener.expect("a listener"),
-            shared(scene),
-            client,
-            request.headers.clone(),
-            judged,
-        );
-        let outgoing = Self {
-            request,
-            writer: writer.expect("a connection"),
-        };
+        let request = BrowserRequest::new();
+        let writer = request_writer(&request, request.headers.clone());
+        let outgoing = Self { request, writer };
         let wire = outgoing.write();
         let forwarded = wire.windows(13).any(|part| part == b"\r\nx-real-ip: ");
         assert!(forwarded, "a head that says who the client is");
@@ -128,6 +116,18 @@ impl Outgoing {
             .write(black_box(&self.request.head), HEAD.as_bytes());
         wire.expect("a head")
     }
+}
+
+/// For `request`, judged by the shipped rules, that came with these `headers`.
+pub(crate) fn request_writer(request: &BrowserRequest, headers: HeaderMap) -> RequestWriter {
+    let scene = Scene::new(Rules::Shipped, 0);
+    let judged = scene.judge(request, &mut Scratch::default());
+    let files = SettingsFiles::new(Rules::Shipped, "127.0.0.1:8000", "127.0.0.1:9000");
+    let listener = files.load().listeners.into_iter().next();
+    let client = ClientAddr::peer("10.0.0.5".parse().expect("an address"), 40_000);
+    let listener = listener.expect("a listener");
+    let writer = RequestWriter::new(listener, shared(scene), client, headers, judged);
+    writer.expect("a connection")
 }
 
 fn shared(scene: Scene) -> Arc<Shared> {
@@ -189,9 +189,14 @@ fn read_answer(mut answers: Vec<BytesMut>) -> Vec<BytesMut> {
     answers
 }
 
+/// The head of nginx's answer.
+pub(crate) fn answer_head() -> AnswerHead {
+    read_once(&mut BytesMut::from(ANSWER.as_bytes()))
+}
+
 /// The head of an answer, and memory that has grown.
 fn answer() -> (AnswerHead, Vec<u8>) {
-    let head = read_once(&mut BytesMut::from(ANSWER.as_bytes()));
+    let head = answer_head();
     let mut wire = Vec::new();
     head.write(&mut wire);
     wire.extend_from_slice(b"\r\n");
@@ -224,7 +229,8 @@ fn plain() -> Vec<u8> {
     vec![b'a'; BODY_BYTES]
 }
 
-fn in_chunks() -> Vec<u8> {
+/// [`BODY_BYTES`] in chunks of [`CHUNK_BYTES`].
+pub(crate) fn in_chunks() -> Vec<u8> {
     let chunk = [b'a'; CHUNK_BYTES];
     let mut sent = Vec::new();
     for _ in 0..BODY_BYTES / CHUNK_BYTES {

@@ -1,16 +1,32 @@
-//! A request's head: found, checked, its path made canonical, its host read.
+//! What hygiene looks at: a request's head, over HTTP/1 and HTTP/2, its path, its host, and a body in chunks.
 
 use std::hint::black_box;
 
 use gungraun::{library_benchmark, library_benchmark_group};
+use http::header::{self, HeaderMap};
+use http::request::Parts;
 use palisade_benches::browser::HEAD;
-use palisade_hygiene::h1::{HeadSearch, check_head};
+use palisade_hygiene::h1::{ChunkCheck, HeadSearch, check_head};
+use palisade_hygiene::h2::{check_parts, join_cookies};
 use palisade_hygiene::path::canonicalise;
 use palisade_hygiene::{HeadLimits, Host, PathPolicy, PathScratch};
 
 use crate::TIMES;
+use crate::codec::in_chunks;
+use crate::http2_codec::request_in_crumbs;
 
-library_benchmark_group!(name = hygiene, benchmarks = [find_head, check, path, host]);
+library_benchmark_group!(
+    name = hygiene,
+    benchmarks = [
+        find_head,
+        check,
+        check_http2,
+        join_crumbs,
+        check_chunks,
+        path,
+        host
+    ]
+);
 
 #[library_benchmark]
 #[bench::browser(HEAD.as_bytes())]
@@ -30,6 +46,50 @@ fn check(head: &[u8]) {
         let checked = check_head(black_box(head), &limits);
         assert!(black_box(checked).is_ok(), "a clean head");
     }
+}
+
+#[library_benchmark]
+#[bench::browser(request_in_crumbs())]
+fn check_http2(parts: Parts) -> Parts {
+    let limits = HeadLimits::default();
+    for _ in 0..TIMES {
+        let checked = check_parts(black_box(&parts), true, &limits);
+        assert!(black_box(checked).is_ok(), "a clean head");
+    }
+    parts
+}
+
+/// So many heads with their cookies in three fields, after one that was joined.
+fn heads_in_crumbs() -> Vec<HeaderMap> {
+    let mut warm = request_in_crumbs().headers;
+    join_cookies(&mut warm);
+    let joined = "session=8d3c5a41f09b7c2e; consent=yes; theme=dark";
+    let cookie = warm.get(header::COOKIE).expect("cookies");
+    assert_eq!(cookie, joined);
+    let heads = (0..TIMES).map(|_| request_in_crumbs().headers);
+    heads.collect()
+}
+
+#[library_benchmark]
+#[bench::three(heads_in_crumbs())]
+fn join_crumbs(mut heads: Vec<HeaderMap>) -> Vec<HeaderMap> {
+    for headers in &mut heads {
+        let fields = headers.len();
+        join_cookies(black_box(&mut *headers));
+        assert_eq!(headers.len(), fields - 2, "three cookies in one field");
+    }
+    heads
+}
+
+// 16 KiB in 16 chunks.
+#[library_benchmark]
+#[bench::in_one_read(in_chunks())]
+fn check_chunks(sent: Vec<u8>) -> Vec<u8> {
+    for _ in 0..TIMES {
+        let is_over = ChunkCheck::default().feed(black_box(&sent));
+        assert!(matches!(black_box(is_over), Ok(true)), "a whole body");
+    }
+    sent
 }
 
 fn warm_scratch(path: &'static str) -> (&'static str, PathScratch) {

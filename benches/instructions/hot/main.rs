@@ -1,4 +1,4 @@
-//! Every hot function that needs no rules of others, for gungraun to count: `make instructions`.
+//! Hot functions that need no rules of others, for gungraun to count: `make instructions`.
 //!
 //! Each benchmark runs in a process of its own, under callgrind, and counts one call of its function; what it
 //! sets up doesn't count. A function does its work often enough that what is around it doesn't matter
@@ -16,9 +16,12 @@ mod bodies;
 mod case;
 mod clients;
 mod codec;
+mod connections;
+mod credentials;
 #[path = "../../../crates/telemetry/benches/lines/events.rs"]
 mod events;
 mod head;
+mod http2_codec;
 #[path = "../inspected.rs"]
 mod inspected;
 mod lines;
@@ -35,8 +38,11 @@ use bodies::body;
 use case::judge;
 use clients::client_address;
 use codec::http1;
+use connections::upstream;
+use credentials::authentication;
 use gungraun::{Callgrind, LibraryBenchmarkConfig, main};
 use head::hygiene;
+use http2_codec::http2;
 use lines::telemetry;
 use lockouts::limits;
 use own_rules::waf;
@@ -60,18 +66,21 @@ main!(
         .env("PALISADE_TEST_DATA", "/nonexistent"),
     library_benchmark_groups = [
         access,
+        authentication,
         body,
         client_address,
         crowdsec,
         decisions,
         geo,
         http1,
+        http2,
         hygiene,
         injection,
         judge,
         limits,
         seclang,
         telemetry,
+        upstream,
         waf,
     ]
 );

@@ -7,10 +7,15 @@ use std::time::Duration;
 use gungraun::{library_benchmark, library_benchmark_group};
 use palisade_bench::random::Random;
 use palisade_benches::scene::NOW;
-use palisade_decisions::{Decision, DecisionId, DecisionTable, Delta, Remedy, Scope, SourceId};
-use palisade_vocabulary::{Cidr, Ip, Place};
+use palisade_decisions::{
+    Decision, DecisionId, DecisionTable, Delta, ListId, Remedy, Scope, SourceId,
+};
+use palisade_vocabulary::{Cidr, CidrSet, Ip, Place};
 
-library_benchmark_group!(name = decisions, benchmarks = [look_up, snapshot]);
+library_benchmark_group!(
+    name = decisions,
+    benchmarks = [look_up, is_allowed, snapshot]
+);
 
 /// How many clients are looked up in one count.
 const CLIENTS: usize = 1_000;
@@ -68,6 +73,30 @@ fn look_up((table, clients): (DecisionTable, Vec<Ip>)) -> (DecisionTable, Vec<Ip
     for client in &clients {
         black_box(table.lookup(black_box(*client), &Place::UNAVAILABLE, NOW));
     }
+    (table, clients)
+}
+
+/// An allow list of so many ranges, and clients of which it names half.
+fn named_clients(count: usize) -> (DecisionTable, Vec<Ip>) {
+    let mut random = Random::new(19);
+    let named: Vec<Ip> = (0..count).map(|_| Ip::from(random.address())).collect();
+    let ranges: CidrSet = named.iter().map(|client| Cidr::single(*client)).collect();
+    let table = DecisionTable::new();
+    table.allow(ListId(1), ranges);
+    let others = (0..CLIENTS / 2).map(|_| Ip::from(random.address()));
+    let clients = named.into_iter().take(CLIENTS / 2).chain(others);
+    let clients = clients.collect();
+    (table, clients)
+}
+
+#[library_benchmark]
+#[bench::of_1000_ranges(named_clients(1_000))]
+fn is_allowed((table, clients): (DecisionTable, Vec<Ip>)) -> (DecisionTable, Vec<Ip>) {
+    let mut allowed = 0;
+    for client in &clients {
+        allowed += usize::from(table.version().is_allowed(black_box(*client)));
+    }
+    assert!(allowed >= CLIENTS / 2, "those that are named");
     (table, clients)
 }
 

@@ -28,7 +28,7 @@ const UPLOAD_BYTES: usize = 100 << 10;
 /// A kind of request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
-    /// A browser's GET of a page: sixteen fields.
+    /// A browser's GET of a page: fourteen fields.
     Get,
     /// The same with 8 arguments and 5 cookies.
     Arguments,

@@ -1,13 +1,14 @@
-//! The codecs of HTTP/1, as far as `benches/instructions` counts what they take: they are private, and every
-//! request pays for them. Nothing else is to call this.
+//! What reads and writes heads and bodies, as far as `benches/instructions` counts what it takes: it is private,
+//! and every request pays for it. Nothing else is to call this.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Version};
+use http::{HeaderMap, Request, Response, Version, request};
 use palisade_hygiene::h1::Head;
-use palisade_vocabulary::{ClientAddr, RequestId};
+use palisade_hygiene::h2::H2Head;
+use palisade_vocabulary::{ClientAddr, RequestId, Scheme};
 
 use crate::answer_head;
 use crate::connection::ConnectionFacts;
@@ -27,7 +28,7 @@ pub fn second_opinion(sent: &Bytes, head: &Head<'_>) -> Option<HeaderMap> {
     downstream::second_opinion(sent, head)
 }
 
-/// Writes the heads of requests to a backend that speaks HTTP/1.
+/// Writes the heads of requests to a backend.
 pub struct RequestWriter {
     facts: ConnectionFacts,
     generation: Arc<Generation>,
@@ -60,22 +61,36 @@ impl RequestWriter {
         })
     }
 
-    /// The head that the backend gets of a clean `head` that was `sent`; `None` when it can't be written.
+    /// The head that a backend which speaks HTTP/1 gets of a clean `head` that was `sent`; `None` when it
+    /// can't be written.
     #[must_use]
     pub fn write(&self, head: &Head<'_>, sent: &[u8]) -> Option<Vec<u8>> {
         let incoming = Incoming::http1(head, sent);
-        let context = Context {
+        let body = OutgoingBody::new(head.framing, None);
+        let context = self.context(&incoming);
+        let head = outgoing::request_head(&context, &self.downstream, None, body)?;
+        Some(head.wire)
+    }
+
+    /// The head that a backend which speaks HTTP/2 gets of a clean `head` that came over HTTP/2 as `parts`;
+    /// `None` when it can't be written.
+    #[must_use]
+    pub fn write_http2(&self, head: &H2Head<'_>, parts: &request::Parts) -> Option<Request<()>> {
+        let incoming = Incoming::http2(head, parts);
+        let context = self.context(&incoming);
+        outgoing::http2_request_head(&context, &self.downstream, None, Scheme::Https)
+    }
+
+    fn context<'a>(&'a self, incoming: &'a Incoming<'a>) -> Context<'a> {
+        Context {
             facts: &self.facts,
             generation: &self.generation,
-            incoming: &incoming,
+            incoming,
             scheme: outgoing::client_scheme(&self.facts, self.downstream.headers()),
             judged: &self.judged,
             begun: &self.begun,
             verified: OnceLock::new(),
-        };
-        let body = OutgoingBody::new(head.framing, None);
-        let head = outgoing::request_head(&context, &self.downstream, None, body)?;
-        Some(head.wire)
+        }
     }
 }
 
@@ -102,9 +117,15 @@ impl AnswerHead {
         Some((Body(body), keeps))
     }
 
-    /// Appends it as the client gets it, but for the empty line.
+    /// Appends it as a client over HTTP/1 gets it, but for the empty line.
     pub fn write(&self, wire: &mut Vec<u8>) {
         self.head.write_http1(wire);
+    }
+
+    /// What h2 is given of it for a client over HTTP/2.
+    #[must_use]
+    pub fn write_http2(&self) -> Response<()> {
+        downstream::http2_response(&self.head)
     }
 }
 

@@ -111,12 +111,12 @@ impl RequestReader {
 
 impl AnswerWriter {
     pub(super) fn send_informational(&mut self, head: &AnswerHead) -> Result<(), Gone> {
-        let response = response(head);
+        let response = http2_response(head);
         self.respond.send_informational(response).map_err(|_| Gone)
     }
 
     pub(super) fn send_head(&mut self, head: &AnswerHead, end: bool) -> Result<(), Gone> {
-        let sending = self.respond.send_response(response(head), end);
+        let sending = self.respond.send_response(http2_response(head), end);
         let sending = sending.map_err(|_| Gone)?;
         self.sending = Some(sending);
         self.ended = end;
@@ -194,7 +194,7 @@ impl AnswerWriter {
 }
 
 /// A head as HTTP/2 has it.
-fn response(head: &AnswerHead) -> Response<()> {
+pub(crate) fn http2_response(head: &AnswerHead) -> Response<()> {
     let mut response = Response::new(());
     *response.status_mut() = head.status;
     for (name, value) in head.iter() {

@@ -11,7 +11,7 @@ use h2::Reason;
 use http::{HeaderMap, StatusCode};
 
 pub(crate) use http1::{Http1, second_opinion};
-pub(crate) use http2::{AnswerWriter, Http2, RequestReader};
+pub(crate) use http2::{AnswerWriter, Http2, RequestReader, http2_response};
 pub(crate) use pace::AnswerPace;
 
 use crate::answer_head::AnswerHead;
