@@ -83,9 +83,7 @@ impl LapiStatus {
     }
 
     /// How old the last good poll is; [`Duration::MAX`] if there was none, so that a policy of
-    /// `closed` refuses until the first.
-    ///
-    /// Hot path: runs per request, allocates nothing, takes no lock.
+    /// `closed` refuses until the first. Takes no lock.
     #[must_use]
     pub fn stale_for(&self, now: Tick) -> Duration {
         self.last_good_poll()
