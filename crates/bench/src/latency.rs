@@ -5,7 +5,6 @@ use std::time::Duration;
 use crate::cost::ProcessorTime;
 use crate::load::{Offer, Tally, Target, open};
 use crate::meanwhile::{Before, Meanwhile};
-use crate::palisade::Setting;
 use crate::results::{Latency, median, quantile};
 use crate::session::{Interrupted, Session};
 use crate::subject::Subject;
@@ -78,11 +77,11 @@ fn lanes<'a>(session: &Session<'a>) -> Result<Vec<Lane<'a>>, Interrupted> {
     Ok(lanes)
 }
 
-/// Who asks LAPI once a second needs time for what it hears.
+/// What goes on needs its time: LAPI is asked once a second, and rules are read with what requests leave.
 fn window(session: &Session, subject: &Subject) -> Duration {
-    match subject.setting {
-        Some(Setting::GateLive) => session.plan.window * 2,
-        _ => session.plan.window,
+    match Meanwhile::of(subject.setting).len() {
+        1 => session.plan.window,
+        _ => session.plan.window * 2,
     }
 }
 
