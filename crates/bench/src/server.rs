@@ -180,9 +180,11 @@ pub(crate) mod tests {
 
     /// A shell that runs this script, in its folder.
     pub(crate) fn shell(script: &str, folder: &Path) -> Server {
+        // A shell can't trap what is ignored when it starts, as by a test set that nohup runs.
+        let arguments = ["--default-signal=HUP", "sh", "-c", script];
         let launch = Launch {
-            program: "/bin/sh".into(),
-            arguments: vec!["-c".to_owned(), script.to_owned()],
+            program: "env".into(),
+            arguments: arguments.map(str::to_owned).to_vec(),
             environment: Vec::new(),
         };
         Server::start(&launch, folder, &[]).expect("a shell")
