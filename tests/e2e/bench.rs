@@ -138,9 +138,22 @@ fn latency_is_taken_in_quiet_and_while_something_goes_on() {
         "latency",
     ];
     let window = ["--window", "3000", "--json", &json];
-    let (code, said, told) = bench(&[&latency[..], &window].concat());
-    assert_eq!(code, Some(0), "{said}{told}");
-    let figures: Value = serde_json::from_str(&fs::read_to_string(json).unwrap()).unwrap();
+    let measure = || {
+        let (code, said, told) = bench(&[&latency[..], &window].concat());
+        assert_eq!(code, Some(0), "{said}{told}");
+        let figures = fs::read_to_string(&json).unwrap();
+        (serde_json::from_str::<Value>(&figures).unwrap(), said)
+    };
+    let (mut figures, mut said) = measure();
+    // On a machine that is busy with other tests it may come late once, but not each time.
+    for _ in 0..2 {
+        if figures["notes"]
+            .to_string()
+            .contains("before the window ended")
+        {
+            (figures, said) = measure();
+        }
+    }
     let notes = figures["notes"].as_array().unwrap().iter();
     let notes = notes.filter_map(Value::as_str);
     // A machine that is busy with other tests may not keep up, and the rate was what it could before.
