@@ -50,8 +50,7 @@ impl Listed {
     /// The first that is a single address.
     #[must_use]
     pub fn any(&self) -> Option<Ipv4Addr> {
-        let single = self.order.iter().find(|(_, is_range)| !is_range);
-        single.map(|(address, _)| *address)
+        self.any_not_in(&Self::default())
     }
 
     /// The first that is a single address which others don't list.

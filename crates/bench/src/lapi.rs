@@ -104,11 +104,9 @@ impl Lapi {
 
     /// `None` for a question that came while it was silent: who asked has given up.
     fn next(&self, is_whole: bool) -> Option<Arc<str>> {
-        let was_silent = self.says().is_silent;
-        let waited = self
-            .shared
-            .spoke
-            .wait_while(self.says(), |says| says.is_silent);
+        let says = self.says();
+        let was_silent = says.is_silent;
+        let waited = self.shared.spoke.wait_while(says, |says| says.is_silent);
         let mut says = waited.unwrap_or_else(PoisonError::into_inner);
         if was_silent {
             return None;

@@ -100,6 +100,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_waf_that_lets_attacks_pass_is_not_measured() {
+        let lineup = lineup(&[Duty::Waf(1)]);
+        with_session(&lineup, |session| {
+            let site = lineup.subjects.first().expect("the backend itself");
+            let fault = fault(session, site).unwrap_or_default();
+            assert!(fault.contains("left out: an attack of "), "{fault}");
+            assert!(
+                fault.contains("was answered with 200, not with 403"),
+                "{fault}"
+            );
+        });
+    }
+
+    #[test]
     fn a_gate_that_lets_everybody_pass_is_not_measured() {
         let lineup = lineup(&[Duty::Bare, Duty::Gate]);
         with_session(&lineup, |session| {

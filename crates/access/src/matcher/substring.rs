@@ -91,9 +91,7 @@ impl<T> SubstringIndex<T> {
             }
         }
     }
-}
 
-impl<T> SubstringIndex<T> {
     /// Whether any text is in a value. Most hold none, and that is told faster than which.
     fn is_any_in(&self, value: &[u8]) -> bool {
         match &self.packed {

@@ -62,8 +62,8 @@ pub fn markdown(results: &Results) -> String {
     );
     section(
         &mut text,
-        "Latency of a GET in milliseconds at a fixed rate: GETs a second, seven tenths of what server, clients and backend \
-         together can at one",
+        "Latency of a GET in milliseconds; the rate, in GETs a second, is seven tenths of what server, clients and backend \
+         together can",
         &latencies(results),
     );
     section(&mut text, "Memory", &memory(results));
